@@ -1,0 +1,11 @@
+//! XML in and out: a reader with limits that resolves namespaces, and the only writer of XML in this crate.
+//!
+//! Both follow the rules that `docs/protocol-notes.md` gathers: a byte order mark decides the encoding, a DOCTYPE is
+//! refused, names are compared by namespace and local name and never by prefix.
+
+pub mod ns;
+mod reader;
+mod writer;
+
+pub use reader::{Attribute, Document, Element, Limits, Node, XmlError, decode_text};
+pub use writer::{XmlWriter, is_xml_char};

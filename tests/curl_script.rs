@@ -44,8 +44,9 @@ struct Server {
 impl Server {
     fn start(folder: &Path) -> Self {
         let data = folder.join("data");
-        let init = ["init", "--url", "https://localhost:0", "--admin", "admin@example.test", "--data"];
-        let done = run(muster().args(init).arg(&data), "");
+        let urls = ["--url", "https://localhost:0", "--device-url", "https://localhost:0"];
+        let init = ["init", "--admin", "admin@example.test", "--data"];
+        let done = run(muster().args(init).arg(&data).args(urls), "");
         assert!(done.status.success(), "init: {}", told(&done));
 
         let log = folder.join("serve.log");

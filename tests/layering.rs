@@ -1,7 +1,8 @@
 //! Holds the crate to its layers: who may import whom, where SQL may stand, and where the database engine may be named.
 //!
 //! One crate cannot make Cargo enforce this, so the sources are read. The table of layers is in `src/lib.rs`; the rules
-//! for each module are [`MODULES`]. Unit tests inside `src` are exempt: a test may bring in a neighbour.
+//! for each module are [`MODULES`]. Unit tests inside `src`, and modules made for them, are exempt:
+//! a test may bring in a neighbour.
 
 use sources::{Scan, Source, behind_closing, is_word, line_of, rust_sources, scan};
 
@@ -142,13 +143,26 @@ impl<'a> File<'a> {
 
 fn report(what: &str, check: &dyn Fn(&File<'_>) -> Vec<String>) {
     let sources = rust_sources(&["src"]);
-    let faults: Vec<String> =
-        sources.iter().filter(|s| !is_test_file(&s.path)).flat_map(|s| check(&File::new(s))).collect();
+    let for_tests: Vec<String> = sources.iter().flat_map(modules_for_tests).collect();
+    let product = sources.iter().filter(|source| !for_tests.iter().any(|module| belongs_to(&source.path, module)));
+    let faults: Vec<String> = product.flat_map(|source| check(&File::new(source))).collect();
     assert!(faults.is_empty(), "{} {what}:\n  {}", faults.len(), faults.join("\n  "));
 }
 
-fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/")
+/// Paths, without `.rs`, of the modules that a file declares for tests only, such as `#[cfg(test)] mod fixtures;`.
+fn modules_for_tests(source: &Source) -> Vec<String> {
+    let code = scan(&source.text).code;
+    let folder = source.path.trim_end_matches(".rs").trim_end_matches("/lib");
+    let declarations = code.match_indices("#[cfg(test)]").filter_map(|(at, _)| code[at..].split_once(';'));
+    let names = declarations.filter_map(|(declaration, _)| {
+        let (before, name) = declaration.rsplit_once("mod ")?;
+        (!before.contains('{')).then(|| name.trim().to_owned())
+    });
+    names.filter(|name| name.chars().all(is_name)).map(|name| format!("{folder}/{name}")).collect()
+}
+
+fn belongs_to(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 /// Where the next `#[cfg(test)]` item with a body begins and ends.
@@ -401,6 +415,16 @@ fn seeded_violations_are_caught() {
             None => assert!(faults.is_empty(), "{name}: {faults:?}"),
         }
     }
+}
+
+#[test]
+fn modules_for_tests_are_recognised() {
+    let text = "#[cfg(test)]\npub(crate) mod fixtures;\nmod fault;\n#[cfg(test)]\nmod tests { mod inner; }\n\
+        #[cfg(test)]\nuse a::mod_b;\n";
+    let source = Source { path: "src/proto/soap.rs".to_owned(), text: text.to_owned() };
+    assert_eq!(modules_for_tests(&source), ["src/proto/soap/fixtures"]);
+    assert!(belongs_to("src/proto/soap/fixtures.rs", "src/proto/soap/fixtures"));
+    assert!(!belongs_to("src/proto/soap/fixtures_b.rs", "src/proto/soap/fixtures"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its arguments. Time, randomness and ids come in as values; nothing here does
 //! I/O, waits or logs.
 
+pub mod base64;
 pub mod csp;
 pub mod mde2;
 pub mod soap;

@@ -23,7 +23,7 @@ use crate::pki::authority::Authority;
 pub use error::{Error, FieldError};
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
-pub use settings::Settings;
+pub use settings::{Retention, Settings};
 
 /// The application: settings, the issuing CA, and the ports.
 #[derive(Clone)]
@@ -98,7 +98,14 @@ impl App {
 
     /// A row of the audit trail, to be committed with what it tells of.
     #[must_use]
-    pub fn audit(&self, actor: &Principal, action: &str, object: AuditObject<'_>, outcome: &str, detail: &str) -> Write {
+    pub fn audit(
+        &self,
+        actor: &Principal,
+        action: &str,
+        object: AuditObject<'_>,
+        outcome: &str,
+        detail: &str,
+    ) -> Write {
         Write::AppendAudit(AuditRow {
             id: self.new_id(),
             time: self.now(),

@@ -1,1 +1,411 @@
-//! (being written)
+//! The configuration: every key of `muster.toml` with its default, unit and meaning.
+//!
+//! Unknown keys are refused, with their line and what was expected. A variable `MUSTER__SECTION__KEY` of the environment
+//! takes precedence over the file. Paths count from the data folder.
+
+mod check;
+mod load;
+mod template;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use load::ConfigError;
+pub use template::Start;
+pub use values::{AuthPolicy, DatabaseUrl, HttpsUrl, LogFormat, LogLevel, Network, OpsListen};
+
+/// Everything that an operator may set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Names, addresses and TLS.
+    pub server: Server,
+    /// Where the data is.
+    #[serde(default)]
+    pub database: Database,
+    /// Device certificates.
+    #[serde(default)]
+    pub ca: Ca,
+    /// Who may enroll, and how.
+    #[serde(default)]
+    pub enroll: Enroll,
+    /// When devices call.
+    #[serde(default)]
+    pub poll: Poll,
+    /// How much one caller may ask.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long history is kept.
+    #[serde(default)]
+    pub retention: Retention,
+    /// Health and metrics.
+    #[serde(default)]
+    pub ops: Ops,
+    /// The log.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where people, programs and enrolling PCs reach the server. Required.
+    pub url: HttpsUrl,
+    /// Where enrolled devices call; never the same host and port as `url`. Default: the host of `url`, port 8443
+    /// (8444 if `url` has 8443 itself).
+    #[serde(default)]
+    pub device_url: Option<HttpsUrl>,
+    /// The address to bind for `url`. Default: its port, on 127.0.0.1 if its host is this machine, else on 0.0.0.0.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// The address to bind for `device_url`; the same as `listen` when both share a port. Default: as for `listen`.
+    #[serde(default)]
+    pub device_listen: Option<SocketAddr>,
+    /// The OMA-DM provider id. Devices are bound to it: do not change it once the first has enrolled. Default `Muster`.
+    #[serde(default = "default_provider_id")]
+    pub provider_id: String,
+    /// The server certificate, PEM, leaf first, with its intermediates. Default `tls/server.pem`.
+    #[serde(default = "default_tls_certificate")]
+    pub tls_certificate: PathBuf,
+    /// The private key of `tls_certificate`, PEM, readable by its owner alone. Default `tls/server.key`.
+    #[serde(default = "default_tls_key")]
+    pub tls_key: PathBuf,
+    /// Addresses or networks whose `X-Forwarded-For` is believed. Default: none.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
+    /// Whether devices may use TLS 1.3; the keys of many TPMs cannot. Default false.
+    #[serde(default)]
+    pub device_tls13: bool,
+    /// Whether devices may use HTTP/2; with a client certificate Windows hardly does. Default false.
+    #[serde(default)]
+    pub device_http2: bool,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `sqlite:` and a path, or a `postgres://` URL. Default `sqlite:muster.db`.
+    pub url: DatabaseUrl,
+}
+
+/// `[ca]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ca {
+    /// How long a device certificate lives, in days. Default 365.
+    pub device_lifetime_days: u32,
+    /// How long before expiry a device begins to renew, in days, 1 to 1000; below the lifetime. Default 42.
+    pub renew_period_days: u32,
+    /// How long a device waits after a failed renewal, in days; at most the period. Default 4.
+    pub renew_retry_days: u32,
+    /// Smallest RSA key of a device, in bits: 2048, 3072 or 4096. Default 2048.
+    pub min_key_bits: u32,
+    /// Whether devices are told to keep their key in software, not in the TPM. Default false.
+    pub software_keys_only: bool,
+    /// The organisation named in CA certificates that are made. Default empty: the product's name stands there.
+    pub organization: String,
+}
+
+/// `[enroll]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enroll {
+    /// E-mail domains that discovery answers for. Default: every domain.
+    pub domains: Vec<String>,
+    /// How an enrolling person proves who they are. Default `OnPremise`: e-mail address and password.
+    pub auth_policy: AuthPolicy,
+    /// User names that begin so are bulk enrollments. Default `windows-bulkenroll`.
+    pub bulk_prefix: String,
+    /// How many devices one person may have; 0 is any number. Default 0.
+    pub max_devices_per_user: u32,
+    /// Whether the same hardware enrolling for the same person closes its older enrollment. Default true.
+    pub match_hardware: bool,
+    /// Highest enrollment protocol version offered, `3.0` to `9.0`. Default `4.0`.
+    pub max_version: String,
+}
+
+/// `[poll]`: three sets of calls after enrollment, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Poll {
+    /// Minutes between the calls of the first set. Default 3.
+    pub first_interval_minutes: u32,
+    /// Calls in the first set, at least 1. Default 5.
+    pub first_count: u32,
+    /// Minutes between the calls of the second set; 0 with a count of 0 leaves the set out. Default 15.
+    pub second_interval_minutes: u32,
+    /// Calls in the second set. Default 8.
+    pub second_count: u32,
+    /// Minutes between calls from then on. Default 480.
+    pub remaining_interval_minutes: u32,
+    /// Calls of the last set; 0 is for ever. Default 0.
+    pub remaining_count: u32,
+    /// Whether a device calls when somebody signs in. Default true.
+    pub on_login: bool,
+    /// Whether a device calls when a person signs in for the first time. Default true.
+    pub on_first_login: bool,
+    /// By how many per cent, at most, the last interval differs from device to device, 0 to 50. Default 10.
+    pub jitter_percent: u32,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest body of an enrollment request, in bytes. Default 1 MiB.
+    pub soap_body_bytes: usize,
+    /// Largest message of a device, in bytes. Default 5 MiB.
+    pub message_bytes: usize,
+    /// Largest message to a device, in bytes. Default 400000.
+    pub reply_bytes: usize,
+    /// Most commands in one message to a device. Default 100.
+    pub reply_commands: usize,
+    /// Minutes after which a management session that says nothing is over. Default 30.
+    pub session_timeout_minutes: u32,
+    /// Deepest nesting of XML elements. Default 64.
+    pub xml_depth: usize,
+    /// Most attributes of an XML element. Default 64.
+    pub xml_attributes: usize,
+    /// Most tags, texts and comments in one XML document. Default 200000.
+    pub xml_events: usize,
+    /// Wrong passwords in a row before an account has to wait. Default 10.
+    pub password_failures: u32,
+    /// Further wrong passwords an account has in an hour, at most 100. Default 60.
+    pub password_failures_per_hour: u32,
+    /// Wrong passwords in a row before an address has to wait. Default 30.
+    pub address_failures: u32,
+    /// Further wrong passwords an address has in an hour. Default 100.
+    pub address_failures_per_hour: u32,
+    /// Most connections open at once. Default 4096.
+    pub connections: usize,
+    /// Most connections of one address open at once (of one /64 for IPv6; trusted proxies are exempt). Default 512.
+    pub connections_per_address: usize,
+    /// Seconds for the TLS handshake. Default 10.
+    pub handshake_seconds: u32,
+    /// Seconds for the header of a request. Default 10.
+    pub header_seconds: u32,
+    /// Seconds after which an idle connection is closed. Default 30.
+    pub idle_seconds: u32,
+    /// Seconds for the body of a request. Default 60.
+    pub body_seconds: u32,
+    /// Seconds that running requests have at shutdown. Default 10.
+    pub drain_seconds: u32,
+    /// Largest header of a request, in bytes. Default 64 KiB.
+    pub header_bytes: usize,
+    /// Most header fields of a request. Default 100.
+    pub header_fields: usize,
+}
+
+/// `[retention]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Days that transcripts of sessions are kept. Default 30.
+    pub transcripts_days: u32,
+    /// Days that events are kept. Default 90.
+    pub events_days: u32,
+    /// Days that enrollment attempts are kept. Default 90.
+    pub attempts_days: u32,
+    /// Days that the audit log is kept. Default 365.
+    pub audit_days: u32,
+}
+
+/// `[ops]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ops {
+    /// The address for health and metrics, without TLS, or `off`. Default `127.0.0.1:9464`.
+    pub listen: OpsListen,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`. Default `info`.
+    pub level: LogLevel,
+    /// `text` or `json`. Default `text`.
+    pub format: LogFormat,
+}
+
+impl Config {
+    /// The configuration with that URL and the default for everything else.
+    #[must_use]
+    pub fn with_defaults(url: HttpsUrl) -> Self {
+        Self {
+            server: Server::with_defaults(url),
+            database: Database::default(),
+            ca: Ca::default(),
+            enroll: Enroll::default(),
+            poll: Poll::default(),
+            limits: Limits::default(),
+            retention: Retention::default(),
+            ops: Ops::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// Reads the text of a `muster.toml` and the variables of the environment, and checks what belongs together.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn load(text: &str, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        load::load(text, environment)
+    }
+
+    /// The text of a new `muster.toml`: what `start` says, and every other key as a comment with its default.
+    #[must_use]
+    pub fn template(start: &Start) -> String {
+        template::render(start)
+    }
+}
+
+impl Server {
+    /// That URL and the default for everything else.
+    #[must_use]
+    pub fn with_defaults(url: HttpsUrl) -> Self {
+        Self {
+            url,
+            device_url: None,
+            listen: None,
+            device_listen: None,
+            provider_id: default_provider_id(),
+            tls_certificate: default_tls_certificate(),
+            tls_key: default_tls_key(),
+            trusted_proxies: Vec::new(),
+            device_tls13: false,
+            device_http2: false,
+        }
+    }
+
+    /// `device_url`, set or derived.
+    #[must_use]
+    pub fn device_url(&self) -> HttpsUrl {
+        self.device_url.clone().unwrap_or_else(|| self.url.default_device_url())
+    }
+
+    /// `listen`, set or derived.
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| self.url.default_listen())
+    }
+
+    /// `device_listen`, set or derived.
+    #[must_use]
+    pub fn device_listen(&self) -> SocketAddr {
+        self.device_listen.unwrap_or_else(|| self.device_url().default_listen())
+    }
+
+    /// Whether one listener serves both URLs and tells them apart by the TLS server name.
+    #[must_use]
+    pub fn shares_listener(&self) -> bool {
+        self.listen().port() != 0 && self.listen() == self.device_listen()
+    }
+
+    /// The two URLs as they are given out once the listeners are bound: a port 0 in `listen` is replaced by the bound
+    /// one.
+    #[must_use]
+    pub fn bound_urls(&self, web: SocketAddr, device: SocketAddr) -> (HttpsUrl, HttpsUrl) {
+        let bound = |url: HttpsUrl, asked: SocketAddr, got: SocketAddr| match asked.port() {
+            0 => url.with_port(got.port()),
+            _ => url,
+        };
+        (bound(self.url.clone(), self.listen(), web), bound(self.device_url(), self.device_listen(), device))
+    }
+}
+
+fn default_provider_id() -> String {
+    "Muster".to_owned()
+}
+
+fn default_tls_certificate() -> PathBuf {
+    PathBuf::from("tls/server.pem")
+}
+
+fn default_tls_key() -> PathBuf {
+    PathBuf::from("tls/server.key")
+}
+
+impl Default for Ca {
+    fn default() -> Self {
+        Self {
+            device_lifetime_days: 365,
+            renew_period_days: 42,
+            renew_retry_days: 4,
+            min_key_bits: 2048,
+            software_keys_only: false,
+            organization: String::new(),
+        }
+    }
+}
+
+impl Default for Enroll {
+    fn default() -> Self {
+        Self {
+            domains: Vec::new(),
+            auth_policy: AuthPolicy::OnPremise,
+            bulk_prefix: "windows-bulkenroll".to_owned(),
+            max_devices_per_user: 0,
+            match_hardware: true,
+            max_version: "4.0".to_owned(),
+        }
+    }
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self {
+            first_interval_minutes: 3,
+            first_count: 5,
+            second_interval_minutes: 15,
+            second_count: 8,
+            remaining_interval_minutes: 480,
+            remaining_count: 0,
+            on_login: true,
+            on_first_login: true,
+            jitter_percent: 10,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            soap_body_bytes: 1024 * 1024,
+            message_bytes: 5 * 1024 * 1024,
+            reply_bytes: 400_000,
+            reply_commands: 100,
+            session_timeout_minutes: 30,
+            xml_depth: 64,
+            xml_attributes: 64,
+            xml_events: 200_000,
+            password_failures: 10,
+            password_failures_per_hour: 60,
+            address_failures: 30,
+            address_failures_per_hour: 100,
+            connections: 4096,
+            connections_per_address: 512,
+            handshake_seconds: 10,
+            header_seconds: 10,
+            idle_seconds: 30,
+            body_seconds: 60,
+            drain_seconds: 10,
+            header_bytes: 64 * 1024,
+            header_fields: 100,
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { transcripts_days: 30, events_days: 90, attempts_days: 90, audit_days: 365 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What single values cannot tell: ranges, and keys that belong together.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use super::{Ca, Config, Enroll, Limits, Poll, Server};
+
+/// A key with a value that does not do.
+pub(super) struct Problem {
+    /// `section.key`
+    pub key: &'static str,
+    /// What is expected.
+    pub expected: String,
+}
+
+fn problem_with(key: &'static str, expected: impl Into<String>) -> Option<Problem> {
+    Some(Problem { key, expected: expected.into() })
+}
+
+/// The first problem, if there is any.
+pub(super) fn problem(config: &Config) -> Option<Problem> {
+    periods(config)
+        .or_else(|| sizes(&config.limits))
+        .or_else(|| counts(&config.limits))
+        .or_else(|| server(&config.server))
+        .or_else(|| ca(&config.ca))
+        .or_else(|| enroll(&config.enroll))
+        .or_else(|| poll(&config.poll))
+}
+
+/// A key, its value, and what is allowed.
+type Range<T> = (&'static str, T, RangeInclusive<T>);
+
+fn first_outside<T: PartialOrd + Display, const N: usize>(ranges: [Range<T>; N]) -> Option<Problem> {
+    let (key, _, allowed) = ranges.into_iter().find(|(_, value, allowed)| !allowed.contains(value))?;
+    problem_with(key, format!("expected {} to {}", allowed.start(), allowed.end()))
+}
+
+fn periods(config: &Config) -> Option<Problem> {
+    let (ca, poll, retention) = (&config.ca, &config.poll, &config.retention);
+    let minutes = 0..=525_600;
+    let days = 1..=36_500;
+    first_outside([
+        ("ca.device_lifetime_days", ca.device_lifetime_days, 1..=3650),
+        ("ca.renew_period_days", ca.renew_period_days, 1..=1000),
+        ("ca.renew_retry_days", ca.renew_retry_days, 1..=1000),
+        ("poll.first_interval_minutes", poll.first_interval_minutes, 1..=525_600),
+        ("poll.first_count", poll.first_count, 1..=10_000),
+        ("poll.second_interval_minutes", poll.second_interval_minutes, minutes.clone()),
+        ("poll.second_count", poll.second_count, 0..=10_000),
+        ("poll.remaining_interval_minutes", poll.remaining_interval_minutes, minutes),
+        ("poll.remaining_count", poll.remaining_count, 0..=10_000),
+        ("poll.jitter_percent", poll.jitter_percent, 0..=50),
+        ("retention.transcripts_days", retention.transcripts_days, days.clone()),
+        ("retention.events_days", retention.events_days, days.clone()),
+        ("retention.attempts_days", retention.attempts_days, days.clone()),
+        ("retention.audit_days", retention.audit_days, days),
+    ])
+}
+
+fn sizes(limits: &Limits) -> Option<Problem> {
+    const MIB: usize = 1024 * 1024;
+    first_outside([
+        ("limits.soap_body_bytes", limits.soap_body_bytes, 16 * 1024..=64 * MIB),
+        ("limits.message_bytes", limits.message_bytes, 16 * 1024..=256 * MIB),
+        ("limits.reply_bytes", limits.reply_bytes, 2048..=64 * MIB),
+        ("limits.reply_commands", limits.reply_commands, 1..=10_000),
+        ("limits.xml_depth", limits.xml_depth, 16..=1024),
+        ("limits.xml_attributes", limits.xml_attributes, 16..=1024),
+        ("limits.xml_events", limits.xml_events, 1000..=100_000_000),
+        ("limits.connections", limits.connections, 16..=1_000_000),
+        ("limits.connections_per_address", limits.connections_per_address, 1..=limits.connections),
+        ("limits.header_bytes", limits.header_bytes, 8 * 1024..=MIB),
+        ("limits.header_fields", limits.header_fields, 20..=1000),
+    ])
+}
+
+fn counts(limits: &Limits) -> Option<Problem> {
+    first_outside([
+        ("limits.session_timeout_minutes", limits.session_timeout_minutes, 1..=1440),
+        ("limits.password_failures", limits.password_failures, 1..=100),
+        ("limits.password_failures_per_hour", limits.password_failures_per_hour, 1..=100),
+        ("limits.address_failures", limits.address_failures, 1..=1_000_000),
+        ("limits.address_failures_per_hour", limits.address_failures_per_hour, 1..=1_000_000),
+        ("limits.handshake_seconds", limits.handshake_seconds, 1..=300),
+        ("limits.header_seconds", limits.header_seconds, 1..=300),
+        ("limits.idle_seconds", limits.idle_seconds, 1..=3600),
+        ("limits.body_seconds", limits.body_seconds, 1..=3600),
+        ("limits.drain_seconds", limits.drain_seconds, 0..=300),
+    ])
+}
+
+fn server(server: &Server) -> Option<Problem> {
+    let (url, device_url) = (&server.url, server.device_url());
+    let is_id = |id: &str| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !(1..=64).contains(&server.provider_id.len()) || !is_id(&server.provider_id) {
+        return problem_with("server.provider_id", "expected 1 to 64 letters, digits and hyphens");
+    }
+    let same_host = url.host() == device_url.host();
+    // Port 0 asks for two free ports, which differ.
+    if same_host && url.port() == device_url.port() && url.port() != 0 {
+        return problem_with("server.device_url", format!("expected another host or port than that of url, {url}"));
+    }
+    if same_host && server.shares_listener() {
+        let expected = "expected another address than listen, because both URLs have the same host";
+        return problem_with("server.device_listen", expected);
+    }
+    None
+}
+
+fn ca(ca: &Ca) -> Option<Problem> {
+    if ca.renew_period_days >= ca.device_lifetime_days {
+        let expected = format!("expected less than ca.device_lifetime_days, {}", ca.device_lifetime_days);
+        return problem_with("ca.renew_period_days", expected);
+    }
+    if ca.renew_retry_days > ca.renew_period_days {
+        let expected = format!("expected at most ca.renew_period_days, {}", ca.renew_period_days);
+        return problem_with("ca.renew_retry_days", expected);
+    }
+    if ![2048, 3072, 4096].contains(&ca.min_key_bits) {
+        return problem_with("ca.min_key_bits", "expected 2048, 3072 or 4096");
+    }
+    if ca.organization.chars().any(char::is_control) || ca.organization.chars().count() > 64 {
+        return problem_with("ca.organization", "expected at most 64 characters and no control characters");
+    }
+    None
+}
+
+fn enroll(enroll: &Enroll) -> Option<Problem> {
+    let is_domain = |name: &String| {
+        name.split('.').all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'))
+    };
+    if let Some(bad) = enroll.domains.iter().find(|name| !is_domain(name)) {
+        return problem_with("enroll.domains", format!("`{bad}` is not a domain such as `example.com`"));
+    }
+    if enroll.bulk_prefix.is_empty() || enroll.bulk_prefix.contains(['@', '\\', ' ']) {
+        return problem_with("enroll.bulk_prefix", "expected the beginning of a user name");
+    }
+    let major = enroll.max_version.strip_suffix(".0").and_then(|major| major.parse::<u8>().ok());
+    if !major.is_some_and(|major| (3..=9).contains(&major)) {
+        return problem_with("enroll.max_version", "expected \"3.0\" to \"9.0\"");
+    }
+    None
+}
+
+/// DMClient's rules: a set with an interval and no count never ends, and only the last set may be endless.
+fn poll(poll: &Poll) -> Option<Problem> {
+    if (poll.second_interval_minutes == 0) != (poll.second_count == 0) {
+        let expected = "expected both the interval and the count of the second set, or 0 for both";
+        return problem_with("poll.second_count", expected);
+    }
+    if poll.remaining_interval_minutes == 0 {
+        return problem_with("poll.remaining_interval_minutes", "expected at least 1; a device must go on calling");
+    }
+    None
+}

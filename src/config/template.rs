@@ -1,0 +1,158 @@
+//! The text of a new `muster.toml`.
+
+use super::HttpsUrl;
+
+/// What `init` knows about a new installation.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// `server.url`
+    pub url: HttpsUrl,
+    /// `server.device_url`, if it is not the default one.
+    pub device_url: Option<HttpsUrl>,
+    /// `database.url`, if it is not the default one.
+    pub database_url: Option<String>,
+    /// `ca.organization`, if there is one.
+    pub organization: Option<String>,
+}
+
+pub(super) fn render(start: &Start) -> String {
+    let set = |key: &str, value: Option<&str>, default: &str| match value {
+        Some(value) => format!("{key} = {}", toml::Value::from(value)),
+        None => format!("# {key} = {}", toml::Value::from(default)),
+    };
+    let device_url = start.device_url.as_ref().map(ToString::to_string);
+    let default_device_url = start.url.default_device_url().to_string();
+    let mut text = TEMPLATE.to_owned();
+    for (place, line) in [
+        ("{url}", set("url", Some(&start.url.to_string()), "")),
+        ("{device_url}", set("device_url", device_url.as_deref(), &default_device_url)),
+        ("{listen}", set("listen", None, &start.url.default_listen().to_string())),
+        ("{device_listen}", set("device_listen", None, &listen_of(start))),
+        ("{database_url}", set("url", start.database_url.as_deref(), "sqlite:muster.db")),
+        ("{organization}", set("organization", start.organization.as_deref(), "")),
+    ] {
+        text = text.replacen(place, &line, 1);
+    }
+    text
+}
+
+fn listen_of(start: &Start) -> String {
+    let url = start.device_url.clone().unwrap_or_else(|| start.url.default_device_url());
+    url.default_listen().to_string()
+}
+
+const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# ` and a key shows that key's default.
+# A variable MUSTER__SECTION__KEY of the environment takes precedence over this file.
+# Paths count from the folder of this file. `muster check-config` tells whether it is in order.
+
+[server]
+# Where people, programs and enrolling PCs reach this server.
+{url}
+# Where enrolled devices call. Another host or another port than url: only here devices are asked for their certificate.
+{device_url}
+# The addresses to bind.
+{listen}
+{device_listen}
+# The OMA-DM provider id. Enrolled devices are bound to it; leave it once the first has enrolled.
+# provider_id = "Muster"
+# The server certificate (PEM, leaf first) and its key (chmod 600).
+# tls_certificate = "tls/server.pem"
+# tls_key = "tls/server.key"
+# Proxies in front whose X-Forwarded-For is believed, as addresses or networks.
+# trusted_proxies = []
+# TLS 1.3 on device_url. The keys of many TPMs cannot sign what TLS 1.3 asks for.
+# device_tls13 = false
+# HTTP/2 on device_url.
+# device_http2 = false
+
+[database]
+# `sqlite:` and a path, or postgres://user:password@host/name
+{database_url}
+
+[ca]
+# Days that a device certificate lives, days before its end when the device renews, days between its attempts.
+# device_lifetime_days = 365
+# renew_period_days = 42
+# renew_retry_days = 4
+# Smallest RSA key of a device, in bits: 2048, 3072 or 4096.
+# min_key_bits = 2048
+# Have devices keep their key in software even if they have a TPM.
+# software_keys_only = false
+# The organisation in the names of the CAs that are made.
+{organization}
+
+[enroll]
+# E-mail domains that discovery answers for; none means all.
+# domains = []
+# How people prove who they are: OnPremise (e-mail address and password).
+# auth_policy = "OnPremise"
+# User names with this beginning are bulk enrollments.
+# bulk_prefix = "windows-bulkenroll"
+# Devices per person; 0 is any number.
+# max_devices_per_user = 0
+# The same hardware enrolling for the same person closes its older enrollment.
+# match_hardware = true
+# Highest enrollment protocol version offered.
+# max_version = "4.0"
+
+[poll]
+# After enrollment a device calls in three sets: so many times, so many minutes apart. A last count of 0 is for ever.
+# first_interval_minutes = 3
+# first_count = 5
+# second_interval_minutes = 15
+# second_count = 8
+# remaining_interval_minutes = 480
+# remaining_count = 0
+# Also when somebody signs in, and when a person signs in for the first time.
+# on_login = true
+# on_first_login = true
+# By how many per cent at most the last interval differs from device to device.
+# jitter_percent = 10
+
+[limits]
+# Largest body of an enrollment request, and largest message from and to a device, in bytes.
+# soap_body_bytes = 1048576
+# message_bytes = 5242880
+# reply_bytes = 400000
+# Most commands in one message to a device.
+# reply_commands = 100
+# Minutes after which a silent management session is over.
+# session_timeout_minutes = 30
+# Nesting, attributes of an element, and tags and texts of an XML document.
+# xml_depth = 64
+# xml_attributes = 64
+# xml_events = 200000
+# Wrong passwords in a row before an account or an address has to wait, and further ones in an hour.
+# password_failures = 10
+# password_failures_per_hour = 60
+# address_failures = 30
+# address_failures_per_hour = 100
+# Connections open at once, in all and of one address.
+# connections = 4096
+# connections_per_address = 512
+# Seconds for the TLS handshake, a request's header, its body, an idle connection, running requests at shutdown.
+# handshake_seconds = 10
+# header_seconds = 10
+# body_seconds = 60
+# idle_seconds = 30
+# drain_seconds = 10
+# Largest header of a request, in bytes, and most fields in it.
+# header_bytes = 65536
+# header_fields = 100
+
+[retention]
+# Days that session transcripts, events, enrollment attempts and the audit log are kept.
+# transcripts_days = 30
+# events_days = 90
+# attempts_days = 90
+# audit_days = 365
+
+[ops]
+# Health and metrics, without TLS; "off" for none.
+# listen = "127.0.0.1:9464"
+
+[log]
+# error, warn, info, debug or trace; as text or json.
+# level = "info"
+# format = "text"
+"#;

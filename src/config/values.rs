@@ -1,0 +1,279 @@
+//! Values of the configuration that are more than a number or a text.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+/// An `https://` URL of a host and perhaps a port; no path, user, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HttpsUrl(Url);
+
+impl HttpsUrl {
+    /// Reads the text of a URL.
+    ///
+    /// # Errors
+    /// A sentence that says what is expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("`{text}` is not an https:// URL with a host and, if need be, a port");
+        let url = Url::parse(text).map_err(|_| expected())?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let nobody = url.username().is_empty() && url.password().is_none();
+        if url.scheme() == "https" && url.host().is_some() && bare && nobody { Ok(Self(url)) } else { Err(expected()) }
+    }
+
+    /// The host; brackets around an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The port, 443 where none is written.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(443)
+    }
+
+    /// The URL of an absolute path on this host.
+    #[must_use]
+    pub fn join(&self, path: &str) -> String {
+        format!("{self}/{}", path.trim_start_matches('/'))
+    }
+
+    /// The same URL on another port.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        let mut url = self.0.clone();
+        // Setting a port fails only for URLs without a host.
+        let _ = url.set_port(Some(port));
+        Self(url)
+    }
+
+    /// Where devices call if nothing else is said: the same host, port 8443; 8444 if this is 8443; any port if any.
+    #[must_use]
+    pub fn default_device_url(&self) -> Self {
+        self.with_port(match self.port() {
+            0 => 0,
+            8443 => 8444,
+            _ => 8443,
+        })
+    }
+
+    /// The address to bind if nothing else is said.
+    #[must_use]
+    pub fn default_listen(&self) -> SocketAddr {
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let address = match self.0.host() {
+            Some(Host::Ipv4(address)) if address.is_loopback() => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) if address.is_loopback() => IpAddr::V6(address),
+            Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
+                IpAddr::V4(Ipv4Addr::LOCALHOST)
+            }
+            _ => any,
+        };
+        SocketAddr::new(address, self.port())
+    }
+}
+
+impl fmt::Display for HttpsUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+impl TryFrom<String> for HttpsUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<HttpsUrl> for String {
+    fn from(url: HttpsUrl) -> Self {
+        url.to_string()
+    }
+}
+
+/// Which database, and where. Its `Debug` shows no password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The path of the SQLite file, from the data folder; `None` if it is PostgreSQL.
+    #[must_use]
+    pub fn sqlite_path(&self) -> Option<&Path> {
+        self.0.strip_prefix("sqlite:").map(Path::new)
+    }
+
+    /// The whole URL, with its password.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self("sqlite:muster.db".to_owned())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.sqlite_path().is_some() { &self.0 } else { "postgres://[hidden]" })
+    }
+}
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let sqlite = text.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty() && !path.starts_with("//"));
+        let postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        // The text is not repeated: it may hold a password.
+        if sqlite || postgres {
+            Ok(Self(text))
+        } else {
+            Err("expected `sqlite:` and a path, or a postgres:// URL".to_owned())
+        }
+    }
+}
+
+impl From<DatabaseUrl> for String {
+    fn from(url: DatabaseUrl) -> Self {
+        url.0
+    }
+}
+
+/// An address, or a network such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Network {
+    /// Whether the address lies in the network. An IPv4 address in IPv6 clothing counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let mask = |bits: u128, width: u32| bits.checked_shr(width - u32::from(self.prefix)).unwrap_or(0);
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                mask(u128::from(network.to_bits()), 32) == mask(u128::from(address.to_bits()), 32)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => mask(network.to_bits(), 128) == mask(address.to_bits(), 128),
+            _ => false,
+        }
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let expected = || format!("`{text}` is neither an IP address nor a network such as 10.0.0.0/8");
+        let (address, prefix) = text.split_once('/').map_or((text.as_str(), None), |(a, p)| (a, Some(p)));
+        let address: IpAddr = address.parse().map_err(|_| expected())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| expected())?;
+        if prefix <= width { Ok(Self { address, prefix }) } else { Err(expected()) }
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        format!("{}/{}", network.address, network.prefix)
+    }
+}
+
+/// Where health and metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum OpsListen {
+    /// Nowhere.
+    Off,
+    /// On that address.
+    At(SocketAddr),
+}
+
+impl Default for OpsListen {
+    fn default() -> Self {
+        Self::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464))
+    }
+}
+
+impl TryFrom<String> for OpsListen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "off" => Ok(Self::Off),
+            address => address.parse().map(Self::At).map_err(|_| format!("`{text}` is neither `off` nor address:port")),
+        }
+    }
+}
+
+impl From<OpsListen> for String {
+    fn from(listen: OpsListen) -> Self {
+        match listen {
+            OpsListen::Off => "off".to_owned(),
+            OpsListen::At(address) => address.to_string(),
+        }
+    }
+}
+
+/// How an enrolling person proves who they are (`AuthPolicy` of MS-MDE2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuthPolicy {
+    /// E-mail address and password, typed into the enrollment dialog.
+    #[default]
+    OnPremise,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What went wrong on our side.
+    Error,
+    /// Also what looks wrong.
+    Warn,
+    /// Also what happened.
+    #[default]
+    Info,
+    /// Also how it happened.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// As it is written in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,1 +1,139 @@
-//! (being written)
+//! Layer 3: the use-cases, one file per verb, and the ports through which they reach the world.
+//!
+//! Every use-case is a method of [`App`] and has the same shape: load, compute with the pure layers below, commit. The
+//! doors (SOAP, SyncML, API, command line) call the same ones.
+
+mod error;
+pub mod ports;
+mod principal;
+mod settings;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::domain::Id;
+use crate::domain::event::{AuditRow, Event};
+use crate::pki::authority::Authority;
+
+pub use error::{Error, FieldError};
+use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
+pub use principal::Principal;
+pub use settings::Settings;
+
+/// The application: settings, the issuing CA, and the ports.
+#[derive(Clone)]
+pub struct App {
+    /// What the administrator configured, as far as use-cases ask.
+    pub settings: Arc<Settings>,
+    /// The device issuing CA.
+    pub authority: Arc<Authority>,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Password hashes.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Sealing.
+    pub sealer: Arc<dyn Sealer>,
+    /// What one process remembers and may lose.
+    pub memory: Arc<Memory>,
+}
+
+/// What one process keeps in memory; losing it costs time, never truth.
+#[derive(Default)]
+pub struct Memory {
+    /// Rings when events were committed and wait for their place.
+    pub events: Notify,
+    /// Makes ids made in the same millisecond rise.
+    ids: AtomicU64,
+}
+
+impl App {
+    /// Now, by the clock port.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// A new id: UUIDv7 from the clock and the random generator.
+    #[must_use]
+    pub fn new_id<T>(&self) -> Id<T> {
+        let mut random = [0; 10];
+        self.rng.fill(&mut random);
+        // Twelve bits after the milliseconds count up, so that ids of one process keep their order.
+        let count = self.memory.ids.fetch_add(1, Ordering::Relaxed);
+        random[0] = (count >> 8) as u8;
+        random[1] = count as u8;
+        let millis = u64::try_from(self.now().unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        Id::new(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// A random UUID, for correlation.
+    #[must_use]
+    pub fn new_trace_id(&self) -> Uuid {
+        let mut random = [0; 16];
+        self.rng.fill(&mut random);
+        uuid::Builder::from_random_bytes(random).into_uuid()
+    }
+
+    /// An event about a device (or none), to be committed with what caused it.
+    #[must_use]
+    pub fn event(&self, kind: &str, subject: Option<String>, data: Value) -> Write {
+        Write::AppendEvent(Event {
+            id: self.new_id(),
+            kind: format!("muster.{kind}"),
+            subject,
+            time: self.now(),
+            data,
+            seq: None,
+        })
+    }
+
+    /// A row of the audit trail, to be committed with what it tells of.
+    #[must_use]
+    pub fn audit(&self, actor: &Principal, action: &str, object: AuditObject<'_>, outcome: &str, detail: &str) -> Write {
+        Write::AppendAudit(AuditRow {
+            id: self.new_id(),
+            time: self.now(),
+            actor: actor.name.clone(),
+            action: action.to_owned(),
+            object_kind: object.kind.to_owned(),
+            object_id: object.id,
+            object_name: object.name,
+            outcome: outcome.to_owned(),
+            detail: detail.to_owned(),
+            address: actor.address.clone(),
+        })
+    }
+
+    /// Commits, and rings for the publisher of events.
+    pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
+        self.store.commit(writes).await?;
+        if rings {
+            self.memory.events.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// What an audit row is about.
+#[derive(Clone, Debug)]
+pub struct AuditObject<'a> {
+    /// Kind, e.g. `device`.
+    pub kind: &'a str,
+    /// Its id.
+    pub id: String,
+    /// Its name at the time.
+    pub name: String,
+}
+
+/// How often a use-case loads again after a conflict before it gives up with [`Error::Unavailable`].
+pub(crate) const MOST_TRIES: usize = 32;

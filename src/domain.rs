@@ -1,1 +1,15 @@
-//! (being written)
+//! Layer 2: what the product speaks of, and the rules that need no I/O to be judged.
+
+pub mod action;
+pub mod attempt;
+pub mod certificate;
+pub mod command;
+pub mod device;
+pub mod enrollment;
+pub mod event;
+pub mod id;
+pub mod inventory;
+pub mod session_record;
+pub mod user;
+
+pub use id::Id;

@@ -1,1 +1,73 @@
-//! (being written)
+//! Layer 2: certificates. Requests in, device certificates and revocation lists out, and the making of the two CAs.
+//!
+//! Two levels: a root signs the device issuing CA and, by another key, the server certificate; only the issuing CA signs
+//! devices, and the device host trusts the issuing CA alone. Nothing here reads a clock or makes identifiers: time and
+//! random bytes are arguments. Making keys and signing use the randomness inside aws-lc-rs.
+
+pub mod authority;
+pub mod create;
+pub mod crl;
+pub mod csr;
+pub mod pem;
+pub mod profile;
+
+use aws_lc_rs::digest;
+
+pub use authority::{Authority, IssuedCertificate};
+pub use csr::{CertificateRequest, CsrRejected};
+pub use profile::{DeviceProfile, Serial};
+
+/// Why a certificate or revocation list was not made, or why CA material was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PkiError {
+    /// Bytes that should be a certificate are not one.
+    #[error("{0} is not a certificate that we can read")]
+    Certificate(&'static str),
+    /// A certificate that should be a CA is none.
+    #[error("{0} is not a CA certificate")]
+    NotCa(&'static str),
+    /// The issuing CA was not signed by the root.
+    #[error("the issuing CA certificate was not signed by the root")]
+    Chain,
+    /// The private key cannot be read, or belongs to another certificate.
+    #[error("the private key does not belong to {0}")]
+    Key(&'static str),
+    /// The CA's own validity has ended.
+    #[error("the CA certificate has expired")]
+    Expired,
+    /// A request for a certificate over one of our CA keys.
+    #[error("the request names a key of our own CA")]
+    OwnKey,
+    /// A public key that cannot be written into a certificate.
+    #[error("the public key is of a kind that is not issued")]
+    PublicKey,
+    /// A subject that X.509 does not allow: empty, longer than 64 characters, or with control characters.
+    #[error("a common name has 1 to 64 characters and no control characters")]
+    Subject,
+    /// A host that is neither a DNS name nor an IP address.
+    #[error("`{0}` is neither a DNS name nor an IP address")]
+    Host(String),
+    /// The signature or the key could not be made.
+    #[error("signing failed")]
+    Signing(#[from] rcgen::Error),
+}
+
+/// SHA-256 of a certificate's DER: the key by which issued certificates are found.
+#[must_use]
+pub fn fingerprint(der: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
+    out
+}
+
+/// The name that Windows gives a certificate in its stores: SHA-1 of the DER, 40 hex digits, upper case.
+#[must_use]
+pub fn thumbprint(der: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()).to_ascii_uppercase()
+}
+
+/// Lower-case hex digits, two for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
+}

@@ -1,1 +1,19 @@
-//! (being written)
+//! The OMA-DM engine, sans I/O: one message in, one answer and what changed out.
+//!
+//! A device posts one message per request and the next may reach another process, so the engine keeps nothing: the
+//! [`Conversation`] of an enrollment comes from the store, goes in with the message, and comes out again. Time and ids are
+//! arguments; the engine never logs, it returns [`Notice`]s.
+//!
+//! [`classify`] judges what a message is (management reference 1.14); [`step`] processes it (1.16).
+
+mod automatic;
+mod batch;
+mod classify;
+mod conversation;
+mod engine;
+mod receive;
+mod settle;
+
+pub use classify::{Incoming, Rejection, classify, is_farewell_repetition};
+pub use conversation::{Closing, Conversation, Login, SessionState};
+pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};

@@ -1,1 +1,11 @@
-//! (being written)
+//! Configuration service providers: typed commands with their LocURIs, formats and first builds.
+//!
+//! One file per CSP. A command made here has no CmdID yet; the queue gives it one.
+
+pub mod device_info;
+pub mod dm_client;
+pub mod laps;
+pub mod reboot;
+pub mod remote_lock;
+pub mod remote_wipe;
+pub mod tenant_lockdown;

@@ -1,0 +1,360 @@
+//! The data folder: where the configuration, the keys, the CA and the server certificate of an installation lie.
+//!
+//! ```text
+//! muster.toml           the configuration
+//! keys                  the sealing keys (0600); may lie elsewhere, better on another disk
+//! admin.token           the token of the local command line (0600)
+//! ca/root.pem           the root certificate
+//! ca/root.key           its private key, sealed (0600)
+//! ca/issuing.pem        the device issuing CA's certificate
+//! ca/issuing.key        its private key, sealed (0600)
+//! tls/server.pem        the server certificate, then the root
+//! tls/server.key        its private key (0600)
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::private_file::{FileError, create_folder, read_private, read_public, replace, write_new};
+use super::sealer::{Sealer, SealerError};
+use super::system::SystemRng;
+use crate::pki::create::Certified;
+use crate::pki::{Authority, PkiError, pem};
+
+/// Mode of files with secrets.
+const PRIVATE: u32 = 0o600;
+/// Mode of certificates.
+const PUBLIC: u32 = 0o644;
+/// PEM label of a private key that is sealed; its purpose is the file's name inside the data folder.
+const SEALED_KEY: &str = "MUSTER SEALED KEY";
+
+/// Why the files of an installation were not made or not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CaFilesError {
+    /// One of the files itself.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The key file, or something sealed with it.
+    #[error("{path}: {source}", path = path.display())]
+    Sealed {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: SealerError,
+    },
+    /// A file that should hold PEM of some kind does not.
+    #[error("{path} holds no {what} in PEM form", path = path.display())]
+    Pem {
+        /// Which file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The parts of the CA do not fit together.
+    #[error("the CA in {path} is unusable: {source}", path = path.display())]
+    Pki {
+        /// The data folder.
+        path: PathBuf,
+        /// Why.
+        source: PkiError,
+    },
+    /// The folder has an installation already.
+    #[error("{path} holds an installation already; give another folder or remove that one", path = path.display())]
+    Installed {
+        /// The data folder.
+        path: PathBuf,
+    },
+}
+
+/// A server certificate with its chain and key, as TLS wants them.
+pub struct TlsFiles {
+    /// The leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The leaf's private key.
+    pub key: PrivateKeyDer<'static>,
+}
+
+/// The files of one installation.
+#[derive(Clone, Debug)]
+pub struct DataFolder {
+    folder: PathBuf,
+    key_file: PathBuf,
+}
+
+impl DataFolder {
+    /// The installation in `folder`, with its sealing keys in `key_file` or, by default, in the folder itself.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, key_file: Option<PathBuf>) -> Self {
+        let folder = folder.into();
+        let key_file = key_file.unwrap_or_else(|| folder.join("keys"));
+        Self { folder, key_file }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A path of the configuration, which counts from the folder unless it is absolute.
+    #[must_use]
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// `muster.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("muster.toml")
+    }
+
+    /// The key file.
+    #[must_use]
+    pub fn key_file(&self) -> &Path {
+        &self.key_file
+    }
+
+    /// `admin.token`.
+    #[must_use]
+    pub fn admin_token(&self) -> PathBuf {
+        self.folder.join("admin.token")
+    }
+
+    /// Makes the folder for a new installation.
+    ///
+    /// # Errors
+    /// [`CaFilesError::Installed`] if there is one, or [`CaFilesError::File`].
+    pub fn create(&self) -> Result<(), CaFilesError> {
+        let taken = [self.config(), self.folder.join(ROOT_PEM), self.folder.join(ISSUING_PEM)];
+        if taken.iter().any(|path| path.exists()) {
+            return Err(CaFilesError::Installed { path: self.folder.clone() });
+        }
+        for folder in ["", "ca", "tls"] {
+            create_folder(&self.folder.join(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Loads the sealing keys, after making the key file if it is not there yet.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`] or [`CaFilesError::Sealed`].
+    pub fn create_sealer(&self, rng: SystemRng) -> Result<Sealer, CaFilesError> {
+        match write_new(&self.key_file, Sealer::new_key_file(&rng).as_bytes(), PRIVATE) {
+            Ok(()) | Err(FileError::Exists { .. }) => self.sealer(rng),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Loads the sealing keys.
+    ///
+    /// # Errors
+    /// [`CaFilesError::Sealed`].
+    pub fn sealer(&self, rng: SystemRng) -> Result<Sealer, CaFilesError> {
+        Sealer::load(&self.key_file, rng).map_err(|source| self.sealed(&self.key_file, source))
+    }
+
+    /// Writes a new `muster.toml`.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`], also if there is one.
+    pub fn write_config(&self, text: &str) -> Result<(), CaFilesError> {
+        Ok(write_new(&self.config(), text.as_bytes(), PRIVATE)?)
+    }
+
+    /// Writes the token of the local command line, replacing an older one.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`].
+    pub fn write_admin_token(&self, token: &SecretString) -> Result<(), CaFilesError> {
+        let line = Zeroizing::new(format!("{}\n", token.expose_secret()));
+        Ok(replace(&self.admin_token(), line.as_bytes(), PRIVATE)?)
+    }
+
+    /// Reads the token of the local command line.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`].
+    pub fn read_admin_token(&self) -> Result<SecretString, CaFilesError> {
+        let contents = read_private(&self.admin_token())?;
+        Ok(SecretString::from(String::from_utf8_lossy(&contents).trim()))
+    }
+
+    /// Writes both CAs of a new installation, their keys sealed.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`], also if one of the files exists.
+    pub fn write_ca(&self, root: &Certified, issuing: &Certified, sealer: &Sealer) -> Result<(), CaFilesError> {
+        for (ca, certificate, key) in [(root, ROOT_PEM, ROOT_KEY), (issuing, ISSUING_PEM, ISSUING_KEY)] {
+            let sealed = pem::encode(SEALED_KEY, &sealer.seal(key, &ca.key));
+            write_new(&self.folder.join(key), sealed.as_bytes(), PRIVATE)?;
+            let text = pem::encode(pem::CERTIFICATE, &ca.certificate);
+            write_new(&self.folder.join(certificate), text.as_bytes(), PUBLIC)?;
+        }
+        Ok(())
+    }
+
+    /// The root and the issuing CA's certificate, DER; needs no key.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`] or [`CaFilesError::Pem`].
+    pub fn ca_certificates(&self) -> Result<(Vec<u8>, Vec<u8>), CaFilesError> {
+        Ok((self.certificate(ROOT_PEM)?, self.certificate(ISSUING_PEM)?))
+    }
+
+    /// Loads what signs device certificates.
+    ///
+    /// # Errors
+    /// Any [`CaFilesError`] but `Installed`.
+    pub fn authority(&self, sealer: &Sealer) -> Result<Authority, CaFilesError> {
+        let (root, issuing) = self.ca_certificates()?;
+        let key = self.sealed_key(ISSUING_KEY, sealer)?;
+        Authority::new(root, issuing, &key).map_err(|source| CaFilesError::Pki { path: self.folder.clone(), source })
+    }
+
+    /// Loads the root with its key, which signs server certificates.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`], [`CaFilesError::Pem`] or [`CaFilesError::Sealed`].
+    pub fn root(&self, sealer: &Sealer) -> Result<Certified, CaFilesError> {
+        Ok(Certified { certificate: self.certificate(ROOT_PEM)?, key: self.sealed_key(ROOT_KEY, sealer)? })
+    }
+
+    /// Writes the server certificate and its key, replacing older ones. The root follows the leaf in the file, so that
+    /// the chain is whole for whoever looks at it.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`].
+    pub fn write_tls(&self, server: &Certified, root: &[u8]) -> Result<(), CaFilesError> {
+        let key = Zeroizing::new(pem::encode(pem::PRIVATE_KEY, &server.key));
+        replace(&self.folder.join(TLS_KEY), key.as_bytes(), PRIVATE)?;
+        let chain = [&server.certificate, root].map(|der| pem::encode(pem::CERTIFICATE, der)).concat();
+        Ok(replace(&self.folder.join(TLS_PEM), chain.as_bytes(), PUBLIC)?)
+    }
+
+    /// Loads a server certificate and its key from the two paths of the configuration.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`] or [`CaFilesError::Pem`].
+    pub fn tls(&self, certificate: &Path, key: &Path) -> Result<TlsFiles, CaFilesError> {
+        let (certificate, key) = (self.resolve(certificate), self.resolve(key));
+        let text = read_public(&certificate)?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).filter_map(Result::ok).collect();
+        if chain.is_empty() {
+            return Err(CaFilesError::Pem { path: certificate, what: "certificate" });
+        }
+        let contents = read_private(&key)?;
+        match PrivateKeyDer::from_pem_slice(&contents) {
+            Ok(key) => Ok(TlsFiles { chain, key }),
+            Err(_) => Err(CaFilesError::Pem { path: key, what: "private key" }),
+        }
+    }
+
+    fn certificate(&self, name: &str) -> Result<Vec<u8>, CaFilesError> {
+        let path = self.folder.join(name);
+        let text = read_public(&path)?;
+        pem::decode(pem::CERTIFICATE, &text).ok_or(CaFilesError::Pem { path, what: "certificate" })
+    }
+
+    fn sealed_key(&self, name: &str, sealer: &Sealer) -> Result<Zeroizing<Vec<u8>>, CaFilesError> {
+        let path = self.folder.join(name);
+        let contents = read_private(&path)?;
+        let text = String::from_utf8_lossy(&contents);
+        let sealed = pem::decode(SEALED_KEY, &text);
+        let sealed = sealed.ok_or_else(|| CaFilesError::Pem { path: path.clone(), what: "sealed key" })?;
+        sealer.open(name, &sealed).map_err(|source| self.sealed(&path, source))
+    }
+
+    fn sealed(&self, path: &Path, source: SealerError) -> CaFilesError {
+        match source {
+            SealerError::File(e) => e.into(),
+            source => CaFilesError::Sealed { path: path.to_owned(), source },
+        }
+    }
+}
+
+const ROOT_PEM: &str = "ca/root.pem";
+const ROOT_KEY: &str = "ca/root.key";
+const ISSUING_PEM: &str = "ca/issuing.pem";
+const ISSUING_KEY: &str = "ca/issuing.key";
+/// The server certificate that `init` makes, relative to the data folder.
+pub const TLS_PEM: &str = "tls/server.pem";
+/// The key of [`TLS_PEM`], relative to the data folder.
+pub const TLS_KEY: &str = "tls/server.key";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::pki::Serial;
+    use crate::pki::create::{self, CaNames};
+
+    #[test]
+    fn an_installation_is_written_once_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path().join("data"), Some(folder.path().join("elsewhere")));
+        data.create().unwrap();
+        let sealer = data.create_sealer(SystemRng).unwrap();
+        let (now, serial) = (datetime!(2026-11-20 12:00 UTC), Serial::from_random([1; 16]));
+        let names = CaNames::new(None, [1, 2, 3]);
+        let root = create::root(&names, serial, now).unwrap();
+        let issuing = create::issuing(&root, &names, serial, now).unwrap();
+        let server = create::server(&root, &["a.example".to_owned()], serial, now).unwrap();
+        data.write_ca(&root, &issuing, &sealer).unwrap();
+        data.write_tls(&server, &root.certificate).unwrap();
+        data.write_admin_token(&SecretString::from("token")).unwrap();
+        data.write_config("[server]\n").unwrap();
+
+        let sealer = data.create_sealer(SystemRng).unwrap();
+        let authority = data.authority(&sealer).unwrap();
+        assert_eq!(authority.issuing(), issuing.certificate);
+        assert_eq!(data.root(&sealer).unwrap().key, root.key);
+        assert_eq!(data.read_admin_token().unwrap().expose_secret(), "token");
+        let tls = data.tls(Path::new(TLS_PEM), Path::new(TLS_KEY)).unwrap();
+        assert_eq!(
+            tls.chain.iter().map(AsRef::as_ref).collect::<Vec<&[u8]>>(),
+            [&server.certificate, &root.certificate]
+        );
+        assert_eq!(tls.key.secret_der(), server.key.as_slice());
+
+        refuses_a_second_time(&data, &root, &issuing, &sealer);
+        refuses_what_is_exposed_or_foreign(&data, &sealer);
+        holds_no_plain_ca_key(&data, [&root.key, &issuing.key]);
+    }
+
+    fn refuses_a_second_time(data: &DataFolder, root: &Certified, issuing: &Certified, sealer: &Sealer) {
+        assert!(matches!(data.create(), Err(CaFilesError::Installed { .. })));
+        assert!(matches!(data.write_ca(root, issuing, sealer), Err(CaFilesError::File(FileError::Exists { .. }))));
+        assert!(matches!(data.write_config(""), Err(CaFilesError::File(FileError::Exists { .. }))));
+    }
+
+    fn refuses_what_is_exposed_or_foreign(data: &DataFolder, sealer: &Sealer) {
+        let foreign = Sealer::from_text(&Sealer::new_key_file(&SystemRng), SystemRng).unwrap();
+        let error = data.authority(&foreign).unwrap_err().to_string();
+        assert!(error.ends_with("ca/issuing.key: the key that sealed this is not in the key file"), "{error}");
+        for (path, mode) in [(ISSUING_KEY, 0o640), (TLS_KEY, 0o644)] {
+            fs::set_permissions(data.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        assert!(data.authority(sealer).unwrap_err().to_string().contains("run: chmod 600 "));
+        assert!(data.tls(Path::new(TLS_PEM), Path::new(TLS_KEY)).is_err());
+    }
+
+    fn holds_no_plain_ca_key(data: &DataFolder, keys: [&[u8]; 2]) {
+        for entry in fs::read_dir(data.path().join("ca")).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            for key in keys {
+                let plain = pem::encode("X", key);
+                let line = plain.lines().nth(5).unwrap();
+                assert!(!text.contains(line));
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The clock and the random generator of the operating system.
+
+use time::OffsetDateTime;
+
+/// The wall clock. The only place in the crate that reads it; everything else is given the time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl SystemClock {
+    /// The moment, UTC.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    pub fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+}
+
+/// The random generator of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRng;
+
+impl SystemRng {
+    /// Fills the buffer with random bytes fit for keys.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give; nothing safe can be done then.
+    pub fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).expect("the operating system gives random bytes");
+    }
+
+    /// That many random bytes.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut out = [0; N];
+        self.fill(&mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_bytes_differ() {
+        assert_ne!(SystemRng.bytes::<32>(), SystemRng.bytes::<32>());
+    }
+}

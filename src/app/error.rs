@@ -1,0 +1,87 @@
+//! What can go wrong in a use-case, by what a caller can do about it.
+
+use super::ports::{HashError, SealError, StoreError};
+
+/// Why a use-case did not do what was asked. The doors turn each variant into their dialect.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input is wrong; each error says where and what.
+    #[error("{}", sentence(.0))]
+    Invalid(Vec<FieldError>),
+    /// There is no such thing.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// No valid credential.
+    #[error("authentication required")]
+    Unauthenticated,
+    /// Known, but not allowed.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The state of things stands against it.
+    #[error("{message}")]
+    Conflict {
+        /// Stable word for programs.
+        code: &'static str,
+        /// Sentence for people.
+        message: String,
+    },
+    /// Too much at once; try again after so many seconds.
+    #[error("too many requests; try again in {retry_after} s")]
+    TooMany {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Cannot be done now; nothing was changed.
+    #[error("not available now: {0}")]
+    Unavailable(String),
+    /// A bug or damage; the cause goes to the log, not to the caller.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// One mistake in an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// JSON pointer of the field, or another place in words.
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl Error {
+    /// One wrong field.
+    pub fn invalid(pointer: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { pointer: pointer.to_owned(), message: message.into() }])
+    }
+
+    /// A conflict with its code.
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Unavailable("it changed meanwhile, too often".to_owned()),
+            StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            error @ StoreError::Internal(_) => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Internal(Box::new(error))
+    }
+}
+
+fn sentence(errors: &[FieldError]) -> String {
+    errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,401 @@
+//! What the use-cases need from outside, in the words of the domain.
+//!
+//! A use-case loads, computes and commits; there is no transaction across code. Everything of one [`Store::commit`]
+//! takes effect together or not at all. What must not change meanwhile is guarded by a row of the batch: the version of
+//! the enrollment for its queue, its sessions and its state, the version of the user for the device limit. A missed
+//! guard is [`StoreError::Conflict`], and the use-case loads again.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use time::OffsetDateTime;
+
+use crate::domain::Id;
+use crate::domain::attempt::{Attempt, Outcome};
+use crate::domain::certificate::Certificate;
+use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::device::Device;
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::event::{AuditRow, Event};
+use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::user::{Token, User};
+
+/// The wall clock.
+pub trait Clock: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> OffsetDateTime;
+}
+
+/// A cryptographic random generator.
+pub trait Rng: Send + Sync {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Costly password hashes.
+#[async_trait]
+pub trait PasswordHasher: Send + Sync {
+    /// Argon2id in PHC form.
+    async fn hash(&self, password: SecretString) -> Result<String, HashError>;
+    /// Whether the password fits. Without a stored hash the same work is done and the answer is no.
+    async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, HashError>;
+    /// Hashes computed so far.
+    fn computed(&self) -> u64;
+}
+
+/// The hasher could not do its work: no memory, or a stored hash that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("password hashing failed: {0}")]
+pub struct HashError(pub String);
+
+/// Seals what must not be readable in the database, under a key that is not in it.
+pub trait Sealer: Send + Sync {
+    /// Seals; `purpose` must be the same when opening.
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8>;
+    /// Opens.
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError>;
+    /// A keyed mark of a secret: equal secrets have equal marks, and nothing else can be told from it.
+    fn mark(&self, secret: &[u8]) -> [u8; 8];
+}
+
+/// Sealed data that does not open: another key, or changed bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("sealed data does not open with the key of this installation")]
+pub struct SealError;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A guard of the batch missed: something changed since it was loaded. Nothing was written.
+    #[error("changed meanwhile")]
+    Conflict,
+    /// Disk full, database locked or gone: try again later. Nothing was written.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A row that this build cannot read, or a statement that is wrong.
+    #[error("the database holds something unexpected: {0}")]
+    Internal(String),
+}
+
+/// A part of a list: at most `limit` rows after the cursor.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Most rows.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+}
+
+/// A place in a list ordered by time, newest first, then by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Unix milliseconds of the last row.
+    pub at: i64,
+    /// Its id.
+    pub id: String,
+}
+
+/// A page of rows and where the next one begins.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// Rows.
+    pub items: Vec<T>,
+    /// The cursor of the next page; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Which devices to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Part of the name, the hardware id, a user's address or an id, without case.
+    pub query: Option<String>,
+    /// State of the current enrollment.
+    pub state: Option<EnrollmentState>,
+    /// User's address, exactly, without case.
+    pub user: Option<String>,
+}
+
+/// A device with its current enrollment and that enrollment's user.
+#[derive(Clone, Debug)]
+pub struct DeviceView {
+    /// The hardware.
+    pub device: Device,
+    /// Its newest enrollment.
+    pub enrollment: Enrollment,
+    /// The user's address.
+    pub user: Option<String>,
+}
+
+/// Which commands to list.
+#[derive(Clone, Debug, Default)]
+pub struct CommandFilter {
+    /// Of one device, all its enrollments.
+    pub device: Option<Id<Device>>,
+    /// Only actions, or only raw commands.
+    pub raw: Option<bool>,
+    /// In one state.
+    pub state: Option<CommandState>,
+}
+
+/// Which sessions to list.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Of one device, all its enrollments.
+    pub device: Option<Id<Device>>,
+}
+
+/// Which attempts to list.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptFilter {
+    /// With that outcome.
+    pub outcome: Option<Outcome>,
+    /// With that trace id.
+    pub trace_id: Option<String>,
+    /// Of that user name, without case.
+    pub email: Option<String>,
+}
+
+/// Kinds of objects whose ids may be given by a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Users.
+    Users,
+    /// Devices.
+    Devices,
+    /// Actions and commands.
+    Commands,
+    /// Sessions.
+    Sessions,
+    /// Certificates, by serial.
+    Certificates,
+    /// Attempts.
+    Attempts,
+    /// Tokens.
+    Tokens,
+}
+
+/// Rows that retention removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// Transcripts and sessions that are closed.
+    Sessions,
+    /// Attempts.
+    Attempts,
+    /// Events.
+    Events,
+    /// Audit rows.
+    Audit,
+    /// Stored answers.
+    Answers,
+    /// Final commands and actions.
+    Commands,
+}
+
+/// Something that changes.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A new user; a taken name is a conflict.
+    InsertUser(User),
+    /// A changed user, if its version is still the one in the value; the stored version becomes one more.
+    UpdateUser(User),
+    /// Removes a user at that version, its tokens too; its enrollments lose their user and get the warning.
+    DeleteUser {
+        /// Whom.
+        user: Box<User>,
+        /// What to write on the enrollments.
+        warning: String,
+    },
+    /// A new token.
+    InsertToken(Token),
+    /// Withdraws a token; not found is a conflict.
+    RevokeToken {
+        /// Which.
+        id: Id<Token>,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// A new device.
+    InsertDevice(Device),
+    /// A changed device.
+    UpdateDevice(Device),
+    /// A new enrollment with its identifiers.
+    InsertEnrollment(Box<Enrollment>),
+    /// A changed enrollment and its identifiers, if its version is still the one in the value; the stored version
+    /// becomes one more.
+    UpdateEnrollment(Box<Enrollment>),
+    /// The state of an enrollment's sessions (`session::Conversation` as JSON).
+    SaveConversation {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// JSON.
+        state: String,
+    },
+    /// A new certificate; a serial or a key that another certificate has is a conflict.
+    InsertCertificate(Box<Certificate>),
+    /// Revokes a certificate that is not revoked yet; one that is stays as it is.
+    RevokeCertificate {
+        /// Serial number.
+        serial: String,
+        /// When.
+        at: OffsetDateTime,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A new command; a taken id is a conflict.
+    InsertCommand(Box<QueuedCommand>),
+    /// A changed command.
+    UpdateCommand(Box<QueuedCommand>),
+    /// What a device told; newer values replace older ones.
+    SaveInventory {
+        /// Whose.
+        device_id: Id<Device>,
+        /// Nodes.
+        items: Vec<InventoryItem>,
+    },
+    /// A node that the device does not have.
+    RememberMissing {
+        /// Whose.
+        device_id: Id<Device>,
+        /// Which.
+        node: MissingNode,
+    },
+    /// A session, new or changed.
+    SaveSession(Box<SessionRecord>),
+    /// The last answer of a session.
+    SaveAnswer(Box<StoredAnswer>),
+    /// Messages of transcripts; one that is there already stays.
+    AppendTranscript(Vec<TranscriptMessage>),
+    /// An attempt, new or changed.
+    SaveAttempt(Box<Attempt>),
+    /// An event that is not numbered yet.
+    AppendEvent(Event),
+    /// A row of the audit trail.
+    AppendAudit(AuditRow),
+    /// Gives events their place; an event that has one already is a conflict.
+    NumberEvents(Vec<(Id<Event>, i64)>),
+    /// Removes at most `limit` rows older than that moment; never a command that is still open.
+    Prune {
+        /// What.
+        what: Expired,
+        /// Older than.
+        before: OffsetDateTime,
+        /// At most.
+        limit: u32,
+    },
+}
+
+/// The database.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Does everything in the list, or nothing. Returns after it is durable.
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+
+    /// A user.
+    async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError>;
+    /// The user of a sign-in name, without case.
+    async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError>;
+    /// Users whose name begins with `local@`, at most two: enough to tell whether a bare name is unambiguous.
+    async fn users_by_local_part(&self, local: &str) -> Result<Vec<User>, StoreError>;
+    /// Users, newest first; `query` is a part of address or name, without case.
+    async fn users(&self, query: Option<&str>, page: &Page) -> Result<Listed<User>, StoreError>;
+    /// Enrollments of the user that count against the limit, one for each device.
+    async fn count_devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
+
+    /// The token of a secret, with its user.
+    async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;
+    /// Tokens, newest first.
+    async fn tokens(&self, page: &Page) -> Result<Listed<Token>, StoreError>;
+
+    /// A device.
+    async fn device(&self, id: Id<Device>) -> Result<Option<DeviceView>, StoreError>;
+    /// Devices, newest first.
+    async fn devices(&self, filter: &DeviceFilter, page: &Page) -> Result<Listed<DeviceView>, StoreError>;
+    /// What a device told about itself, ordered by node.
+    async fn inventory(&self, device: Id<Device>) -> Result<Vec<InventoryItem>, StoreError>;
+    /// Nodes that the device does not have.
+    async fn missing_nodes(&self, device: Id<Device>) -> Result<Vec<MissingNode>, StoreError>;
+
+    /// An enrollment.
+    async fn enrollment(&self, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError>;
+    /// Open enrollments that claim an identifier (in the form of `normalize_identifier`), newest first, at most 16.
+    async fn enrollments_claiming(&self, identifier: &str) -> Result<Vec<Enrollment>, StoreError>;
+    /// Enrollments in a state since before that moment (`last_seen_at` counts where it is later), oldest first.
+    async fn enrollments_quiet_since(
+        &self,
+        state: EnrollmentState,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Enrollment>, StoreError>;
+    /// The state of an enrollment's sessions.
+    async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<String>, StoreError>;
+
+    /// The certificate with that SHA-256 of its DER.
+    async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError>;
+    /// The certificate with that serial.
+    async fn certificate_by_serial(&self, serial: &str) -> Result<Option<Certificate>, StoreError>;
+    /// Whose certificate has that key.
+    async fn key_owner(&self, key_sha256: &[u8; 32]) -> Result<Option<Id<Enrollment>>, StoreError>;
+    /// Certificates of an enrollment.
+    async fn certificates_of(&self, enrollment: Id<Enrollment>) -> Result<Vec<Certificate>, StoreError>;
+    /// Certificates, newest first, of one device or all.
+    async fn certificates(&self, device: Option<Id<Device>>, page: &Page) -> Result<Listed<Certificate>, StoreError>;
+    /// Revoked certificates that have not expired at that moment, oldest revocation first.
+    async fn revoked_certificates(&self, now: OffsetDateTime) -> Result<Vec<Certificate>, StoreError>;
+
+    /// A command or action.
+    async fn command(&self, id: Id<QueuedCommand>) -> Result<Option<QueuedCommand>, StoreError>;
+    /// Commands and actions, newest first.
+    async fn commands(&self, filter: &CommandFilter, page: &Page) -> Result<Listed<QueuedCommand>, StoreError>;
+    /// Open commands of an enrollment by place in the queue, then age; at most `limit`.
+    async fn open_commands(&self, enrollment: Id<Enrollment>, limit: u32) -> Result<Vec<QueuedCommand>, StoreError>;
+    /// Commands that were offered and can still be answered: open ones that were offered at all, and those whose last
+    /// offer was in that session at our message `since` or later, whatever their state.
+    async fn offered_commands(
+        &self,
+        enrollment: Id<Enrollment>,
+        session: Option<(Id<SessionRecord>, u64)>,
+    ) -> Result<Vec<QueuedCommand>, StoreError>;
+    /// Queued or unknown commands past their end.
+    async fn overdue_commands(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<QueuedCommand>, StoreError>;
+
+    /// A session.
+    async fn session(&self, id: Id<SessionRecord>) -> Result<Option<SessionRecord>, StoreError>;
+    /// Sessions, newest first.
+    async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Result<Listed<SessionRecord>, StoreError>;
+    /// Open sessions without a message since that moment.
+    async fn idle_sessions(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<SessionRecord>, StoreError>;
+    /// The messages of a session in order.
+    async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptMessage>, StoreError>;
+    /// The last answer of a session.
+    async fn stored_answer(&self, session: Id<SessionRecord>) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// The newest open attempt of that name (without case) and address since that moment.
+    async fn open_attempt(
+        &self,
+        email: &str,
+        address: &str,
+        since: OffsetDateTime,
+    ) -> Result<Option<Attempt>, StoreError>;
+    /// Attempts, newest first.
+    async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError>;
+
+    /// An event by id.
+    async fn event(&self, id: Id<Event>) -> Result<Option<Event>, StoreError>;
+    /// Numbered events after that place, in order; of one subject where one is named.
+    async fn events_after(&self, seq: i64, subject: Option<&str>, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// Events without a place yet, oldest id first.
+    async fn unnumbered_events(&self, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// The last place given.
+    async fn last_event_seq(&self) -> Result<i64, StoreError>;
+    /// Audit rows, newest first; of one object where one is named.
+    async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError>;
+
+    /// Ids that begin with that text, at most two; the text holds hex digits and dashes only.
+    async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError>;
+    /// A value of the installation, e.g. its id.
+    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;
+    /// Sets it; only `init` and start-up do.
+    async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError>;
+    /// Whether reads and writes work now.
+    async fn check(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,400 @@
+//! Commands in the queue of an enrollment: durable, numbered, delivered at least once, decided by the device's word.
+//!
+//! Management reference 1.9 (references), 1.15 (queue), 1.18 (names of states).
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Id;
+use super::action::{Action, Ending, Placing, Repeat};
+use super::device::Device;
+use super::enrollment::Enrollment;
+use super::session_record::SessionRecord;
+use crate::proto::syncml::{Command, LocUri, Status, StatusCode, Verb, Verdict, verdict};
+
+/// One unit of the queue: an action, or the commands of an administrator. All of its top-level commands travel in one message.
+#[derive(Clone, Debug)]
+pub struct QueuedCommand {
+    /// Identifier.
+    pub id: Id<QueuedCommand>,
+    /// Whose queue.
+    pub enrollment_id: Id<Enrollment>,
+    /// The hardware.
+    pub device_id: Id<Device>,
+    /// What it is for.
+    pub action: Action,
+    /// Where it stands.
+    pub state: CommandState,
+    /// In words, for people.
+    pub detail: String,
+    /// The OMA-DM status that decided.
+    pub status: Option<u16>,
+    /// The HRESULT beside it.
+    pub hresult: Option<String>,
+    /// Place in the queue.
+    pub placing: Placing,
+    /// The commands of the current step, numbered.
+    pub body: Vec<Command>,
+    /// What the device said to each Item of each step, oldest step first.
+    pub items: Vec<ItemState>,
+    /// Step of the action, from 0.
+    pub step: u32,
+    /// How often the current step was put into a message.
+    pub offers: u32,
+    /// How often it went back to the queue because the device asked for it or answered without it.
+    pub retries: u32,
+    /// Where it was put last.
+    pub last_offer: Option<Offer>,
+    /// Not before.
+    pub not_before: Option<OffsetDateTime>,
+    /// Not after.
+    pub expires_at: OffsetDateTime,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+    /// When it reached a final state.
+    pub finished_at: Option<OffsetDateTime>,
+    /// Who asked.
+    pub created_by: String,
+    /// Why, in the words of who asked.
+    pub reason: Option<String>,
+    /// Whether a secret that it brought was shown already.
+    pub revealed: bool,
+}
+
+/// The message that carried a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The session.
+    pub session: Id<SessionRecord>,
+    /// Our MsgID.
+    pub msg_id: u64,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// Where a command stands; the words of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandState {
+    /// Waits for the device.
+    Queued,
+    /// Handed to the device, no answer yet.
+    Sent,
+    /// The device says that it is done.
+    Succeeded,
+    /// The device refused, or did not do it.
+    Failed,
+    /// The device cannot do it.
+    Unsupported,
+    /// The device did not come in time.
+    Expired,
+    /// Withdrawn before delivery.
+    Cancelled,
+    /// Handed to the device, no answer: it may have happened.
+    Unknown,
+}
+
+impl CommandState {
+    const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Sent,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Unsupported,
+        Self::Expired,
+        Self::Cancelled,
+        Self::Unknown,
+    ];
+
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Unsupported => "unsupported",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether something can still happen to the command.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Sent | Self::Unknown)
+    }
+}
+
+/// What the device said to one Item of one command.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemState {
+    /// Step of the action.
+    pub step: u32,
+    /// `CmdID` on the wire.
+    pub cmd_id: String,
+    /// Verb.
+    pub cmd: String,
+    /// The node; `None` for containers.
+    pub loc_uri: Option<String>,
+    /// First final status.
+    pub status: Option<u16>,
+    /// HRESULT beside it, as written.
+    pub hresult: Option<String>,
+    /// What a Get brought.
+    pub data: Option<String>,
+    /// Its format.
+    pub format: Option<String>,
+}
+
+impl std::fmt::Debug for ItemState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {:?} {:?}", self.cmd, self.cmd_id, self.loc_uri, self.status)
+    }
+}
+
+impl ItemState {
+    /// The verb; one we stored ourselves.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        Verb::from_name(&self.cmd).unwrap_or(Verb::Exec)
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn uri(&self) -> Option<LocUri> {
+        self.loc_uri.as_deref().map(LocUri::received)
+    }
+
+    /// Whether it is about that node.
+    #[must_use]
+    pub fn is_for(&self, uri: &LocUri) -> bool {
+        self.uri().is_some_and(|own| own.same_as(uri))
+    }
+
+    /// Whether it stands for an Atomic or Sequence itself.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        self.verb().is_container()
+    }
+}
+
+impl QueuedCommand {
+    /// Takes the commands of the next step: numbers them, and awaits an answer to each Item.
+    pub fn begin_step(&mut self, step: u32, mut commands: Vec<Command>) {
+        number(&mut commands, &format!("{}-{step}", self.id.short()));
+        for command in commands.iter().flat_map(Command::walk) {
+            let fresh = |loc_uri: Option<String>| ItemState {
+                step,
+                cmd_id: command.cmd_id.clone(),
+                cmd: command.verb.name().to_owned(),
+                loc_uri,
+                status: None,
+                hresult: None,
+                data: None,
+                format: None,
+            };
+            if command.verb.is_container() {
+                self.items.push(fresh(None));
+            }
+            let uris = command.items.iter().map(|item| item.target.as_ref().map(|uri| uri.as_str().to_owned()));
+            self.items.extend(uris.map(fresh));
+        }
+        self.step = step;
+        self.placing = self.action.placing(&commands);
+        self.body = commands;
+        self.offers = 0;
+    }
+
+    /// The answers to the current step.
+    #[must_use]
+    pub fn current_items(&self) -> &[ItemState] {
+        let start = self.items.partition_point(|item| item.step < self.step);
+        &self.items[start..]
+    }
+
+    fn current_items_mut(&mut self) -> &mut [ItemState] {
+        let start = self.items.partition_point(|item| item.step < self.step);
+        &mut self.items[start..]
+    }
+
+    /// Whether `cmd_ref` names one of its commands.
+    #[must_use]
+    pub fn owns(&self, cmd_ref: &str) -> bool {
+        self.items.iter().any(|item| item.cmd_id == cmd_ref)
+    }
+
+    /// Takes a Status; the first final one of an Item counts. Returns whether anything changed.
+    pub fn take_status(&mut self, status: &Status) -> bool {
+        let refs: Vec<LocUri> =
+            status.target_refs.iter().chain(&status.source_refs).map(|text| LocUri::received(text)).collect();
+        let mut changed = false;
+        for item in self.current_items_mut().iter_mut().filter(|item| item.cmd_id == status.cmd_ref) {
+            let meant = refs.is_empty() || item.is_container() || refs.iter().any(|uri| item.is_for(uri));
+            let waits = verdict(item.verb(), status.code) == Verdict::Wait;
+            if meant && !waits && item.status.is_none() {
+                item.status = Some(status.code.0);
+                item.hresult.clone_from(&status.original_error);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Takes what a Get or Exec brought, for the node asked for or one below it. Returns whether anything changed.
+    pub fn take_result(&mut self, cmd_ref: &str, uri: Option<&LocUri>, data: &str, format: Option<&str>) -> bool {
+        let owned = |item: &&mut ItemState| item.cmd_id == cmd_ref && matches!(item.verb(), Verb::Get | Verb::Exec);
+        let mut candidates = self.current_items_mut().iter_mut().filter(owned);
+        let exact = match uri {
+            Some(uri) => candidates.find(|item| item.is_for(uri)),
+            None => candidates.next(),
+        };
+        if let Some(item) = exact {
+            if item.data.is_some() {
+                return false;
+            }
+            item.data = Some(data.to_owned());
+            item.format = format.map(str::to_owned);
+            return true;
+        }
+        let Some(uri) = uri else { return false };
+        self.take_result_below(cmd_ref, uri, data, format)
+    }
+
+    /// A subtree query brings nodes below the one asked for.
+    fn take_result_below(&mut self, cmd_ref: &str, uri: &LocUri, data: &str, format: Option<&str>) -> bool {
+        let asked = self.current_items().iter().find(|item| {
+            item.cmd_id == cmd_ref && item.verb() == Verb::Get && item.uri().is_some_and(|own| uri.is_at_or_below(&own))
+        });
+        let known = self.items.iter().any(|item| item.cmd_id == cmd_ref && item.is_for(uri));
+        let Some(asked) = asked.filter(|_| !known && self.items.len() < MOST_ITEMS) else { return false };
+        let below = ItemState {
+            loc_uri: Some(uri.as_str().to_owned()),
+            status: Some(200),
+            data: Some(data.to_owned()),
+            format: format.map(str::to_owned),
+            hresult: None,
+            ..asked.clone()
+        };
+        self.items.push(below);
+        true
+    }
+
+    /// Whether every command of the step has its answer; a container needs none of its own when its children have theirs.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let items = self.current_items();
+        let leaf_open = items.iter().any(|item| !item.is_container() && item.status.is_none());
+        let container_final =
+            items.iter().any(|item| item.is_container() && item.status.is_some_and(|code| code >= 300));
+        !items.is_empty() && (!leaf_open || container_final)
+    }
+
+    /// Whether no command of the step has an answer.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.current_items().iter().all(|item| item.status.is_none())
+    }
+
+    /// Forgets the answers of the step, because it will be sent again.
+    pub fn forget_answers(&mut self) {
+        for item in self.current_items_mut() {
+            item.status = None;
+            item.hresult = None;
+            item.data = None;
+        }
+    }
+
+    /// Whether it may be repeated without an answer.
+    #[must_use]
+    pub fn repeat(&self) -> Repeat {
+        self.action.repeat(&self.body)
+    }
+
+    /// Ends it.
+    pub fn finish(&mut self, ending: Ending, now: OffsetDateTime) {
+        self.state = ending.state;
+        self.status = ending.status;
+        self.hresult = ending.hresult;
+        self.detail = ending.detail;
+        self.finished_at = Some(now);
+    }
+
+    /// Ends it for a reason of ours, without a status.
+    pub fn end(&mut self, state: CommandState, detail: &str, now: OffsetDateTime) {
+        self.finish(Ending { state, status: self.status, hresult: None, detail: detail.to_owned() }, now);
+    }
+
+    /// Marks it as handed over without an answer.
+    pub fn lose_sight(&mut self) {
+        self.state = CommandState::Unknown;
+        self.detail = format!("sent {} but not answered; it may have happened", times(self.offers));
+    }
+
+    /// Puts it back into the queue.
+    pub fn requeue(&mut self, detail: &str) {
+        self.state = CommandState::Queued;
+        self.detail = detail.to_owned();
+        self.forget_answers();
+    }
+
+    /// Whether a node of the signed-in user is meant anywhere in it.
+    #[must_use]
+    pub fn needs_user(&self) -> bool {
+        self.current_items().iter().filter_map(ItemState::uri).any(|uri| uri.is_user_scope())
+    }
+
+    /// Whether it could go into a message of that session now: queued and due, or `unknown` with an offer left
+    /// (management reference 1.15). Expiry is judged here too, so that nothing overdue slips out before it is swept.
+    #[must_use]
+    pub fn may_be_offered(&self, session: Id<SessionRecord>, now: OffsetDateTime) -> bool {
+        if now >= self.expires_at || self.not_before.is_some_and(|at| now < at) {
+            return false;
+        }
+        match (self.state, self.repeat(), self.last_offer) {
+            (CommandState::Queued, ..) => true,
+            (CommandState::Unknown, Repeat::Offers { most, pause }, Some(last)) => {
+                self.offers < most && last.session != session && now - last.at >= pause
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Results of one command that are kept.
+const MOST_ITEMS: usize = 10_000;
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+/// Gives every command of a step its CmdID: durable, so that a late Status is matched after a restart, and unique
+/// for the enrollment, because it is made of the queue's own id.
+fn number(commands: &mut [Command], prefix: &str) {
+    let single = commands.len() == 1;
+    for (index, command) in commands.iter_mut().enumerate() {
+        command.cmd_id = if single { prefix.to_owned() } else { format!("{prefix}.{}", index + 1) };
+        let id = command.cmd_id.clone();
+        for (inner, child) in command.children.iter_mut().enumerate() {
+            number(std::slice::from_mut(child), &format!("{id}.{}", inner + 1));
+        }
+    }
+}
+
+/// The state that a status means for a single item shown in a list.
+#[must_use]
+pub fn item_is_good(item: &ItemState) -> bool {
+    item.status.is_some_and(|code| verdict(item.verb(), StatusCode(code)) == Verdict::Done)
+}
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

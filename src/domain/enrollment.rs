@@ -1,0 +1,243 @@
+//! An enrollment: one period of management of one device.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Id;
+use super::device::{Device, is_usable_identifier};
+use super::user::User;
+
+/// One period of management. What is queued belongs to it and never to a later one of the same hardware.
+#[derive(Clone, Debug)]
+pub struct Enrollment {
+    /// Identifier; also `EntDMID` and the common name of the certificate.
+    pub id: Id<Enrollment>,
+    /// The hardware.
+    pub device_id: Id<Device>,
+    /// Who enrolled it; `None` once that user is gone.
+    pub user_id: Option<Id<User>>,
+    /// Where it stands.
+    pub state: EnrollmentState,
+    /// How the device came.
+    pub mode: Mode,
+    /// `Full` or `Device`: which certificate store.
+    pub kind: EnrollmentKind,
+    /// `DeviceID` of the request: opaque, not unique.
+    pub claimed_device_id: Option<String>,
+    /// `HWDevID` of the request, usable or not.
+    pub hw_dev_id: Option<String>,
+    /// Last `./DevInfo/DevId`.
+    pub reported_dev_id: Option<String>,
+    /// Last `SyncHdr/Source/LocURI`.
+    pub reported_source: Option<String>,
+    /// Operating system version, dotted quad.
+    pub os_version: Option<String>,
+    /// Product number (`PRODUCT_*`).
+    pub os_edition: Option<u32>,
+    /// All items of the request's AdditionalContext, as sent.
+    pub context: Vec<(String, String)>,
+    /// The two pairs of OMA-DM secrets and nonces, sealed.
+    pub account: Vec<u8>,
+    /// When the certificate was issued.
+    pub enrolled_at: OffsetDateTime,
+    /// Last authenticated message.
+    pub last_seen_at: Option<OffsetDateTime>,
+    /// When the inventory was last complete.
+    pub inventory_at: Option<OffsetDateTime>,
+    /// Since when it has its state.
+    pub state_since: OffsetDateTime,
+    /// Why it was closed, in words.
+    pub closed_reason: Option<String>,
+    /// What an administrator should look at, in words.
+    pub warning: Option<String>,
+    /// Whether TenantLockdown was switched on by us and must be undone before the device leaves.
+    pub locked_to_tenant: bool,
+    /// Rises with every write to the row; guards sessions and the queue.
+    pub version: i64,
+}
+
+impl Enrollment {
+    /// Whether `claim` is one of the identifiers of this enrollment, compared trimmed and without case.
+    #[must_use]
+    pub fn answers_to(&self, claim: &str) -> bool {
+        let claim = normalize_identifier(claim);
+        self.identifiers().any(|own| own == claim)
+    }
+
+    /// The usable identifiers, in the form in which they are compared.
+    pub fn identifiers(&self) -> impl Iterator<Item = String> {
+        let own = self.id.to_string();
+        let claims = [&self.claimed_device_id, &self.hw_dev_id, &self.reported_dev_id];
+        let claims: Vec<String> = claims.into_iter().flatten().map(|claim| normalize_identifier(claim)).collect();
+        std::iter::once(own).chain(claims).filter(|claim| is_usable_identifier(claim))
+    }
+
+    /// The value of a context item, names compared without case; blank counts as absent.
+    #[must_use]
+    pub fn context_item(&self, name: &str) -> Option<&str> {
+        let found = self.context.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(found.1.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether this is HoloLens 2 (`PRODUCT_HOLOGRAPHIC`, `PRODUCT_HOLOGRAPHIC_BUSINESS`).
+    #[must_use]
+    pub fn is_hololens(&self) -> bool {
+        matches!(self.os_edition, Some(135 | 136))
+    }
+
+    /// Moves to another state at that moment.
+    pub fn enter(&mut self, state: EnrollmentState, now: OffsetDateTime) {
+        self.state = state;
+        self.state_since = now;
+    }
+}
+
+/// The form in which identifiers of devices are compared.
+#[must_use]
+pub fn normalize_identifier(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// Where an enrollment stands; the words of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnrollmentState {
+    /// Waits for approval; gets no configuration.
+    Pending,
+    /// Managed.
+    Active,
+    /// Asked to leave: gets clean-up and Unenroll, nothing else.
+    Retiring,
+    /// Gone.
+    Retired,
+    /// Accepted a wipe.
+    Wiping,
+    /// Gone by a wipe.
+    Wiped,
+    /// Cut off by an administrator.
+    Blocked,
+}
+
+impl EnrollmentState {
+    const ALL: [Self; 7] =
+        [Self::Pending, Self::Active, Self::Retiring, Self::Retired, Self::Wiping, Self::Wiped, Self::Blocked];
+
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::Wiping => "wiping",
+            Self::Wiped => "wiped",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// The state of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether the device is still managed: its identifiers are its own, it counts against limits.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Active | Self::Retiring | Self::Wiping)
+    }
+}
+
+/// How a device came under management.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Settings, with a user name and a password.
+    OnPremise,
+    /// Settings, with a web page.
+    Federated,
+    /// A client certificate from a provisioning package.
+    Certificate,
+    /// Entra join.
+    EntraJoin,
+    /// Entra registration.
+    EntraRegistered,
+    /// Autopilot, driven by the user.
+    AutopilotUser,
+    /// Autopilot, prepared by a technician.
+    AutopilotPreprovisioned,
+    /// Autopilot, self-deploying.
+    AutopilotSelfDeploying,
+    /// A provisioning package with a bulk user.
+    Bulk,
+}
+
+impl Mode {
+    const ALL: [Self; 9] = [
+        Self::OnPremise,
+        Self::Federated,
+        Self::Certificate,
+        Self::EntraJoin,
+        Self::EntraRegistered,
+        Self::AutopilotUser,
+        Self::AutopilotPreprovisioned,
+        Self::AutopilotSelfDeploying,
+        Self::Bulk,
+    ];
+
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnPremise => "on_premise",
+            Self::Federated => "federated",
+            Self::Certificate => "certificate",
+            Self::EntraJoin => "entra_join",
+            Self::EntraRegistered => "entra_registered",
+            Self::AutopilotUser => "autopilot_user",
+            Self::AutopilotPreprovisioned => "autopilot_preprovisioned",
+            Self::AutopilotSelfDeploying => "autopilot_self_deploying",
+            Self::Bulk => "bulk",
+        }
+    }
+
+    /// The mode of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == text)
+    }
+
+    /// Whether the device is known to Autopilot.
+    #[must_use]
+    pub fn is_autopilot(self) -> bool {
+        matches!(self, Self::AutopilotUser | Self::AutopilotPreprovisioned | Self::AutopilotSelfDeploying)
+    }
+}
+
+/// `EnrollmentType` of the request (enrollment reference 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnrollmentKind {
+    /// Certificate in `My/User`.
+    Full,
+    /// Certificate in `My/System`.
+    Device,
+}
+
+impl EnrollmentKind {
+    /// The word as stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Device => "device",
+        }
+    }
+
+    /// `Device` for that word in any case, `Full` for all others (an old document says `Lite`).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        if text.trim().eq_ignore_ascii_case("device") { Self::Device } else { Self::Full }
+    }
+}

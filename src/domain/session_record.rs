@@ -1,0 +1,98 @@
+//! Sessions as records: what `muster session list` shows, and the redacted transcript.
+
+use time::OffsetDateTime;
+
+use super::Id;
+use super::device::Device;
+use super::enrollment::Enrollment;
+
+/// One management session of one enrollment.
+#[derive(Clone, Debug)]
+pub struct SessionRecord {
+    /// Identifier.
+    pub id: Id<SessionRecord>,
+    /// Whose.
+    pub enrollment_id: Id<Enrollment>,
+    /// The hardware.
+    pub device_id: Id<Device>,
+    /// `SessionID` as sent.
+    pub wire_id: String,
+    /// First message.
+    pub opened_at: OffsetDateTime,
+    /// Last message.
+    pub last_at: OffsetDateTime,
+    /// When it was closed.
+    pub closed_at: Option<OffsetDateTime>,
+    /// `open`, `completed`, `aborted`, `superseded`, `timed_out` or `unenrolled`.
+    pub state: String,
+    /// Messages of the device so far.
+    pub messages: u32,
+    /// `user`, `others` or `none`, as the login alert said.
+    pub login: String,
+    /// `user` or `system` by the `mode` of the query, where it was sent.
+    pub mode: Option<String>,
+    /// Correlation vector of the first request (`MS-CV`).
+    pub correlation: Option<String>,
+    /// `client-request-id` of the first request.
+    pub client_request_id: Option<String>,
+    /// What was odd, in words; one line each.
+    pub remarks: Vec<String>,
+}
+
+/// One message of a transcript.
+#[derive(Clone, Debug)]
+pub struct TranscriptMessage {
+    /// Whose.
+    pub session_id: Id<SessionRecord>,
+    /// Place in the session.
+    pub seq: i64,
+    /// `device` or `server`: who sent it.
+    pub direction: Direction,
+    /// When.
+    pub at: OffsetDateTime,
+    /// The message, redacted, compressed with zstd.
+    pub body: Vec<u8>,
+}
+
+/// Who sent a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The device.
+    Device,
+    /// This server.
+    Server,
+}
+
+impl Direction {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Server => "server",
+        }
+    }
+
+    /// The direction of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Device, Self::Server].into_iter().find(|direction| direction.as_str() == text)
+    }
+}
+
+/// The byte-exact answer that is kept for a retransmission (management reference 1.14), sealed.
+#[derive(Clone, Debug)]
+pub struct StoredAnswer {
+    /// Session it was given in.
+    pub session_id: Id<SessionRecord>,
+    /// Whose.
+    pub enrollment_id: Id<Enrollment>,
+    /// MsgID of the message it answers.
+    pub msg_id: u64,
+    /// SHA-256 of that message's body.
+    pub digest: [u8; 32],
+    /// When it was given.
+    pub at: OffsetDateTime,
+    /// The answer, sealed.
+    pub sealed: Vec<u8>,
+}

@@ -1,0 +1,61 @@
+//! DMClient CSP: the enrollment seen from the device (management reference 1.12, 1.17, 7.4, annex B).
+
+use crate::proto::syncml::{Command, Data, Item, LocUri, Meta, Verb};
+
+/// The hardware hash.
+pub const HW_DEV_ID: &str = "./Device/Vendor/MSFT/DMClient/HWDevID";
+
+/// A node of our provider.
+#[must_use]
+pub fn node(provider_id: &str, name: &'static str) -> LocUri {
+    LocUri::fixed("./Device/Vendor/MSFT/DMClient/Provider").join(provider_id).join(name)
+}
+
+/// `Exec` of Unenroll. Windows 10 ignores the data; it is sent all the same.
+#[must_use]
+pub fn unenroll(provider_id: &str) -> Command {
+    let item = Item {
+        target: Some(node(provider_id, "Unenroll")),
+        meta: Meta { format: Some("chr".to_owned()), ..Meta::default() },
+        data: Some(Data::new(provider_id)),
+        ..Item::default()
+    };
+    Command::new(Verb::Exec, item)
+}
+
+/// Whether a node is an Unenroll node, of any provider or the legacy one.
+#[must_use]
+pub fn is_unenroll(uri: &LocUri) -> bool {
+    uri.is_at_or_below(&LocUri::fixed("./Device/Vendor/MSFT/DMClient"))
+        && uri.last_segment().eq_ignore_ascii_case("Unenroll")
+}
+
+/// `Replace` that makes a slow device send heartbeats.
+#[must_use]
+pub fn enable_keep_alive(provider_id: &str) -> Command {
+    Command::replace(node(provider_id, "EnableOmaDmKeepAliveMessage"), "bool", "true")
+}
+
+/// `Replace` of the session protocol version; 3.0 brings HRESULTs in statuses.
+#[must_use]
+pub fn set_sync_version(provider_id: &str, version: &str) -> Command {
+    Command::replace(node(provider_id, "SyncApplicationVersion"), "chr", version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::syncml::encode_fragment;
+
+    // covers: M-111
+    #[test]
+    fn unenroll_names_the_provider_in_address_and_data() {
+        let mut command = unenroll("Muster");
+        command.cmd_id = "c1".to_owned();
+        let expected = concat!(
+            "<Exec><CmdID>c1</CmdID><Item><Target><LocURI>./Device/Vendor/MSFT/DMClient/Provider/Muster/Unenroll</LocURI>",
+            "</Target><Meta><Format xmlns=\"syncml:metinf\">chr</Format></Meta><Data>Muster</Data></Item></Exec>"
+        );
+        assert_eq!(String::from_utf8(encode_fragment(&[command])).unwrap(), expected);
+    }
+}

@@ -1,0 +1,118 @@
+//! What the server asks on its own: the inventory, in the first session and then daily, at most once a session.
+//!
+//! Nothing of it is durable: a batch that got lost is due again in the next session (management reference 7.10, 1.12, 1.17).
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::domain::enrollment::Enrollment;
+use crate::domain::inventory::InventoryItem;
+use crate::proto::csp::{device_info, dm_client};
+use crate::proto::syncml::{Command, LocUri};
+
+/// Where the automatic batch of a session stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Automatic {
+    /// Stage.
+    pub stage: Stage,
+    /// Whether this is the first inventory of the enrollment.
+    pub first: bool,
+    /// Highest session protocol that the device speaks, once it said so.
+    pub max_sync_version: Option<String>,
+}
+
+/// Stages in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Not due in this session.
+    #[default]
+    NotDue,
+    /// To be sent with the next commands.
+    Due,
+    /// Sent, answers awaited.
+    Sent,
+    /// Answered; the session protocol is to be set.
+    Follow,
+    /// Over for this session.
+    Done,
+}
+
+const EVERY: Duration = Duration::hours(24);
+
+impl Automatic {
+    /// Whether an inventory is due for that enrollment.
+    pub(super) fn plan(enrollment: &Enrollment, now: OffsetDateTime) -> Self {
+        let due = enrollment.inventory_at.is_none_or(|at| now - at >= EVERY);
+        Self {
+            stage: if due { Stage::Due } else { Stage::NotDue },
+            first: enrollment.inventory_at.is_none(),
+            max_sync_version: None,
+        }
+    }
+
+    /// The commands of this stage, numbered; moves to the next stage.
+    pub(super) fn commands(&mut self, provider_id: &str) -> Vec<Command> {
+        match self.stage {
+            Stage::Due => {
+                self.stage = Stage::Sent;
+                let mut commands: Vec<Command> =
+                    device_info::inventory(provider_id).into_iter().map(Command::get).collect();
+                for (index, command) in commands.iter_mut().enumerate() {
+                    command.cmd_id = format!("i{}", index + 1);
+                }
+                if self.first {
+                    commands.push(Command { cmd_id: "k1".to_owned(), ..dm_client::enable_keep_alive(provider_id) });
+                }
+                commands
+            }
+            Stage::Follow => {
+                self.stage = Stage::Done;
+                vec![Command { cmd_id: "k2".to_owned(), ..dm_client::set_sync_version(provider_id, "3.0") }]
+            }
+            Stage::NotDue | Stage::Sent | Stage::Done => Vec::new(),
+        }
+    }
+
+    /// The node that a CmdID of the batch asked for.
+    pub(super) fn node(&self, cmd_ref: &str, provider_id: &str) -> Option<LocUri> {
+        if !matches!(self.stage, Stage::Sent | Stage::Follow) {
+            return None;
+        }
+        let index: usize = cmd_ref.strip_prefix('i')?.parse().ok()?;
+        device_info::inventory(provider_id).into_iter().nth(index.checked_sub(1)?)
+    }
+
+    /// Whether a CmdID is one of ours.
+    pub(super) fn owns(cmd_ref: &str) -> bool {
+        let number = cmd_ref.strip_prefix('i').or_else(|| cmd_ref.strip_prefix('k'));
+        number.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// The package that answers the batch is complete.
+    pub(super) fn answered(&mut self) -> bool {
+        let was_sent = self.stage == Stage::Sent;
+        if was_sent {
+            let speaks_3 = self.max_sync_version.as_deref().is_some_and(|version| major(version) >= 3);
+            self.stage = if self.first && speaks_3 { Stage::Follow } else { Stage::Done };
+        }
+        was_sent
+    }
+}
+
+fn major(version: &str) -> u32 {
+    version.trim().split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Takes a reported value over to the enrollment where it belongs there.
+pub(super) fn note(enrollment: &mut Enrollment, item: &InventoryItem) {
+    let Some(value) = item.value.as_deref().map(str::trim).filter(|value| !value.is_empty()) else { return };
+    let is = |node: &'static str| item.loc_uri.same_as(&LocUri::fixed(node));
+    if is(device_info::SOFTWARE_VERSION) {
+        enrollment.os_version = Some(value.to_owned());
+    } else if is(device_info::EDITION) {
+        enrollment.os_edition = value.parse().ok().or(enrollment.os_edition);
+    } else if is(device_info::DEV_ID) {
+        enrollment.reported_dev_id = Some(value.to_owned());
+    }
+}

@@ -1,0 +1,132 @@
+//! What goes into the next message (management reference 1.15, order and caps; 7.4, retiring).
+
+use super::conversation::{Login, SessionState};
+use super::engine::{WIPE_WAITS, Work};
+use super::settle;
+use crate::domain::Id;
+use crate::domain::action::Action;
+use crate::domain::command::{CommandState, Offer, QueuedCommand};
+use crate::domain::enrollment::EnrollmentState;
+use crate::proto::syncml::{Command, encoded_len};
+
+/// Words for a command that waits for its user.
+const WAITS_FOR_USER: &str = "waits for the user to sign in on the device";
+/// Times that a device is asked to leave.
+const MOST_UNENROLLS: u32 = 4;
+
+/// Picks the commands of the answer and marks them sent.
+pub(super) fn next(work: &mut Work) -> Vec<Command> {
+    let Some(session) = work.session.clone() else { return Vec::new() };
+    if session.unreadable >= 2 {
+        return Vec::new();
+    }
+    if work.enrollment.state == EnrollmentState::Wiping {
+        wipe_was_not_carried_out(work);
+    }
+    match work.enrollment.state {
+        EnrollmentState::Retiring => retiring(work, &session),
+        EnrollmentState::Active => managed(work, &session),
+        _ => Vec::new(),
+    }
+}
+
+/// A device that is back under the same enrollment a day after it accepted a wipe was not wiped.
+fn wipe_was_not_carried_out(work: &mut Work) {
+    if work.now - work.enrollment.state_since < WIPE_WAITS {
+        return;
+    }
+    let now = work.now;
+    for command in work.commands.values_mut() {
+        if matches!(command.action, Action::Wipe { .. }) && command.state == CommandState::Succeeded {
+            command.end(CommandState::Failed, "accepted but not carried out: the device came back a day later", now);
+        }
+    }
+    work.enrollment.enter(EnrollmentState::Active, now);
+    work.enrollment.warning = Some("accepted a wipe and came back a day later, not wiped".to_owned());
+}
+
+fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
+    let mut bytes = 0;
+    let mut out = Vec::new();
+    let most = if work.conversation.one_by_one { 1 } else { work.limits.reply_commands };
+    if !work.conversation.one_by_one {
+        let provider_id = work.limits.provider_id.clone();
+        if let Some(session) = &mut work.session {
+            out = session.automatic.commands(&provider_id);
+            bytes = encoded_len(&out);
+        }
+    }
+    hold_for_user(work, session);
+    for id in candidates(work, session) {
+        let Some(command) = work.commands.get(&id) else { continue };
+        let size = encoded_len(&command.body);
+        let count = command.body.iter().flat_map(Command::walk).count();
+        let full = bytes + size > work.limits.reply_bytes || out.len() + count > most;
+        if !out.is_empty() && (full || command.placing.alone) {
+            break;
+        }
+        let alone = command.placing.alone;
+        bytes += size;
+        out.extend(offer(work, id));
+        if alone {
+            break;
+        }
+    }
+    out
+}
+
+/// Commands that may go out now, in the order of the queue.
+fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
+    let ready = |command: &&QueuedCommand| {
+        command.may_be_offered(session.id, work.now) && (session.login == Login::User || !command.needs_user())
+    };
+    let mut ready: Vec<&QueuedCommand> = work.commands.values().filter(ready).collect();
+    ready.sort_by_key(|command| (command.placing.priority, command.created_at, command.id));
+    ready.into_iter().map(|command| command.id).collect()
+}
+
+/// Commands for the user's tree wait until the user is there; that costs them nothing.
+fn hold_for_user(work: &mut Work, session: &SessionState) {
+    if session.login == Login::User {
+        return;
+    }
+    for command in work.commands.values_mut() {
+        if command.state == CommandState::Queued && command.needs_user() && command.detail != WAITS_FOR_USER {
+            WAITS_FOR_USER.clone_into(&mut command.detail);
+        }
+    }
+}
+
+/// A retiring device gets the clean-up and Unenroll, nothing else.
+fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
+    let Some(id) = work.conversation.retire else { return Vec::new() };
+    let Some(command) = work.commands.get(&id) else { return Vec::new() };
+    if settle::offered_in(command, session) && command.state != CommandState::Queued {
+        return Vec::new();
+    }
+    if command.offers < MOST_UNENROLLS {
+        return offer(work, id);
+    }
+    let now = work.now;
+    let advice = format!("did not leave although it was asked {MOST_UNENROLLS} times; consider a wipe, or block it");
+    if let Some(command) = work.commands.get_mut(&id) {
+        command.end(CommandState::Failed, &format!("the device {advice}"), now);
+    }
+    settle::back_to_active(work, &advice);
+    managed(work, session)
+}
+
+/// Marks a command as sent in this message.
+fn offer(work: &mut Work, id: Id<QueuedCommand>) -> Vec<Command> {
+    let (now, session) = (work.now, work.session.as_ref());
+    let Some((command, session)) = work.commands.get_mut(&id).zip(session) else { return Vec::new() };
+    command.offers += 1;
+    command.last_offer = Some(Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });
+    // A retire that the device accepted stays succeeded while it is asked again.
+    if command.state.is_open() {
+        command.forget_answers();
+        command.state = CommandState::Sent;
+        "handed to the device, the answer is awaited".clone_into(&mut command.detail);
+    }
+    command.body.clone()
+}

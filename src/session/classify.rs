@@ -1,0 +1,96 @@
+//! What a message is: the table of management reference 1.14, first row that fits.
+
+use time::{Duration, OffsetDateTime};
+
+use super::conversation::{Conversation, REMEMBERED};
+use crate::domain::Id;
+use crate::domain::session_record::SessionRecord;
+use crate::proto::syncml::{Element, Message};
+
+/// What a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A retransmission: the stored answer of that session, byte for byte, and nothing else happens.
+    Replay(Id<SessionRecord>),
+    /// Opens a session; an open one is superseded.
+    Open {
+        /// The MsgID is not 1: worth a remark.
+        odd: bool,
+    },
+    /// The device repeats package 1 inside the session, because it could not read our answer.
+    Restart,
+    /// The next message of the open session.
+    Continue {
+        /// MsgIDs were skipped: worth a remark.
+        gap: bool,
+    },
+    /// A message of a session that is closed or unknown: its answers still count.
+    Late,
+    /// Refused with HTTP 400.
+    Reject(Rejection),
+}
+
+/// Why a message is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The MsgID of the last message with another body.
+    #[error("the same MsgID as the message before, with another body")]
+    Contradiction,
+    /// An older MsgID.
+    #[error("a MsgID that was used before in this session")]
+    Stale,
+    /// Another Source than in the first message of the session.
+    #[error("Source/LocURI changed within the session")]
+    SourceChanged,
+}
+
+/// A repeated first message is a retransmission only while its answer is this young; test clients and re-enrolled devices
+/// begin again with the same body.
+const FIRST_MESSAGE_REPEATED: Duration = Duration::seconds(60);
+
+/// Judges a message against what is remembered.
+#[must_use]
+pub fn classify(conversation: &Conversation, message: &Message, digest: &[u8; 32], now: OffsetDateTime) -> Incoming {
+    let header = &message.header;
+    let msg_id = header.msg_id.0;
+    let session = conversation.remembered(&header.session_id.0, now);
+    if let Some(session) = session.filter(|s| s.last_msg_id == msg_id && s.last_digest == *digest) {
+        if msg_id > 1 || now - session.last_at < FIRST_MESSAGE_REPEATED {
+            return Incoming::Replay(session.id);
+        }
+    }
+    if msg_id == 1 {
+        return Incoming::Open { odd: false };
+    }
+    let begins = begins_session(message);
+    let Some(session) = session else {
+        return if begins { Incoming::Open { odd: true } } else { Incoming::Late };
+    };
+    let is_source = session.source.eq_ignore_ascii_case(header.source.trim());
+    match msg_id.cmp(&session.last_msg_id) {
+        std::cmp::Ordering::Equal => Incoming::Reject(Rejection::Contradiction),
+        std::cmp::Ordering::Less => Incoming::Reject(Rejection::Stale),
+        std::cmp::Ordering::Greater if !session.is_open() => {
+            if begins { Incoming::Open { odd: true } } else { Incoming::Late }
+        }
+        std::cmp::Ordering::Greater if !is_source => Incoming::Reject(Rejection::SourceChanged),
+        std::cmp::Ordering::Greater if begins && msg_id == session.last_msg_id + 1 => Incoming::Restart,
+        std::cmp::Ordering::Greater => Incoming::Continue { gap: msg_id > session.last_msg_id + 1 },
+    }
+}
+
+/// Whether this is the message with which the device left, once more (management reference 5.2).
+#[must_use]
+pub fn is_farewell_repetition(
+    conversation: &Conversation,
+    digest: &[u8; 32],
+    now: OffsetDateTime,
+) -> Option<Id<SessionRecord>> {
+    let farewell = conversation.farewell.as_ref()?;
+    (farewell.digest == *digest && now - farewell.at <= REMEMBERED).then_some(farewell.session)
+}
+
+/// Alert 1200 or 1201.
+fn begins_session(message: &Message) -> bool {
+    message.body.iter().any(|element| matches!(element, Element::Alert(alert) if matches!(alert.code, 1200 | 1201)))
+}

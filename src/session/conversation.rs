@@ -1,0 +1,198 @@
+//! What is remembered of an enrollment's sessions between two messages.
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::automatic::Automatic;
+use crate::domain::Id;
+use crate::domain::command::QueuedCommand;
+use crate::domain::session_record::SessionRecord;
+
+/// How long a closed session is remembered, and its last answer kept (management reference 1.14).
+pub(super) const REMEMBERED: Duration = Duration::minutes(10);
+
+/// The sessions of one enrollment, as far as the next message needs them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The newest session, open or closed.
+    pub current: Option<SessionState>,
+    /// Sessions before it that closed a short while ago.
+    #[serde(default)]
+    pub earlier: Vec<SessionState>,
+    /// Set after two answers that the device could not read: one command per message until the culprit has shown itself.
+    #[serde(default)]
+    pub one_by_one: bool,
+    /// The message with which the device left.
+    #[serde(default)]
+    pub farewell: Option<Farewell>,
+    /// The retire action, open or not, while the enrollment is retiring.
+    #[serde(default)]
+    pub retire: Option<Id<QueuedCommand>>,
+}
+
+/// One session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionState {
+    /// Our id of it.
+    pub id: Id<SessionRecord>,
+    /// `SessionID` as sent.
+    pub wire_id: String,
+    /// `Source/LocURI` of its first message.
+    pub source: String,
+    /// First message.
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    pub opened_at: OffsetDateTime,
+    /// Last message.
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    pub last_at: OffsetDateTime,
+    /// MsgID of the last message of the device.
+    pub last_msg_id: u64,
+    /// SHA-256 of its body.
+    pub last_digest: [u8; 32],
+    /// Messages of the device so far.
+    pub messages: u32,
+    /// MsgID of our last answer.
+    pub our_msg_id: u64,
+    /// When and how it was closed.
+    pub closed: Option<Closed>,
+    /// Who is signed in on the device.
+    pub login: Login,
+    /// Answers of ours that the device could not read.
+    pub unreadable: u32,
+    /// Whether the device has ended a package with Final since our last commands.
+    pub automatic: Automatic,
+}
+
+/// When and how a session was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// When.
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    pub at: OffsetDateTime,
+    /// How.
+    pub how: Closing,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closing {
+    /// Nothing more to say.
+    Completed,
+    /// Alert 1223, or messages that contradict each other.
+    Aborted,
+    /// The device began another one.
+    Superseded,
+    /// No message for too long.
+    TimedOut,
+    /// The device left.
+    Unenrolled,
+}
+
+impl Closing {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Aborted => "aborted",
+            Self::Superseded => "superseded",
+            Self::TimedOut => "timed_out",
+            Self::Unenrolled => "unenrolled",
+        }
+    }
+}
+
+/// The message with which the device left: only its repetition is still answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Farewell {
+    /// Session it came in.
+    pub session: Id<SessionRecord>,
+    /// SHA-256 of its body.
+    pub digest: [u8; 32],
+    /// When.
+    #[serde(with = "time::serde::timestamp::milliseconds")]
+    pub at: OffsetDateTime,
+}
+
+/// Who is signed in, as the login alert says (management reference 4.1); a missing alert means nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Login {
+    /// The user who enrolled.
+    User,
+    /// Somebody else.
+    Others,
+    /// Nobody.
+    #[default]
+    None,
+}
+
+impl Login {
+    /// Reads the data of the alert, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "user" => Self::User,
+            "others" => Self::Others,
+            _ => Self::None,
+        }
+    }
+
+    /// The word of the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Others => "others",
+            Self::None => "none",
+        }
+    }
+}
+
+impl SessionState {
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// Closes it, once.
+    pub fn close(&mut self, how: Closing, now: OffsetDateTime) {
+        self.closed.get_or_insert(Closed { at: now, how });
+    }
+
+    fn is_remembered(&self, now: OffsetDateTime) -> bool {
+        self.closed.is_none_or(|closed| now - closed.at <= REMEMBERED)
+    }
+}
+
+impl Conversation {
+    /// The open session, if there is one.
+    #[must_use]
+    pub fn open(&self) -> Option<&SessionState> {
+        self.current.as_ref().filter(|session| session.is_open())
+    }
+
+    /// The newest session with that SessionID that is open or closed a short while ago.
+    #[must_use]
+    pub fn remembered(&self, wire_id: &str, now: OffsetDateTime) -> Option<&SessionState> {
+        self.current.iter().chain(&self.earlier).find(|session| session.wire_id == wire_id && session.is_remembered(now))
+    }
+
+    /// Makes `next` the current session; the one before is closed as superseded and remembered for a while.
+    pub fn begin(&mut self, next: SessionState, now: OffsetDateTime) -> Option<SessionState> {
+        let mut before = self.current.replace(next);
+        let superseded = before.as_ref().filter(|session| session.is_open()).cloned();
+        if let Some(session) = &mut before {
+            session.close(Closing::Superseded, now);
+        }
+        self.earlier.splice(0..0, before);
+        self.earlier.retain(|session| session.is_remembered(now));
+        self.earlier.truncate(MOST_EARLIER);
+        superseded
+    }
+}
+
+/// Closed sessions that are remembered at most; a device that opens sessions faster loses the oldest.
+const MOST_EARLIER: usize = 4;

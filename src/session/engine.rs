@@ -1,0 +1,432 @@
+//! One message in, one answer and what changed out (management reference 1.16).
+
+use std::collections::BTreeMap;
+
+use time::{Duration, OffsetDateTime};
+
+use super::automatic::Automatic;
+use super::classify::{Incoming, Rejection};
+use super::conversation::{Closing, Conversation, Farewell, Login, SessionState};
+use super::{batch, receive, settle};
+use crate::domain::Id;
+use crate::domain::command::QueuedCommand;
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::session_record::SessionRecord;
+use crate::proto::syncml::{Alert, Command, Element, Header, Message, MsgId, Status};
+
+/// Everything that one step needs.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Now.
+    pub now: OffsetDateTime,
+    /// SHA-256 of the body.
+    pub digest: [u8; 32],
+    /// What the message is.
+    pub incoming: Incoming,
+    /// The message.
+    pub message: Message,
+    /// Id for a session, should one be opened.
+    pub new_session: Id<SessionRecord>,
+    /// The enrollment.
+    pub enrollment: Enrollment,
+    /// Its sessions.
+    pub conversation: Conversation,
+    /// Its commands: all that were offered and can still be answered, and the head of the queue.
+    pub commands: Vec<QueuedCommand>,
+    /// Limits and fixed values.
+    pub limits: Limits,
+}
+
+/// Limits and fixed values of the installation.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Our management URL, exactly as provisioned.
+    pub management_url: String,
+    /// OMA-DM provider id.
+    pub provider_id: String,
+    /// Most bytes of commands in one answer.
+    pub reply_bytes: usize,
+    /// Most commands in one answer.
+    pub reply_commands: usize,
+    /// Whether a message without Final is answered with Alert 1222 and without Final.
+    pub next_message: bool,
+}
+
+/// What one step brought.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What to answer.
+    pub answer: Answer,
+    /// The enrollment, changed or not.
+    pub enrollment: Enrollment,
+    /// Its sessions.
+    pub conversation: Conversation,
+    /// The session that the message belongs to, if any, and the one that it superseded.
+    pub sessions: Vec<SessionState>,
+    /// Commands that changed.
+    pub commands: Vec<QueuedCommand>,
+    /// What is worth telling.
+    pub notices: Vec<Notice>,
+}
+
+/// What to answer.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A message.
+    Reply(Box<Message>),
+    /// HTTP 400.
+    Refuse(Rejection),
+}
+
+/// Something that the engine saw; `app` turns it into events, audit rows and log lines.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A session began.
+    SessionOpened,
+    /// An alert that is not about the session itself.
+    Alert {
+        /// Code.
+        code: u16,
+        /// Type.
+        kind: String,
+        /// Source node.
+        source: Option<String>,
+        /// Severity.
+        mark: Option<String>,
+        /// Payload.
+        data: String,
+    },
+    /// The device told something about itself.
+    Inventory(Vec<InventoryItem>),
+    /// The device does not have a node that an action needed.
+    Missing(MissingNode),
+    /// Another Source than last time, unknown to us.
+    SourceChanged {
+        /// Last time.
+        from: Option<String>,
+    },
+    /// The device left.
+    Left {
+        /// Whether it was asked to.
+        asked: bool,
+    },
+    /// Something odd, in words.
+    Remark(String),
+}
+
+/// The work of one step.
+pub(super) struct Work {
+    pub(super) now: OffsetDateTime,
+    pub(super) limits: Limits,
+    pub(super) enrollment: Enrollment,
+    pub(super) conversation: Conversation,
+    /// The session at work; `None` for a late message.
+    pub(super) session: Option<SessionState>,
+    pub(super) commands: BTreeMap<Id<QueuedCommand>, QueuedCommand>,
+    before: BTreeMap<Id<QueuedCommand>, QueuedCommand>,
+    pub(super) notices: Vec<Notice>,
+    /// Status elements of the answer.
+    pub(super) statuses: Vec<Status>,
+    pub(super) seen: Seen,
+}
+
+/// What the body of the message held.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) aborted: bool,
+    pub(super) left: bool,
+    pub(super) heartbeat: bool,
+    pub(super) unreadable: bool,
+}
+
+/// Processes a message that [`super::classify`] let through.
+#[must_use]
+pub fn step(input: Input) -> Output {
+    let (message, incoming, digest) = (input.message.clone(), input.incoming.clone(), input.digest);
+    let mut work = Work::new(&input);
+    let superseded = work.enter(&input, &incoming);
+    let reply = work.process(&message, &incoming, digest);
+    work.output(Answer::Reply(Box::new(reply)), superseded)
+}
+
+/// Closes the session of a message that is refused, where the table says so; the queue stays intact.
+#[must_use]
+pub fn refuse(input: &Input, rejection: Rejection) -> Output {
+    let mut work = Work::new(input);
+    if rejection != Rejection::Stale {
+        work.session = work.conversation.current.clone().filter(SessionState::is_open);
+        if let Some(session) = &mut work.session {
+            session.close(Closing::Aborted, input.now);
+        }
+        settle::session_died(&mut work);
+        work.notices.push(Notice::Remark(rejection.to_string()));
+    }
+    work.output(Answer::Refuse(rejection), None)
+}
+
+/// Closes an open session in which no message came for too long.
+#[must_use]
+pub fn time_out(
+    conversation: Conversation,
+    enrollment: Enrollment,
+    commands: Vec<QueuedCommand>,
+    limits: Limits,
+    now: OffsetDateTime,
+) -> Output {
+    let map: BTreeMap<_, _> = commands.into_iter().map(|command| (command.id, command)).collect();
+    let mut work = Work {
+        now,
+        limits,
+        session: conversation.current.clone().filter(SessionState::is_open),
+        enrollment,
+        conversation,
+        before: map.clone(),
+        commands: map,
+        notices: Vec::new(),
+        statuses: Vec::new(),
+        seen: Seen::default(),
+    };
+    if let Some(session) = &mut work.session {
+        session.close(Closing::TimedOut, now);
+    }
+    settle::session_died(&mut work);
+    work.output(Answer::Refuse(Rejection::Stale), None)
+}
+
+impl Work {
+    fn new(input: &Input) -> Self {
+        let commands: BTreeMap<_, _> = input.commands.iter().map(|command| (command.id, command.clone())).collect();
+        Self {
+            now: input.now,
+            limits: input.limits.clone(),
+            enrollment: input.enrollment.clone(),
+            conversation: input.conversation.clone(),
+            session: None,
+            before: commands.clone(),
+            commands,
+            notices: Vec::new(),
+            statuses: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// Finds or opens the session; returns the one that was superseded.
+    fn enter(&mut self, input: &Input, incoming: &Incoming) -> Option<SessionState> {
+        self.enrollment.last_seen_at = Some(self.now);
+        let mut superseded = None;
+        match incoming {
+            Incoming::Open { odd } => {
+                let next = opened(input);
+                superseded = self.conversation.begin(next.clone(), self.now);
+                settle::session_died(self);
+                self.session = Some(next);
+                self.notices.push(Notice::SessionOpened);
+                if *odd {
+                    self.remark("the session began with a MsgID above 1");
+                }
+            }
+            Incoming::Continue { gap } => {
+                self.session.clone_from(&self.conversation.current);
+                if *gap {
+                    self.remark("MsgIDs were skipped");
+                }
+            }
+            Incoming::Restart => self.session.clone_from(&self.conversation.current),
+            Incoming::Late | Incoming::Replay(_) | Incoming::Reject(_) => {}
+        }
+        let header = &input.message.header;
+        if header.session_id.0.chars().count() > 4 && matches!(incoming, Incoming::Open { .. }) {
+            self.remark("the SessionID is longer than four characters");
+        }
+        if let Some(session) = &mut self.session {
+            session.last_msg_id = header.msg_id.0;
+            session.last_digest = input.digest;
+            session.last_at = self.now;
+            session.messages += 1;
+        }
+        self.note_source(&header.source);
+        superseded
+    }
+
+    fn note_source(&mut self, source: &str) {
+        let source = source.trim();
+        let known = self.enrollment.reported_source.as_deref().is_some_and(|last| last.eq_ignore_ascii_case(source));
+        if known {
+            return;
+        }
+        let from = self.enrollment.reported_source.replace(source.to_owned());
+        if !self.enrollment.answers_to(source) {
+            self.notices.push(Notice::SourceChanged { from });
+        }
+    }
+
+    fn process(&mut self, message: &Message, incoming: &Incoming, digest: [u8; 32]) -> Message {
+        if let Some(code) = version_error(&message.header) {
+            self.status(message, "0", "SyncHdr", code);
+            self.close(Closing::Completed);
+            return self.reply(message, Vec::new(), None, true);
+        }
+        self.status(message, "0", "SyncHdr", 200);
+        receive::body(self, message);
+        if self.seen.left {
+            return self.farewell(message, digest);
+        }
+        if self.seen.aborted {
+            settle::answered(self);
+            settle::aborted(self);
+            self.close(Closing::Aborted);
+            return self.reply(message, Vec::new(), None, true);
+        }
+        if *incoming == Incoming::Restart {
+            settle::restarted(self);
+        }
+        if !message.is_final || self.seen.heartbeat {
+            settle::answered(self);
+            let next = self.limits.next_message.then(|| Alert::bare("", 1222));
+            return self.reply(message, Vec::new(), next, !self.limits.next_message);
+        }
+        match incoming {
+            Incoming::Continue { .. } => settle::package_complete(self),
+            _ => settle::answered(self),
+        }
+        let commands = batch::next(self);
+        if commands.is_empty() {
+            self.close(Closing::Completed);
+        }
+        self.reply(message, commands, None, true)
+    }
+
+    /// The device left: no command, no way back.
+    fn farewell(&mut self, message: &Message, digest: [u8; 32]) -> Message {
+        let asked = self.enrollment.state == EnrollmentState::Retiring;
+        settle::left(self, asked);
+        self.notices.push(Notice::Left { asked });
+        if let Some(session) = &self.session {
+            self.conversation.farewell = Some(Farewell { session: session.id, digest, at: self.now });
+        }
+        self.close(Closing::Unenrolled);
+        self.reply(message, Vec::new(), None, true)
+    }
+
+    pub(super) fn status(&mut self, message: &Message, cmd_ref: &str, cmd: &str, code: u16) {
+        self.statuses.push(Status::new(String::new(), message.header.msg_id, cmd_ref, cmd, code));
+    }
+
+    pub(super) fn remark(&mut self, words: &str) {
+        self.notices.push(Notice::Remark(words.to_owned()));
+    }
+
+    pub(super) fn close(&mut self, how: Closing) {
+        let now = self.now;
+        if let Some(session) = &mut self.session {
+            session.close(how, now);
+        }
+    }
+
+    /// Header, statuses in order, then our commands or the request for the next message.
+    fn reply(&mut self, message: &Message, commands: Vec<Command>, next: Option<Alert>, is_final: bool) -> Message {
+        let our_id = match &mut self.session {
+            Some(session) => {
+                session.our_msg_id += 1;
+                session.our_msg_id
+            }
+            None => message.header.msg_id.0,
+        };
+        let statuses = std::mem::take(&mut self.statuses);
+        let count = statuses.len();
+        let mut body: Vec<Element> = Vec::with_capacity(count + commands.len() + 1);
+        for (index, mut status) in statuses.into_iter().enumerate() {
+            status.cmd_id = (index + 1).to_string();
+            body.push(Element::Status(status));
+        }
+        body.extend(commands.into_iter().map(Element::Command));
+        body.extend(next.map(|alert| Element::Alert(Alert { cmd_id: Some((count + 1).to_string()), ..alert })));
+        Message {
+            header: Header {
+                ver_dtd: "1.2".to_owned(),
+                ver_proto: "DM/1.2".to_owned(),
+                session_id: message.header.session_id.clone(),
+                msg_id: MsgId(our_id),
+                target: message.header.source.clone(),
+                source: self.limits.management_url.clone(),
+                source_name: None,
+                cred: None,
+                max_msg_size: Some(MAX_MSG_SIZE),
+            },
+            body,
+            is_final,
+        }
+    }
+
+    fn output(mut self, answer: Answer, superseded: Option<SessionState>) -> Output {
+        if let Some(session) = &self.session {
+            self.conversation.current = Some(session.clone());
+        }
+        let mut sessions: Vec<SessionState> = self.session.into_iter().collect();
+        sessions.extend(superseded.map(|mut session| {
+            session.close(Closing::Superseded, self.now);
+            session
+        }));
+        let before = self.before;
+        let changed = self.commands.into_values().filter(|command| is_changed(before.get(&command.id), command));
+        Output {
+            answer,
+            enrollment: self.enrollment,
+            conversation: self.conversation,
+            sessions,
+            commands: changed.collect(),
+            notices: self.notices,
+        }
+    }
+}
+
+/// What we announce; small values make 25H2 abort instead of cutting a large result into chunks.
+const MAX_MSG_SIZE: u64 = 524_288;
+
+fn is_changed(before: Option<&QueuedCommand>, after: &QueuedCommand) -> bool {
+    before.is_none_or(|before| {
+        before.state != after.state
+            || before.items != after.items
+            || before.offers != after.offers
+            || before.step != after.step
+            || before.detail != after.detail
+            || before.last_offer != after.last_offer
+            || before.retries != after.retries
+            || before.not_before != after.not_before
+    })
+}
+
+fn opened(input: &Input) -> SessionState {
+    let header = &input.message.header;
+    SessionState {
+        id: input.new_session,
+        wire_id: header.session_id.0.clone(),
+        source: header.source.trim().to_owned(),
+        opened_at: input.now,
+        last_at: input.now,
+        last_msg_id: header.msg_id.0,
+        last_digest: input.digest,
+        messages: 0,
+        our_msg_id: 0,
+        closed: None,
+        login: Login::default(),
+        unreadable: 0,
+        automatic: Automatic::plan(&input.enrollment, input.now),
+    }
+}
+
+/// Other versions than 1.2 are read only to be told so.
+fn version_error(header: &Header) -> Option<u16> {
+    if header.ver_dtd.trim() != "1.2" {
+        return Some(505);
+    }
+    (!header.ver_proto.trim().eq_ignore_ascii_case("DM/1.2")).then_some(513)
+}
+
+/// How long the word of a device counts that accepted a wipe.
+pub(super) const WIPE_WAITS: Duration = Duration::hours(24);
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

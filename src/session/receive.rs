@@ -1,0 +1,206 @@
+//! What the device says: statuses, results, alerts, its own Replace; and the Status that each of them gets.
+
+use super::automatic::{self, Automatic};
+use super::conversation::Login;
+use super::engine::{Notice, Work};
+use crate::domain::Id;
+use crate::domain::command::QueuedCommand;
+use crate::domain::inventory::InventoryItem;
+use crate::proto::csp::device_info;
+use crate::proto::syncml::{Alert, Command, Element, Item, LocUri, Message, Results, Status, StatusCode, Verb};
+
+/// The alert with which a device leaves (1226).
+const UNENROLLED: &str = "com.microsoft:mdm.unenrollment.userrequest";
+/// The login alert (1224).
+const LOGIN_STATUS: &str = "com.microsoft/MDM/LoginStatus";
+/// The heartbeat (1224).
+const REQUEST_PENDING: &str = "Reversed-Domain-Name:com.microsoft.mdm.requestpending";
+/// Items of a device's own Replace that are kept.
+const MOST_ITEMS: usize = 200;
+/// Longest value that is kept of what a device tells about itself, in bytes.
+const LONGEST_VALUE: usize = 256 * 1024;
+
+/// Goes through the body in order.
+pub(super) fn body(work: &mut Work, message: &Message) {
+    let mut told = Vec::new();
+    for element in &message.body {
+        match element {
+            Element::Status(status) => take_status(work, status, &mut told),
+            Element::Results(results) => take_results(work, results, &mut told),
+            Element::Alert(alert) => take_alert(work, message, alert),
+            Element::Command(command) => take_command(work, message, command, &mut told),
+            Element::Unknown { name, cmd_id } => {
+                work.remark(&format!("unknown element {}", printable(name)));
+                answer(work, message, cmd_id.as_deref(), name, 406);
+            }
+        }
+    }
+    for item in &told {
+        automatic::note(&mut work.enrollment, item);
+    }
+    if !told.is_empty() {
+        work.notices.push(Notice::Inventory(told));
+    }
+}
+
+/// A Status for what came; without CmdID the reference is empty and the code 400.
+fn answer(work: &mut Work, message: &Message, cmd_id: Option<&str>, cmd: &str, code: u16) {
+    match cmd_id.filter(|id| !id.is_empty()) {
+        Some(id) => work.status(message, id, cmd, code),
+        None => work.status(message, "", cmd, 400),
+    }
+}
+
+fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) {
+    if status.cmd_ref == "0" {
+        return take_header_status(work, status);
+    }
+    if Automatic::owns(&status.cmd_ref) {
+        if matches!(status.code, StatusCode(404 | 405 | 406 | 410)) {
+            let node = work.session.as_ref().and_then(|s| s.automatic.node(&status.cmd_ref, &work.limits.provider_id));
+            told.extend(node.map(|loc_uri| InventoryItem { loc_uri, value: None, format: None, at: work.now }));
+        }
+        return;
+    }
+    match owner(work, &status.cmd_ref) {
+        Some(command) => {
+            command.take_status(status);
+        }
+        // A Status may answer one of our Status elements, or a command long gone: neither is an error.
+        None if is_our_status(status) => {}
+        None => work.remark("a Status for a command that is not known"),
+    }
+}
+
+fn is_our_status(status: &Status) -> bool {
+    status.cmd.eq_ignore_ascii_case("Status") || status.cmd_ref.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn take_header_status(work: &mut Work, status: &Status) {
+    match (status.code.0, status.msg_ref.map(|id| id.0)) {
+        (500, Some(0)) => {
+            work.seen.unreadable = true;
+            work.remark("the device could not read our answer");
+        }
+        (401 | 407, _) => work.remark("the device demands credentials of the server"),
+        _ => {}
+    }
+}
+
+/// The command that a reference names, open or sent in this session.
+fn owner<'w>(work: &'w mut Work, cmd_ref: &str) -> Option<&'w mut QueuedCommand> {
+    let id: Option<Id<QueuedCommand>> =
+        work.commands.values().find(|command| command.last_offer.is_some() && command.owns(cmd_ref)).map(|c| c.id);
+    id.and_then(|id| work.commands.get_mut(&id))
+}
+
+fn take_results(work: &mut Work, results: &Results, told: &mut Vec<InventoryItem>) {
+    for item in &results.items {
+        if item.more_data {
+            work.remark("a result came in chunks");
+        }
+        if Automatic::owns(&results.cmd_ref) {
+            take_inventory(work, &results.cmd_ref, item, told);
+            continue;
+        }
+        let taken = owner(work, &results.cmd_ref).map(|command| {
+            command.take_result(&results.cmd_ref, item.source.as_ref(), item.text(), item.meta.format.as_deref())
+        });
+        if taken.is_none() {
+            work.remark("Results for a command that is not known");
+        }
+    }
+}
+
+fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, told: &mut Vec<InventoryItem>) {
+    let Some(session) = &mut work.session else { return };
+    let Some(asked) = session.automatic.node(cmd_ref, &work.limits.provider_id) else { return };
+    if item.source.as_ref().is_some_and(|source| !source.same_as(&asked)) || item.text().len() > LONGEST_VALUE {
+        return;
+    }
+    if asked.last_segment() == "MaxSyncApplicationVersion" {
+        session.automatic.max_sync_version = Some(item.text().to_owned());
+    }
+    told.push(InventoryItem {
+        loc_uri: asked,
+        value: Some(item.text().to_owned()),
+        format: item.meta.format.clone(),
+        at: work.now,
+    });
+}
+
+fn take_alert(work: &mut Work, message: &Message, alert: &Alert) {
+    if !alert.no_resp {
+        answer(work, message, alert.cmd_id.as_deref(), "Alert", 200);
+    }
+    match alert.code {
+        1200 | 1201 | 1222 => {}
+        1223 => work.seen.aborted = true,
+        1224 => take_client_event(work, alert),
+        1226 if alert.data_of(UNENROLLED).is_some() => work.seen.left = true,
+        _ => keep_alert(work, alert),
+    }
+}
+
+fn take_client_event(work: &mut Work, alert: &Alert) {
+    if let Some(login) = alert.data_of(LOGIN_STATUS) {
+        if let Some(session) = &mut work.session {
+            session.login = Login::parse(login);
+        }
+    } else if alert.data_of(REQUEST_PENDING).is_some() {
+        work.seen.heartbeat = true;
+    } else {
+        keep_alert(work, alert);
+    }
+}
+
+/// Unknown alerts are understood as far as that they are kept and shown.
+fn keep_alert(work: &mut Work, alert: &Alert) {
+    let mut items: Vec<&Item> = alert.items.iter().take(MOST_ITEMS).collect();
+    let nothing = Item::default();
+    if items.is_empty() {
+        items.push(&nothing);
+    }
+    for item in items {
+        work.notices.push(Notice::Alert {
+            code: alert.code,
+            kind: Alert::kind_of(item).to_owned(),
+            source: item.source.as_ref().map(|uri| uri.as_str().to_owned()),
+            mark: item.meta.mark.clone(),
+            data: item.text().to_owned(),
+        });
+    }
+}
+
+fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mut Vec<InventoryItem>) {
+    let chunk = command.items.iter().any(|item| item.more_data);
+    let code = match command.verb {
+        Verb::Replace if chunk => 416,
+        Verb::Replace => {
+            let now = work.now;
+            told.extend(command.items.iter().take(MOST_ITEMS).filter_map(|item| reported(item, now)));
+            200
+        }
+        _ => 406,
+    };
+    if !command.no_resp {
+        answer(work, message, Some(&command.cmd_id), command.verb.name(), code);
+    }
+}
+
+/// An Item of the device's own Replace: DevInfo, and whatever newer builds add.
+fn reported(item: &Item, now: time::OffsetDateTime) -> Option<InventoryItem> {
+    let loc_uri = item.source.clone().or_else(|| item.target.clone())?;
+    if item.text().len() > LONGEST_VALUE || loc_uri.as_str().len() > 2048 {
+        return None;
+    }
+    // `DevID` in some texts: one spelling is kept.
+    let dev_id = LocUri::fixed(device_info::DEV_ID);
+    let loc_uri = if loc_uri.same_as(&dev_id) { dev_id } else { loc_uri };
+    Some(InventoryItem { loc_uri, value: Some(item.text().to_owned()), format: item.meta.format.clone(), at: now })
+}
+
+/// A name of the device's choosing, cut and without control characters.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
+}

@@ -1,0 +1,236 @@
+//! What answers, and missing answers, mean for the commands (management reference 1.14, 1.15, 2.4, 7.4, 7.5).
+
+use time::Duration;
+
+use super::conversation::SessionState;
+use super::engine::{Notice, Work};
+use crate::domain::Id;
+use crate::domain::action::{Action, Conclusion, Ending, Repeat};
+use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::enrollment::EnrollmentState;
+use crate::domain::inventory::MissingNode;
+use crate::proto::csp::dm_client;
+use crate::proto::syncml::Verb;
+
+/// Times that a command may go back to the queue because the device asked for it.
+const MOST_RETRIES: u32 = 5;
+
+/// Concludes every command that has all its answers.
+pub(super) fn answered(work: &mut Work) {
+    for id in ids(work, |command| command.state.is_open() && command.is_answered()) {
+        conclude(work, id);
+    }
+    late_word_on_retire(work);
+}
+
+/// The package that answers our last message is complete: what has no answer now gets none (2.4, "Missing statuses").
+pub(super) fn package_complete(work: &mut Work) {
+    answered(work);
+    let session = work.session.as_ref().map(|session| session.id);
+    let open = |command: &QueuedCommand| {
+        command.state == CommandState::Sent && command.last_offer.map(|offer| offer.session) == session
+    };
+    for id in ids(work, open) {
+        missing(work, id);
+    }
+    let now = work.now;
+    if let Some(session) = &mut work.session {
+        if session.automatic.answered() {
+            work.enrollment.inventory_at = Some(now);
+        }
+    }
+}
+
+/// A command without a Status: a setting goes back once, a one-shot Exec may have happened.
+fn missing(work: &mut Work, id: Id<QueuedCommand>) {
+    let now = work.now;
+    let Some(command) = work.commands.get_mut(&id) else { return };
+    if leaves_clean_up(command, &work.limits.provider_id) {
+        return;
+    }
+    match command.repeat() {
+        Repeat::Freely if command.retries == 0 => {
+            command.retries += 1;
+            command.requeue("the device answered without a status for it; it is sent once more");
+        }
+        Repeat::Freely => command.end(CommandState::Failed, "no status came from the device", now),
+        Repeat::Never | Repeat::Offers { .. } => command.lose_sight(),
+    }
+}
+
+/// The session of commands without answer is over: what may be repeated goes back, the rest may have happened.
+pub(super) fn session_died(work: &mut Work) {
+    for id in ids(work, |command| command.state == CommandState::Sent) {
+        let Some(command) = work.commands.get_mut(&id) else { continue };
+        if leaves_clean_up(command, &work.limits.provider_id) {
+            continue;
+        }
+        match command.repeat() {
+            Repeat::Freely => command.requeue("the session ended before the device answered; it is sent again"),
+            Repeat::Never | Repeat::Offers { .. } => command.lose_sight(),
+        }
+    }
+}
+
+/// The clean-up before a retire goes out once; without an answer the device is asked to leave all the same.
+fn leaves_clean_up(command: &mut QueuedCommand, provider_id: &str) -> bool {
+    let unenrolls = command.body.iter().any(|each| each.verb == Verb::Exec);
+    if command.action != Action::Retire || unenrolls {
+        return false;
+    }
+    command.begin_step(command.step + 1, vec![dm_client::unenroll(provider_id)]);
+    command.requeue("the clean-up was not answered");
+    true
+}
+
+/// Alert 1223. Right after a Get it means that the result was too large: that Get is not repeated.
+pub(super) fn aborted(work: &mut Work) {
+    let now = work.now;
+    let only_gets =
+        |command: &QueuedCommand| command.body.iter().all(|each| each.walk().all(|inner| inner.verb == Verb::Get));
+    for id in ids(work, |command| command.state == CommandState::Sent && only_gets(command)) {
+        if let Some(command) = work.commands.get_mut(&id) {
+            command.end(CommandState::Failed, "the result is too large for the device to send", now);
+        }
+    }
+    if let Some(session) = &mut work.session {
+        if session.automatic.answered() {
+            work.enrollment.inventory_at = Some(now);
+        }
+    }
+    session_died(work);
+}
+
+/// The device repeats package 1 inside the session. After an unreadable answer nothing of it was executed.
+pub(super) fn restarted(work: &mut Work) {
+    answered(work);
+    let session = work.session.as_ref().map(|session| session.id);
+    let sent = ids(work, |command| {
+        command.state == CommandState::Sent && command.last_offer.map(|offer| offer.session) == session
+    });
+    if !work.seen.unreadable {
+        return session_died(work);
+    }
+    let now = work.now;
+    let culprit = work.conversation.one_by_one && sent.len() == 1;
+    for id in &sent {
+        let Some(command) = work.commands.get_mut(id) else { continue };
+        if culprit {
+            command.end(CommandState::Failed, "answer unreadable: the device cannot read a message with this command", now);
+        } else {
+            command.requeue("the device could not read our message; nothing of it was executed");
+            command.offers = command.offers.saturating_sub(1);
+        }
+    }
+    if culprit {
+        work.conversation.one_by_one = false;
+    }
+    let Some(session) = &mut work.session else { return };
+    session.unreadable += u32::from(!culprit);
+    if session.automatic.answered() {
+        work.enrollment.inventory_at = Some(now);
+    }
+    if session.unreadable >= 2 {
+        work.conversation.one_by_one = true;
+    }
+}
+
+/// The device left: a retire has succeeded, everything else is over.
+pub(super) fn left(work: &mut Work, asked: bool) {
+    answered(work);
+    let now = work.now;
+    for id in ids(work, |command| command.state.is_open() || command.action == Action::Retire) {
+        let Some(command) = work.commands.get_mut(&id) else { continue };
+        if command.action == Action::Retire {
+            let words = if asked { "the device left" } else { "the device left on its own" };
+            command.end(CommandState::Succeeded, words, now);
+        } else {
+            command.end(CommandState::Cancelled, "the device left management", now);
+        }
+    }
+    work.enrollment.enter(EnrollmentState::Retired, now);
+    let reason = if asked { "retired" } else { "the user ended management on the device" };
+    work.enrollment.closed_reason = Some(reason.to_owned());
+}
+
+/// Judges a command by its answers.
+fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
+    let now = work.now;
+    remember_missing(work, id);
+    let Some(command) = work.commands.get_mut(&id) else { return };
+    match command.action.conclude(command.current_items(), &work.limits.provider_id) {
+        Conclusion::Finished(ending) => finish(work, id, ending),
+        Conclusion::Next(commands) => {
+            command.begin_step(command.step + 1, commands);
+            command.state = CommandState::Queued;
+            "the next step follows".clone_into(&mut command.detail);
+        }
+        Conclusion::Retry(status) if command.retries < MOST_RETRIES => {
+            command.retries += 1;
+            command.not_before = Some(now + Duration::minutes(1 << command.retries));
+            command.requeue(&format!("the device asks to try again later (status {status})"));
+            command.status = Some(status);
+        }
+        Conclusion::Retry(status) => {
+            command.status = Some(status);
+            command.end(CommandState::Failed, &format!("the device kept asking to try again later (status {status})"), now);
+        }
+    }
+}
+
+fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
+    let now = work.now;
+    let Some(command) = work.commands.get_mut(&id) else { return };
+    let (action, succeeded) = (command.action.clone(), ending.state == CommandState::Succeeded);
+    let detail = ending.detail.clone();
+    command.finish(ending, now);
+    match action {
+        Action::Wipe { .. } if succeeded => work.enrollment.enter(EnrollmentState::Wiping, now),
+        // Accepted: now the alert is awaited, or a day of silence.
+        Action::Retire if succeeded => work.enrollment.state_since = now,
+        Action::Retire => back_to_active(work, &format!("could not be retired: {detail}; consider a wipe, or block it")),
+        Action::TenantLockdown { enable } if succeeded => work.enrollment.locked_to_tenant = enable,
+        _ => {}
+    }
+}
+
+/// A retire that the device had accepted is told otherwise by a later Status.
+fn late_word_on_retire(work: &mut Work) {
+    let Some(id) = work.conversation.retire else { return };
+    let done = work.commands.get(&id).is_some_and(|command| {
+        command.state == CommandState::Failed || command.state == CommandState::Unsupported
+    });
+    if done && work.enrollment.state != EnrollmentState::Retiring {
+        work.conversation.retire = None;
+    }
+}
+
+/// The retire did not work; the device is managed as before, with a warning.
+pub(super) fn back_to_active(work: &mut Work, warning: &str) {
+    work.enrollment.enter(EnrollmentState::Active, work.now);
+    work.enrollment.warning = Some(warning.to_owned());
+    work.conversation.retire = None;
+}
+
+/// 404 and 406 to an action's node are remembered for that device and build; 405 passes.
+fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
+    let Some(command) = work.commands.get(&id).filter(|command| command.action != Action::Raw) else { return };
+    let os_version = work.enrollment.os_version.clone().unwrap_or_default();
+    let missing = command.current_items().iter().filter(|item| item.verb() != Verb::Get);
+    let nodes: Vec<MissingNode> = missing
+        .filter_map(|item| {
+            let status = item.status.filter(|code| matches!(code, 404 | 406))?;
+            Some(MissingNode { loc_uri: item.loc_uri.as_deref()?.to_lowercase(), os_version: os_version.clone(), status })
+        })
+        .collect();
+    work.notices.extend(nodes.into_iter().map(Notice::Missing));
+}
+
+fn ids(work: &Work, test: impl Fn(&QueuedCommand) -> bool) -> Vec<Id<QueuedCommand>> {
+    work.commands.values().filter(|command| test(command)).map(|command| command.id).collect()
+}
+
+/// Whether the session in which a command was offered last is that one.
+pub(super) fn offered_in(command: &QueuedCommand, session: &SessionState) -> bool {
+    command.last_offer.is_some_and(|offer| offer.session == session.id)
+}

@@ -16,5 +16,5 @@ mod settle;
 
 pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition};
-pub use conversation::{Closed, Closing, Conversation, Farewell, Login, SessionState};
+pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
 pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};

@@ -59,8 +59,25 @@ pub struct SessionState {
     pub login: Login,
     /// Answers of ours that the device could not read.
     pub unreadable: u32,
-    /// Whether the device has ended a package with Final since our last commands.
+    /// What the server asks on its own in this session.
     pub automatic: Automatic,
+    /// What the first request told about itself.
+    #[serde(default)]
+    pub opening: Opening,
+    /// What was odd, in words; the first fifty.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+}
+
+/// What the request that opened a session told beside the message (management reference 1.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// `user` or `system`, by the `mode` of the query.
+    pub mode: Option<String>,
+    /// `MS-CV`.
+    pub correlation: Option<String>,
+    /// `client-request-id`.
+    pub client_request_id: Option<String>,
 }
 
 /// When and how a session was closed.
@@ -162,6 +179,13 @@ impl SessionState {
         self.closed.get_or_insert(Closed { at: now, how });
     }
 
+    /// Keeps a remark; the first fifty of a session.
+    pub(super) fn remark(&mut self, words: &str) {
+        if self.remarks.len() < MOST_REMARKS && !self.remarks.iter().any(|known| known == words) {
+            self.remarks.push(words.to_owned());
+        }
+    }
+
     fn is_remembered(&self, now: OffsetDateTime) -> bool {
         self.closed.is_none_or(|closed| now - closed.at <= REMEMBERED)
     }
@@ -199,3 +223,6 @@ impl Conversation {
 
 /// Closed sessions that are remembered at most; a device that opens sessions faster loses the oldest.
 const MOST_EARLIER: usize = 4;
+
+/// Remarks that one session keeps.
+const MOST_REMARKS: usize = 50;

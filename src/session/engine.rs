@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::automatic::Automatic;
 use super::classify::{Incoming, Rejection};
-use super::conversation::{Closing, Conversation, Farewell, Login, SessionState};
+use super::conversation::{Closing, Conversation, Farewell, Login, Opening, SessionState};
 use super::{batch, receive, settle};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
@@ -28,6 +28,8 @@ pub struct Input {
     pub message: Message,
     /// Id for a session, should one be opened.
     pub new_session: Id<SessionRecord>,
+    /// What the request told, should it open one.
+    pub opening: Opening,
     /// The enrollment.
     pub enrollment: Enrollment,
     /// Its sessions.
@@ -160,7 +162,7 @@ pub fn refuse(input: &Input, rejection: Rejection) -> Output {
             session.close(Closing::Aborted, input.now);
         }
         settle::session_died(&mut work);
-        work.notices.push(Notice::Remark(rejection.to_string()));
+        work.remark(&rejection.to_string());
     }
     work.output(Answer::Refuse(rejection), None)
 }
@@ -314,6 +316,9 @@ impl Work {
     }
 
     pub(super) fn remark(&mut self, words: &str) {
+        if let Some(session) = &mut self.session {
+            session.remark(words);
+        }
         self.notices.push(Notice::Remark(words.to_owned()));
     }
 
@@ -413,6 +418,8 @@ fn opened(input: &Input) -> SessionState {
         login: Login::default(),
         unreadable: 0,
         automatic: Automatic::plan(&input.enrollment, input.now),
+        opening: input.opening.clone(),
+        remarks: Vec::new(),
     }
 }
 

@@ -151,6 +151,7 @@ impl World {
             incoming,
             message,
             new_session: Id::new(Uuid::from_u128(self.id())),
+            opening: Opening::default(),
             enrollment: self.enrollment.clone(),
             conversation: self.conversation.clone(),
             commands: self.commands.values().filter(|c| c.state.is_open() || c.last_offer.is_some()).cloned().collect(),

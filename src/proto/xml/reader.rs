@@ -121,6 +121,18 @@ impl Document {
         &self.root
     }
 
+    /// The text that was read, decoded.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where in [`Document::text`] the content of `element` lies, between its tags.
+    #[must_use]
+    pub fn inner_range(&self, element: &Element) -> Range<usize> {
+        element.inner.clone()
+    }
+
     /// The markup between the start and end tag of `element`, as it was written.
     #[must_use]
     pub fn inner_xml(&self, element: &Element) -> &str {

@@ -1,0 +1,197 @@
+//! TLS for the two sides.
+//!
+//! The web side speaks TLS 1.2 and 1.3 and never asks for a certificate. The device side asks for one but does without,
+//! speaks TLS 1.2 alone unless told otherwise, and accepts exactly the signatures that firmware TPMs can make: PKCS#1 or
+//! P-256 with SHA-256. Its trust anchors are the issuing CAs themselves, so that a device may send its leaf alone and a
+//! server certificate under the same root is no client certificate.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, RootCertStore, ServerConfig, SignatureScheme,
+};
+
+/// TLS 1.2 sessions remembered for clients that take no tickets.
+const SESSIONS: usize = 4096;
+const H2: &[u8] = b"h2";
+const HTTP11: &[u8] = b"http/1.1";
+
+/// What the device side is to be like.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceTls {
+    /// The issuing CAs' certificates, DER: the current one and those before it that still have devices.
+    pub issuers: Vec<CertificateDer<'static>>,
+    /// Whether TLS 1.3 is offered, and with it the PSS signatures that it needs.
+    pub tls13: bool,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
+}
+
+/// The TLS configurations of both sides.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub(super) web: Arc<ServerConfig>,
+    pub(super) device: Arc<ServerConfig>,
+}
+
+/// The server certificate in use; a newer one can take its place while the server runs.
+#[derive(Debug)]
+pub struct ServerCertificate(RwLock<Arc<CertifiedKey>>);
+
+impl ServerCertificate {
+    /// Takes a chain, leaf first, and the leaf's key.
+    ///
+    /// # Errors
+    /// If the key cannot be read or belongs to another certificate.
+    pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self(RwLock::new(certified(chain, key)?))))
+    }
+
+    /// Uses another certificate for handshakes from now on.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the certificate in use then stays.
+    pub fn replace(&self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), Error> {
+        let certified = certified(chain, key)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+}
+
+fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Arc<CertifiedKey>, Error> {
+    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map(Arc::new)
+}
+
+impl ResolvesServerCert for ServerCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Tls {
+    /// Both configurations, with one server certificate.
+    ///
+    /// # Errors
+    /// If an issuer is no certificate, or there is none.
+    pub fn new(certificate: Arc<ServerCertificate>, device: &DeviceTls) -> Result<Self, Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut web = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::<ServerCertificate>::clone(&certificate));
+        web.alpn_protocols = vec![H2.to_vec(), HTTP11.to_vec()];
+        resume(&mut web)?;
+        Ok(Self { web: Arc::new(web), device: Arc::new(device_config(certificate, device, provider)?) })
+    }
+}
+
+fn device_config(
+    certificate: Arc<ServerCertificate>,
+    device: &DeviceTls,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, Error> {
+    let versions: &[_] =
+        if device.tls13 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS12] };
+    let verifier = DeviceVerifier::new(device, Arc::clone(&provider))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(Arc::new(verifier))
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = if device.http2 { vec![H2.to_vec(), HTTP11.to_vec()] } else { vec![HTTP11.to_vec()] };
+    resume(&mut config)?;
+    Ok(config)
+}
+
+/// Sessions resume by ticket or by id. Each configuration has keys of its own, so none resumes on the other side.
+fn resume(config: &mut ServerConfig) -> Result<(), Error> {
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(())
+}
+
+/// Verifies device certificates as webpki does, with our own list of signatures.
+struct DeviceVerifier {
+    inner: Arc<dyn ClientCertVerifier>,
+    schemes: Vec<SignatureScheme>,
+}
+
+impl DeviceVerifier {
+    fn new(device: &DeviceTls, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
+        let mut anchors = RootCertStore::empty();
+        for issuer in &device.issuers {
+            anchors.add(issuer.clone())?;
+        }
+        let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(anchors), provider)
+            .allow_unauthenticated()
+            .build()
+            .map_err(|e| Error::General(format!("the device side has no issuing CA to trust: {e}")))?;
+        let mut schemes = vec![SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256];
+        if device.tls13 {
+            schemes.push(SignatureScheme::RSA_PSS_SHA256);
+        }
+        Ok(Self { inner, schemes })
+    }
+
+    fn check_scheme(&self, signed: &DigitallySignedStruct) -> Result<(), Error> {
+        if self.schemes.contains(&signed.scheme) {
+            return Ok(());
+        }
+        Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into())
+    }
+}
+
+impl fmt::Debug for DeviceVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceVerifier").field("schemes", &self.schemes).finish_non_exhaustive()
+    }
+}
+
+impl ClientCertVerifier for DeviceVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.inner.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.inner.verify_client_cert(end_entity, intermediates, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_scheme(signed)?;
+        self.inner.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_scheme(signed)?;
+        self.inner.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+}

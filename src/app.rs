@@ -98,7 +98,14 @@ impl App {
 
     /// A row of the audit trail, to be committed with what it tells of.
     #[must_use]
-    pub fn audit(&self, actor: &Principal, action: &str, object: AuditObject<'_>, outcome: &str, detail: &str) -> Write {
+    pub fn audit(
+        &self,
+        actor: &Principal,
+        action: &str,
+        object: AuditObject<'_>,
+        outcome: &str,
+        detail: &str,
+    ) -> Write {
         Write::AppendAudit(AuditRow {
             id: self.new_id(),
             time: self.now(),

@@ -71,7 +71,11 @@ pub fn classify(conversation: &Conversation, message: &Message, digest: &[u8; 32
         std::cmp::Ordering::Equal => Incoming::Reject(Rejection::Contradiction),
         std::cmp::Ordering::Less => Incoming::Reject(Rejection::Stale),
         std::cmp::Ordering::Greater if !session.is_open() => {
-            if begins { Incoming::Open { odd: true } } else { Incoming::Late }
+            if begins {
+                Incoming::Open { odd: true }
+            } else {
+                Incoming::Late
+            }
         }
         std::cmp::Ordering::Greater if !is_source => Incoming::Reject(Rejection::SourceChanged),
         std::cmp::Ordering::Greater if begins && msg_id == session.last_msg_id + 1 => Incoming::Restart,

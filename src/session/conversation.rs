@@ -177,7 +177,10 @@ impl Conversation {
     /// The newest session with that SessionID that is open or closed a short while ago.
     #[must_use]
     pub fn remembered(&self, wire_id: &str, now: OffsetDateTime) -> Option<&SessionState> {
-        self.current.iter().chain(&self.earlier).find(|session| session.wire_id == wire_id && session.is_remembered(now))
+        self.current
+            .iter()
+            .chain(&self.earlier)
+            .find(|session| session.wire_id == wire_id && session.is_remembered(now))
     }
 
     /// Makes `next` the current session; the one before is closed as superseded and remembered for a while.

@@ -116,7 +116,11 @@ pub(super) fn restarted(work: &mut Work) {
     for id in &sent {
         let Some(command) = work.commands.get_mut(id) else { continue };
         if culprit {
-            command.end(CommandState::Failed, "answer unreadable: the device cannot read a message with this command", now);
+            command.end(
+                CommandState::Failed,
+                "answer unreadable: the device cannot read a message with this command",
+                now,
+            );
         } else {
             command.requeue("the device could not read our message; nothing of it was executed");
             command.offers = command.offers.saturating_sub(1);
@@ -173,7 +177,11 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
         }
         Conclusion::Retry(status) => {
             command.status = Some(status);
-            command.end(CommandState::Failed, &format!("the device kept asking to try again later (status {status})"), now);
+            command.end(
+                CommandState::Failed,
+                &format!("the device kept asking to try again later (status {status})"),
+                now,
+            );
         }
     }
 }
@@ -188,7 +196,9 @@ fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
         Action::Wipe { .. } if succeeded => work.enrollment.enter(EnrollmentState::Wiping, now),
         // Accepted: now the alert is awaited, or a day of silence.
         Action::Retire if succeeded => work.enrollment.state_since = now,
-        Action::Retire => back_to_active(work, &format!("could not be retired: {detail}; consider a wipe, or block it")),
+        Action::Retire => {
+            back_to_active(work, &format!("could not be retired: {detail}; consider a wipe, or block it"))
+        }
         Action::TenantLockdown { enable } if succeeded => work.enrollment.locked_to_tenant = enable,
         _ => {}
     }
@@ -197,9 +207,10 @@ fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
 /// A retire that the device had accepted is told otherwise by a later Status.
 fn late_word_on_retire(work: &mut Work) {
     let Some(id) = work.conversation.retire else { return };
-    let done = work.commands.get(&id).is_some_and(|command| {
-        command.state == CommandState::Failed || command.state == CommandState::Unsupported
-    });
+    let done = work
+        .commands
+        .get(&id)
+        .is_some_and(|command| command.state == CommandState::Failed || command.state == CommandState::Unsupported);
     if done && work.enrollment.state != EnrollmentState::Retiring {
         work.conversation.retire = None;
     }
@@ -220,7 +231,11 @@ fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
     let nodes: Vec<MissingNode> = missing
         .filter_map(|item| {
             let status = item.status.filter(|code| matches!(code, 404 | 406))?;
-            Some(MissingNode { loc_uri: item.loc_uri.as_deref()?.to_lowercase(), os_version: os_version.clone(), status })
+            Some(MissingNode {
+                loc_uri: item.loc_uri.as_deref()?.to_lowercase(),
+                os_version: os_version.clone(),
+                status,
+            })
         })
         .collect();
     work.notices.extend(nodes.into_iter().map(Notice::Missing));

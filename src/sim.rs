@@ -8,13 +8,23 @@ mod csr;
 mod der;
 mod device;
 mod enrollment;
+mod interpreter;
 mod key;
+mod machine;
+mod nodes;
+mod policy;
 mod provisioning;
+mod session;
+mod tree;
 
 pub use device::{Device, Profile, UnknownProfile};
 pub use enrollment::{Enrollment, EnrollmentError, Options, Step, discovery_url};
+pub use interpreter::Executed;
 pub use key::{DeviceKey, KeyError};
+pub use machine::{Behaviour, Effect, Login};
 pub use provisioning::{Account, Enrolled, ProvisioningError};
+pub use session::{Event, Managed, SessionError, Turn};
+pub use tree::{Access, Node, Tree};
 
 /// An HTTP request that the device wants to be sent.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
@@ -249,6 +249,11 @@ fn check_chain(stores: &Stores, key: &DeviceKey) -> Result<(), ProvisioningError
 }
 
 impl Account {
+    /// The secret for the server, in clear.
+    pub(super) fn server_secret(&self) -> &str {
+        self.server_secret.expose_secret()
+    }
+
     fn read(top: &Characteristic) -> Result<Self, ProvisioningError> {
         let application = top.find(&["APPLICATION"]).ok_or(ProvisioningError::Application("missing"))?;
         let needed = |name| application.value(name).ok_or(ProvisioningError::Application("a parm is missing"));

@@ -39,9 +39,11 @@ fn a_request_of_windows_11_is_written_and_read() {
 }
 
 /// SOAP 1.1, other prefixes and order, the slash after the namespace, a lying encoding, an unheard-of version.
+// covers: E-09, E-10, E-11, E-15, E-21, E-22, E-142, E-144
 #[test]
 fn an_unusual_request_is_read() {
-    let discover = Discover::decode(&decode(&fixture("04-device-discover-unusual.xml"))).unwrap();
+    let envelope = decode(&fixture("04-device-discover-unusual.xml"));
+    let discover = Discover::decode(&envelope).unwrap();
     let expected = Discover {
         email: "HARBOR\\nora".to_owned(),
         request_version: Some("12.5".parse().unwrap()),
@@ -50,8 +52,13 @@ fn an_unusual_request_is_read() {
         ..Discover::default()
     };
     assert_eq!(discover, expected);
+    let header = ReplyHeader { relates_to: envelope.message_id.as_deref(), ..reply() };
+    let answer = String::from_utf8(answer(AuthPolicy::OnPremise, None).encode(&header)).unwrap();
+    assert!(answer.starts_with("<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\""));
+    assert!(answer.contains("<a:RelatesTo>urn:uuid: 41ab-x</a:RelatesTo>"));
 }
 
+// covers: E-23, E-144
 #[test]
 fn little_is_needed_and_two_of_a_kind_are_refused() {
     let text = String::from_utf8(windows11().encode(&header())).unwrap();
@@ -75,6 +82,7 @@ fn little_is_needed_and_two_of_a_kind_are_refused() {
 }
 
 /// [MS-MDE2] 3.1.4.1.3.2: the sign-in page is named for `Federated` only.
+// covers: E-13, E-19, E-28
 #[test]
 fn answers_are_written_and_read() {
     let sign_in = Some("https://mdm.harbor.example/EnrollmentServer/Auth?a=1&b=2");

@@ -78,6 +78,7 @@ mod tests {
     }
 
     /// Below 3.0 nothing, above the server's maximum that maximum.
+    // covers: E-27, E-28
     #[test]
     fn the_lower_side_wins() {
         let server = Version::new(4);

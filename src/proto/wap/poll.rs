@@ -81,6 +81,7 @@ mod tests {
         Poll { first, second, remaining, on_login: true, all_users_on_first_login: true }
     }
 
+    // covers: E-92
     #[test]
     fn the_rules_of_the_schedule() {
         let cases = [

@@ -49,6 +49,7 @@ fn read(bytes: &[u8]) -> Characteristic {
 }
 
 /// [MS-MDE2] 3.6, for both kinds of enrollment, with values that need escaping.
+// covers: E-75, E-76, E-77, E-82, E-89, E-93, E-94, E-95
 #[test]
 fn the_document_has_the_fixed_order() {
     golden("11-server-provisioning-full.xml", &document(CertificateStore::User).encode());
@@ -59,6 +60,7 @@ fn the_document_has_the_fixed_order() {
     golden("12-server-provisioning-device.xml", &device.encode());
 }
 
+// covers: E-74, E-84, E-85, E-88
 #[test]
 fn the_document_is_read_back() {
     let written = document(CertificateStore::User);

@@ -72,6 +72,7 @@ fn a_renewal_request_is_written_and_read() {
 }
 
 /// White space everywhere, nested and repeated items, no padding, no token type.
+// covers: E-10, E-11, E-57, E-63, E-64, E-65
 #[test]
 fn an_unusual_request_is_read() {
     let request = RequestSecurityToken::decode(&decode(&fixture("13-device-rst-unusual.xml"))).unwrap();
@@ -130,6 +131,7 @@ fn bad_requests_are_told_apart() {
 }
 
 /// [MS-MDE2] 3.4: one response, its token the document in one line of base64, valid for five minutes.
+// covers: E-70, E-71, E-72, E-73
 #[test]
 fn the_answer_carries_the_document() {
     let document = fixture("11-server-provisioning-full.xml");

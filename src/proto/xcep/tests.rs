@@ -32,6 +32,7 @@ fn requests_are_written_as_windows_writes_them() {
 }
 
 /// What a newer client adds is ignored; another body is not.
+// covers: E-42
 #[test]
 fn extra_children_are_ignored() {
     let text = String::from_utf8(fixture("05-device-get-policies-onpremise.xml")).unwrap();
@@ -42,6 +43,7 @@ fn extra_children_are_ignored() {
 }
 
 /// [MS-XCEP] 3.1.4.1.3: the schema consists of sequences; absent values are nil.
+// covers: E-34, E-35, E-36, E-37, E-39, E-40, E-41
 #[test]
 fn the_answer_is_the_sequence_of_the_schema() {
     let cases =

@@ -34,6 +34,7 @@ fn the_header_is_read() {
 }
 
 /// What relates to a request repeats its id byte for byte.
+// covers: E-12
 #[test]
 fn the_message_id_is_not_touched() {
     let unusual = decode(&fixture("04-device-discover-unusual.xml"));
@@ -47,6 +48,7 @@ fn the_message_id_is_not_touched() {
     assert_eq!(decode(blank.as_bytes()).message_id, None);
 }
 
+// covers: E-18
 #[test]
 fn what_is_no_soap_is_told_apart() {
     assert!(matches!(rejection("<a>").reason, Rejection::NotXml(_)));
@@ -60,6 +62,7 @@ fn what_is_no_soap_is_told_apart() {
 }
 
 /// One of each, at its place; nothing is picked, or an attacker could show one to the check and another to the use.
+// covers: E-139, S-06
 #[test]
 fn two_of_a_kind_are_refused() {
     let action = "<a:Action>urn:x</a:Action>";

@@ -6,6 +6,7 @@ fn fault(subcode: Subcode, error_type: Option<ErrorType>, reason: &str) -> Fault
 }
 
 /// [MS-MDE2] 2.2.10, in the proper case of SOAP 1.2; `a:` is the dispatcher where a subcode needs it.
+// covers: E-106, E-107
 #[test]
 fn faults_have_the_shape_of_the_specification() {
     let wrong = fault(Subcode::Authentication, None, "The user name or the password is wrong.");

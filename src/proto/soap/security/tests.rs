@@ -20,6 +20,7 @@ fn password_of(credential: Credential) -> String {
 }
 
 /// The type may have a prefix, none, or be absent; a digest is refused.
+// covers: E-44, E-45
 #[test]
 fn passwords_are_text() {
     let with = |attribute: &str| {

@@ -3,10 +3,26 @@
 //! Every use-case is a method of [`App`] and has the same shape: load, compute with the pure layers below, commit. The
 //! doors (SOAP, SyncML, API, command line) call the same ones.
 
+mod actions;
+mod check_in;
+mod commands;
+mod device_events;
+mod discover;
+mod enroll;
 mod error;
+mod idempotency;
+mod identify;
+mod ledger;
+mod policies;
 pub mod ports;
 mod principal;
+pub mod redact;
+mod refusal;
 mod settings;
+mod sign_in;
+mod sweep;
+mod throttle;
+mod transcripts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +36,19 @@ use crate::domain::Id;
 use crate::domain::event::{AuditRow, Event};
 use crate::pki::authority::Authority;
 
+pub use actions::ActionRequest;
+pub use check_in::{CheckIn, CheckInAnswer};
+pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
+pub use identify::{DeviceIdentity, Unidentified};
+pub use ledger::Caller;
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
-pub use settings::{Retention, Settings};
+pub use refusal::Refusal;
+pub use settings::{PasswordChecks, Retention, Settings};
+use sign_in::Remembered;
+use throttle::Throttles;
+pub use transcripts::TranscriptWriter;
 
 /// The application: settings, the issuing CA, and the ports.
 #[derive(Clone)]
@@ -47,12 +72,33 @@ pub struct App {
 }
 
 /// What one process keeps in memory; losing it costs time, never truth.
-#[derive(Default)]
 pub struct Memory {
     /// Rings when events were committed and wait for their place.
     pub events: Notify,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
+    /// Rate limits.
+    throttles: Throttles,
+    /// Passwords that were checked a short while ago.
+    remembered: Remembered,
+    /// Where messages of transcripts go.
+    transcripts: tokio::sync::mpsc::Sender<transcripts::Recorded>,
+}
+
+impl Memory {
+    /// Fresh memory, and the writer to which transcripts go; run the writer as a task of its own.
+    #[must_use]
+    pub fn new(settings: &Settings, rng: &dyn Rng) -> (Self, TranscriptWriter) {
+        let (transcripts, writer) = transcripts::channel();
+        let memory = Self {
+            events: Notify::new(),
+            ids: AtomicU64::new(0),
+            throttles: Throttles::new(settings),
+            remembered: Remembered::new(rng),
+            transcripts,
+        };
+        (memory, writer)
+    }
 }
 
 impl App {

@@ -54,12 +54,8 @@ pub struct Settings {
     pub keep_alive_next_message: bool,
     /// Requests per minute that one device may make.
     pub device_requests_per_minute: u32,
-    /// Failed sign-ins in a row that one user may have from one address before attempts are refused.
-    pub failures_per_user_and_address: u32,
-    /// The same for one user from everywhere, per hour.
-    pub failures_per_user: u32,
-    /// The same for one address, all users, per hour.
-    pub failures_per_address: u32,
+    /// How often passwords may be checked before attempts are refused.
+    pub password_checks: PasswordChecks,
     /// How long a checked password is remembered in memory; zero: never.
     pub remember_password: Duration,
     /// Days after which rows are removed, by kind.
@@ -79,4 +75,17 @@ pub struct Retention {
     pub audit_days: u32,
     /// Final commands and actions.
     pub commands_days: u32,
+}
+
+/// How many passwords are checked before attempts are refused without a check; remembered passwords do not count.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordChecks {
+    /// At once for one user name.
+    pub user_burst: u32,
+    /// Per hour for one user name.
+    pub user_per_hour: u32,
+    /// At once for one address.
+    pub address_burst: u32,
+    /// Per hour for one address.
+    pub address_per_hour: u32,
 }

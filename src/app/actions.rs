@@ -1,0 +1,347 @@
+//! Actions on devices: asked for, cancelled, revealed (management reference 7, 1.15, 1.18).
+
+use time::{Duration, OffsetDateTime};
+
+use super::idempotency::{derived_id, reused};
+use super::ports::{DeviceView, StoreError, Write};
+use super::{App, AuditObject, Error, MOST_TRIES, Principal};
+use crate::domain::Id;
+use crate::domain::action::{Action, Impossible, Placing};
+use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::device::Device;
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::proto::csp::{remote_lock, remote_wipe};
+use crate::proto::syncml::{Command, LocUri, StatusCode, status_words};
+
+/// What is asked of a device.
+#[derive(Clone, Debug)]
+pub struct ActionRequest {
+    /// What.
+    pub action: Action,
+    /// Why, in the words of who asks.
+    pub reason: Option<String>,
+    /// For how long; the default depends on the action.
+    pub expires_in: Option<Duration>,
+}
+
+/// Longest that an action may wait.
+const LONGEST_WAIT: Duration = Duration::days(365);
+/// Longest reason, in characters.
+const LONGEST_REASON: usize = 1000;
+/// Open commands that a retire cancels in its own commit; the rest is never sent to a retiring device, and the sweep ends it.
+const MOST_CANCELLED: u32 = 1000;
+
+impl App {
+    /// Asks for an action. `key` is the Idempotency-Key of the request: the same one brings the same action.
+    pub async fn request_action(
+        &self,
+        by: &Principal,
+        device: Id<Device>,
+        request: ActionRequest,
+        key: Option<&str>,
+        dry_run: bool,
+    ) -> Result<QueuedCommand, Error> {
+        let route = format!("POST /devices/{device}/actions");
+        let id = key.map_or_else(|| self.new_id(), |key| derived_id(by, &route, key));
+        for _ in 0..MOST_TRIES {
+            if let Some(known) = self.repeated(id, device, &request.action, &request.reason).await? {
+                return Ok(known);
+            }
+            let view = self.managed_device(device).await?;
+            let (command, mut writes) = self.plan_action(by, &view, &request, id).await?;
+            if dry_run {
+                return Ok(command);
+            }
+            writes.push(self.audit(by, "action.create", object(&view), "ok", &describe(&command)));
+            match self.commit(writes).await {
+                Ok(()) => return Ok(command),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// The object that an earlier request with the same Idempotency-Key made.
+    pub(super) async fn repeated(
+        &self,
+        id: Id<QueuedCommand>,
+        device: Id<Device>,
+        action: &Action,
+        reason: &Option<String>,
+    ) -> Result<Option<QueuedCommand>, Error> {
+        let Some(known) = self.store.command(id).await? else { return Ok(None) };
+        if known.device_id != device || known.action != *action || known.reason != *reason {
+            return Err(reused());
+        }
+        Ok(Some(known))
+    }
+
+    /// A device whose queue takes commands now.
+    pub(super) async fn managed_device(&self, device: Id<Device>) -> Result<DeviceView, Error> {
+        let view = self.store.device(device).await?.ok_or(Error::NotFound("device"))?;
+        match view.enrollment.state {
+            EnrollmentState::Active | EnrollmentState::Pending => Ok(view),
+            EnrollmentState::Retiring => Err(Error::conflict(
+                "device_retiring",
+                "the device was asked to leave; it gets nothing else until it has left or refused",
+            )),
+            EnrollmentState::Wiping => {
+                Err(Error::conflict("device_wiping", "the device accepted a wipe and gets nothing else"))
+            }
+            state @ (EnrollmentState::Retired | EnrollmentState::Wiped | EnrollmentState::Blocked) => {
+                Err(Error::conflict(
+                    "device_not_managed",
+                    format!("the device is {} and no longer managed", state.as_str()),
+                ))
+            }
+        }
+    }
+
+    /// The command, and all that is written with it.
+    async fn plan_action(
+        &self,
+        by: &Principal,
+        view: &DeviceView,
+        request: &ActionRequest,
+        id: Id<QueuedCommand>,
+    ) -> Result<(QueuedCommand, Vec<Write>), Error> {
+        let now = self.now();
+        let enrollment = &view.enrollment;
+        request.action.check(enrollment).map_err(impossible)?;
+        let expires_at = now + wait(request)?;
+        let mut command = self.new_command(by, enrollment, request, id, expires_at)?;
+        let mut writes = Vec::new();
+        let mut changed = enrollment.clone();
+        match &request.action {
+            Action::Unlock => writes.extend(self.undo_lock(&mut command, now).await?),
+            Action::Retire => writes.extend(self.begin_retire(&mut changed, &mut command, now).await?),
+            _ => {
+                let body = self.first_commands(enrollment, &request.action).await?;
+                command.begin_step(0, body);
+            }
+        }
+        writes.push(Write::UpdateEnrollment(Box::new(changed)));
+        writes.push(self.action_event(&command));
+        writes.push(Write::InsertCommand(Box::new(command.clone())));
+        Ok((command, writes))
+    }
+
+    pub(super) fn new_command(
+        &self,
+        by: &Principal,
+        enrollment: &Enrollment,
+        request: &ActionRequest,
+        id: Id<QueuedCommand>,
+        expires_at: OffsetDateTime,
+    ) -> Result<QueuedCommand, Error> {
+        if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
+            return Err(Error::invalid("/reason", format!("has more than {LONGEST_REASON} characters")));
+        }
+        Ok(QueuedCommand {
+            id,
+            enrollment_id: enrollment.id,
+            device_id: enrollment.device_id,
+            action: request.action.clone(),
+            state: CommandState::Queued,
+            detail: "waits for the next contact of the device".to_owned(),
+            status: None,
+            hresult: None,
+            placing: Placing { priority: 20, alone: false },
+            body: Vec::new(),
+            items: Vec::new(),
+            step: 0,
+            offers: 0,
+            retries: 0,
+            last_offer: None,
+            not_before: None,
+            expires_at,
+            created_at: self.now(),
+            finished_at: None,
+            created_by: by.name.clone(),
+            reason: request.reason.clone(),
+            revealed: false,
+        })
+    }
+
+    /// The first step; a node that the device is known not to have is said at once.
+    async fn first_commands(&self, enrollment: &Enrollment, action: &Action) -> Result<Vec<Command>, Error> {
+        let provider_id = &self.settings.provider_id;
+        let missing = match action.node(provider_id) {
+            Some(node) => self.known_missing(enrollment, &node).await?,
+            None => None,
+        };
+        let Some(status) = missing else { return Ok(action.first_step(provider_id, false)) };
+        let falls_back = matches!(action, Action::Wipe { variant } if variant.falls_back() && status == 404);
+        if falls_back {
+            let plain = remote_wipe::Variant::Wipe;
+            if self.known_missing(enrollment, &LocUri::fixed(plain.node())).await?.is_none() {
+                return Ok(vec![plain.command()]);
+            }
+        }
+        let words = status_words(StatusCode(status));
+        let build = enrollment.os_version.as_deref().unwrap_or("this build");
+        Err(Error::conflict(
+            "not_supported_by_device",
+            format!("this device answered {status} ({words}) to {} before, on {build}", action.name()),
+        ))
+    }
+
+    async fn known_missing(&self, enrollment: &Enrollment, node: &LocUri) -> Result<Option<u16>, Error> {
+        let build = enrollment.os_version.as_deref().unwrap_or_default();
+        let missing = self.store.missing_nodes(enrollment.device_id).await?;
+        let found = missing
+            .into_iter()
+            .find(|known| known.os_version == build && LocUri::received(&known.loc_uri).same_as(node));
+        Ok(found.map(|known| known.status))
+    }
+
+    /// Windows has no unlock: a lock that was not delivered is dropped, and that is all.
+    async fn undo_lock(&self, command: &mut QueuedCommand, now: OffsetDateTime) -> Result<Vec<Write>, Error> {
+        let mut writes = Vec::new();
+        for mut lock in self.store.open_commands(command.enrollment_id, MOST_CANCELLED).await? {
+            if lock.action == Action::Lock && lock.state == CommandState::Queued && lock.offers == 0 {
+                lock.end(CommandState::Cancelled, "withdrawn by an unlock before delivery", now);
+                writes.push(self.action_event(&lock));
+                writes.push(Write::UpdateCommand(Box::new(lock)));
+            }
+        }
+        let dropped = writes.len() / 2;
+        let detail = match dropped {
+            0 => "Windows has no command to unlock; the user signs in with the usual credential".to_owned(),
+            count => format!(
+                "Windows has no command to unlock; {count} lock that was not delivered yet was withdrawn, \
+                 so the device stays as it is"
+            ),
+        };
+        command.end(CommandState::Unsupported, &detail, now);
+        Ok(writes)
+    }
+
+    /// From now on the device gets nothing but the clean-up and Unenroll (7.4).
+    async fn begin_retire(
+        &self,
+        enrollment: &mut Enrollment,
+        command: &mut QueuedCommand,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Write>, Error> {
+        let mut writes = Vec::new();
+        for mut open in self.store.open_commands(enrollment.id, MOST_CANCELLED).await? {
+            if open.state == CommandState::Queued {
+                open.end(CommandState::Cancelled, "the device is to leave management", now);
+                writes.push(self.action_event(&open));
+                writes.push(Write::UpdateCommand(Box::new(open)));
+            }
+        }
+        command.begin_step(0, Action::Retire.first_step(&self.settings.provider_id, enrollment.locked_to_tenant));
+        enrollment.enter(EnrollmentState::Retiring, now);
+        enrollment.warning = None;
+        let mut conversation = self.load_conversation(enrollment.id).await?;
+        conversation.retire = Some(command.id);
+        let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+        writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
+        Ok(writes)
+    }
+
+    /// Withdraws a command that was not handed to the device yet.
+    pub async fn cancel_command(&self, by: &Principal, id: Id<QueuedCommand>) -> Result<QueuedCommand, Error> {
+        for _ in 0..MOST_TRIES {
+            let mut command = self.store.command(id).await?.ok_or(Error::NotFound("action or command"))?;
+            let view = self.store.device(command.device_id).await?.ok_or(Error::NotFound("device"))?;
+            let enrollment =
+                self.store.enrollment(command.enrollment_id).await?.ok_or(Error::NotFound("enrollment"))?;
+            match command.state {
+                CommandState::Cancelled => return Ok(command),
+                CommandState::Queued if command.last_offer.is_none() => {}
+                CommandState::Queued | CommandState::Sent | CommandState::Unknown => {
+                    return Err(Error::conflict(
+                        "already_sent",
+                        "it was handed to the device already; it may have happened",
+                    ));
+                }
+                state => return Err(Error::conflict("already_final", format!("it is {} already", state.as_str()))),
+            }
+            command.end(CommandState::Cancelled, &format!("withdrawn by {}", by.name), self.now());
+            let mut writes = self.after_cancel(enrollment, &command).await?;
+            writes.push(self.action_event(&command));
+            writes.push(self.audit(by, "action.cancel", object(&view), "ok", &describe(&command)));
+            writes.push(Write::UpdateCommand(Box::new(command.clone())));
+            match self.commit(writes).await {
+                Ok(()) => return Ok(command),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// A retire that is withdrawn gives the device back.
+    async fn after_cancel(&self, mut enrollment: Enrollment, command: &QueuedCommand) -> Result<Vec<Write>, Error> {
+        let mut writes = Vec::new();
+        if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
+            enrollment.enter(EnrollmentState::Active, self.now());
+            let mut conversation = self.load_conversation(enrollment.id).await?;
+            conversation.retire = None;
+            let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+            writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
+        }
+        writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
+        Ok(writes)
+    }
+
+    /// The new PIN that an action brought, once; afterwards it is gone from the database.
+    pub async fn reveal(&self, by: &Principal, id: Id<QueuedCommand>) -> Result<String, Error> {
+        for _ in 0..MOST_TRIES {
+            let mut command = self.store.command(id).await?.ok_or(Error::NotFound("action"))?;
+            let view = self.store.device(command.device_id).await?.ok_or(Error::NotFound("device"))?;
+            let enrollment =
+                self.store.enrollment(command.enrollment_id).await?.ok_or(Error::NotFound("enrollment"))?;
+            let node = LocUri::fixed(remote_lock::NEW_PIN_VALUE);
+            let pin = command.items.iter_mut().find(|item| item.is_for(&node)).and_then(|item| item.data.take());
+            let Some(pin) = pin.filter(|pin| !pin.is_empty()) else {
+                return Err(if command.revealed {
+                    Error::conflict("already_revealed", "it was shown before and is no longer kept")
+                } else {
+                    Error::conflict("nothing_to_reveal", "this action brought no new PIN")
+                });
+            };
+            command.revealed = true;
+            let writes = vec![
+                Write::UpdateEnrollment(Box::new(enrollment)),
+                Write::UpdateCommand(Box::new(command)),
+                self.audit(by, "action.reveal", object(&view), "ok", "a new PIN was shown"),
+            ];
+            match self.commit(writes).await {
+                Ok(()) => return Ok(pin),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+}
+
+fn wait(request: &ActionRequest) -> Result<Duration, Error> {
+    let wait = request.expires_in.unwrap_or_else(|| request.action.default_expiry());
+    if wait <= Duration::ZERO || wait > LONGEST_WAIT {
+        return Err(Error::invalid("/expires_in", "is a positive duration of at most 365 days"));
+    }
+    Ok(wait)
+}
+
+fn impossible(error: Impossible) -> Error {
+    let code = match error {
+        Impossible::NotAutopilot(_) => "not_autopilot",
+        Impossible::NotOnHoloLens => "not_supported_by_device",
+    };
+    Error::conflict(code, error.to_string())
+}
+
+pub(super) fn object(view: &DeviceView) -> AuditObject<'static> {
+    AuditObject { kind: "device", id: view.device.id.to_string(), name: view.device.name.clone() }
+}
+
+pub(super) fn describe(command: &QueuedCommand) -> String {
+    let reason = command.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{} {}{reason}", command.action.name(), command.id)
+}

@@ -1,0 +1,434 @@
+//! A message of a device: load, step, commit, answer (management reference 1.14 to 1.16).
+//!
+//! All that a message changes is one batch that expects the version of the enrollment it was computed from. Two messages
+//! of one enrollment at the same moment are so put in order: the second is judged again on what the first left.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::ports::{CommandFilter, Page, StoreError, Write};
+use super::transcripts::Recorded;
+use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
+use crate::domain::Id;
+use crate::domain::action::Action;
+use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
+use crate::domain::inventory::InventoryItem;
+use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
+use crate::domain::user::Role;
+use crate::proto::csp::device_info;
+use crate::proto::syncml::{DecodeError, Element, LocUri, Message, decode, encode};
+use crate::session::{
+    Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, classify,
+    is_farewell_repetition, refuse, step,
+};
+
+/// One message of a device.
+#[derive(Clone, Debug)]
+pub struct CheckIn {
+    /// Who sent it.
+    pub device: DeviceIdentity,
+    /// The body, as received.
+    pub body: Vec<u8>,
+    /// What the request told beside it.
+    pub opening: Opening,
+}
+
+/// What to answer.
+#[derive(Debug)]
+pub enum CheckInAnswer {
+    /// HTTP 200 with this message.
+    Reply(Vec<u8>),
+    /// HTTP 400 with this line.
+    Bad(String),
+    /// HTTP 403.
+    Forbidden,
+}
+
+/// Commands that are loaded for one message beside those that were offered.
+const PAGE: u32 = 128;
+/// Open commands that are cancelled with the device's last message; the sweep takes the rest.
+const MOST_CANCELLED: u32 = 1000;
+/// Longest alert payload that an event carries, in characters.
+const LONGEST_ALERT: usize = 4096;
+/// The alert with which a device leaves.
+const UNENROLLED: &str = "com.microsoft:mdm.unenrollment.userrequest";
+
+impl App {
+    /// Answers a message of a device.
+    pub async fn check_in(&self, request: CheckIn) -> Result<CheckInAnswer, Error> {
+        self.memory
+            .throttles
+            .allow_device(request.device.enrollment_id)
+            .map_err(|retry_after| Error::TooMany { retry_after })?;
+        let message = decode(&request.body, &self.settings.xml);
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(digest(&SHA256, &request.body).as_ref());
+        for _ in 0..MOST_TRIES {
+            match self.try_check_in(&request, &message, sha256).await {
+                Err(Error::Unavailable(cause)) if cause == CONFLICT => {}
+                other => return other,
+            }
+        }
+        Err(Error::Unavailable("too many messages of this device at once".to_owned()))
+    }
+
+    async fn try_check_in(
+        &self,
+        request: &CheckIn,
+        message: &Result<Message, DecodeError>,
+        digest: [u8; 32],
+    ) -> Result<CheckInAnswer, Error> {
+        let now = self.now();
+        let id = request.device.enrollment_id;
+        let Some(enrollment) = self.store.enrollment(id).await? else { return Ok(CheckInAnswer::Forbidden) };
+        let conversation = self.load_conversation(id).await?;
+        if !enrollment.state.is_open() {
+            return match is_farewell_repetition(&conversation, &digest, now) {
+                Some(session) => self.replay(session).await,
+                None => Ok(CheckInAnswer::Forbidden),
+            };
+        }
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::info!(enrollment_id = %id, %error, "unreadable message");
+                return Ok(CheckInAnswer::Bad(format!("unreadable message: {error}")));
+            }
+        };
+        if let Some(other) = self.impersonated(&enrollment, message).await? {
+            return self.refuse_impersonation(request, &enrollment, &other, message).await;
+        }
+        let incoming = classify(&conversation, message, &digest, now);
+        if let Incoming::Replay(session) = incoming {
+            return self.replay(session).await;
+        }
+        let commands = self.load_commands(&enrollment, &conversation, message).await?;
+        let input = Input {
+            now,
+            digest,
+            incoming: incoming.clone(),
+            message: message.clone(),
+            new_session: self.new_id(),
+            opening: request.opening.clone(),
+            enrollment,
+            conversation,
+            commands,
+            limits: self.session_limits(),
+        };
+        let output = match incoming {
+            Incoming::Reject(rejection) => refuse(&input, rejection),
+            _ => step(input.clone()),
+        };
+        self.apply(request, &input, output).await
+    }
+
+    pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, Error> {
+        let Some(text) = self.store.conversation(id).await? else { return Ok(Conversation::default()) };
+        serde_json::from_str(&text).map_err(|error| Error::Internal(Box::new(error)))
+    }
+
+    pub(super) fn session_limits(&self) -> Limits {
+        Limits {
+            management_url: self.management_url(),
+            provider_id: self.settings.provider_id.clone(),
+            reply_bytes: self.settings.reply_bytes,
+            reply_commands: self.settings.reply_commands,
+            next_message: self.settings.keep_alive_next_message,
+        }
+    }
+
+    /// The stored answer, byte for byte.
+    async fn replay(&self, session: Id<SessionRecord>) -> Result<CheckInAnswer, Error> {
+        let Some(stored) = self.store.stored_answer(session).await? else {
+            return Ok(CheckInAnswer::Bad("the answer to this message is no longer kept".to_owned()));
+        };
+        Ok(CheckInAnswer::Reply(self.sealer.open(&answer_purpose(session), &stored.sealed)?))
+    }
+
+    /// The other open enrollment that the Source names, if it names one.
+    async fn impersonated(&self, own: &Enrollment, message: &Message) -> Result<Option<Enrollment>, Error> {
+        let source = &message.header.source;
+        if own.answers_to(source) || !crate::domain::device::is_usable_identifier(source) {
+            return Ok(None);
+        }
+        let claimed = self.store.enrollments_claiming(&normalize_identifier(source)).await?;
+        Ok(claimed.into_iter().find(|other| other.id != own.id))
+    }
+
+    /// Refuses a certificate that goes with another device's name; neither session is touched.
+    async fn refuse_impersonation(
+        &self,
+        request: &CheckIn,
+        own: &Enrollment,
+        other: &Enrollment,
+        message: &Message,
+    ) -> Result<CheckInAnswer, Error> {
+        let words = format!("possible impersonation: the certificate of {} came with the name of {}", own.id, other.id);
+        tracing::warn!(enrollment_id = %own.id, other = %other.id, "possible impersonation");
+        let object =
+            AuditObject { kind: "device", id: other.device_id.to_string(), name: message.header.source.clone() };
+        let mut writes = vec![self.audit(&device_principal(request), "device.check_in", object, "refused", &words)];
+        for device in [own.device_id, other.device_id] {
+            let data = json!({"type": "possible_impersonation", "certificate_of": own.id, "source_of": other.id});
+            writes.push(self.event("alert.received", Some(device.to_string()), data));
+        }
+        self.commit(writes).await?;
+        Ok(CheckInAnswer::Forbidden)
+    }
+
+    /// What can be answered, and what could be sent next.
+    async fn load_commands(
+        &self,
+        enrollment: &Enrollment,
+        conversation: &Conversation,
+        message: &Message,
+    ) -> Result<Vec<QueuedCommand>, Error> {
+        let session = conversation.current.as_ref().map(|session| (session.id, session.our_msg_id.saturating_sub(1)));
+        let mut commands: BTreeMap<_, _> = BTreeMap::new();
+        let mut keep = |command: QueuedCommand| commands.insert(command.id, command);
+        for command in self.store.offered_commands(enrollment.id, session).await? {
+            keep(command);
+        }
+        let page = if leaves(message) { MOST_CANCELLED } else { PAGE };
+        for command in self.store.open_commands(enrollment.id, page).await? {
+            keep(command);
+        }
+        if let Some(retire) = conversation.retire {
+            self.store.command(retire).await?.map(&mut keep);
+        }
+        if enrollment.state == EnrollmentState::Wiping {
+            let filter = CommandFilter {
+                device: Some(enrollment.device_id),
+                raw: Some(false),
+                state: Some(CommandState::Succeeded),
+            };
+            let done = self.store.commands(&filter, &Page { limit: 100, after: None }).await?;
+            let wipes = done.items.into_iter().filter(|command| {
+                command.enrollment_id == enrollment.id && matches!(command.action, Action::Wipe { .. })
+            });
+            wipes.for_each(|command| {
+                keep(command);
+            });
+        }
+        Ok(commands.into_values().collect())
+    }
+
+    /// Commits what a step brought, and answers.
+    async fn apply(&self, request: &CheckIn, input: &Input, output: Output) -> Result<CheckInAnswer, Error> {
+        let bytes = match &output.answer {
+            Answer::Reply(message) => Some(encode(message)),
+            Answer::Refuse(_) => None,
+        };
+        let mut writes = self.session_writes(input, &output);
+        writes.extend(self.notice_writes(request, input, &output).await?);
+        if let (Some(bytes), Some(session)) = (&bytes, output.sessions.first()) {
+            writes.push(Write::SaveAnswer(Box::new(StoredAnswer {
+                session_id: session.id,
+                enrollment_id: input.enrollment.id,
+                msg_id: input.message.header.msg_id.0,
+                digest: input.digest,
+                at: input.now,
+                sealed: self.sealer.seal(&answer_purpose(session.id), bytes),
+            })));
+        }
+        self.commit(writes).await.map_err(|error| match error {
+            StoreError::Conflict => Error::Unavailable(CONFLICT.to_owned()),
+            error => error.into(),
+        })?;
+        self.keep_transcript(request, &output, bytes.as_deref(), input.now);
+        log(input, &output);
+        Ok(match (bytes, output.answer) {
+            (Some(bytes), _) => CheckInAnswer::Reply(bytes),
+            (None, Answer::Refuse(rejection)) => CheckInAnswer::Bad(rejection.to_string()),
+            (None, Answer::Reply(_)) => CheckInAnswer::Bad(String::new()),
+        })
+    }
+
+    /// The enrollment, its sessions and its commands.
+    pub(super) fn session_writes(&self, input: &Input, output: &Output) -> Vec<Write> {
+        let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];
+        if let Ok(state) = serde_json::to_string(&output.conversation) {
+            writes.push(Write::SaveConversation { enrollment_id: output.enrollment.id, state });
+        }
+        for session in &output.sessions {
+            writes.push(Write::SaveSession(Box::new(record(session, &output.enrollment))));
+        }
+        for command in &output.commands {
+            let before = input.commands.iter().find(|before| before.id == command.id);
+            if before.is_none_or(|before| before.state != command.state || before.offers < command.offers) {
+                writes.push(self.action_event(command));
+            }
+            writes.push(Write::UpdateCommand(Box::new(command.clone())));
+        }
+        writes
+    }
+
+    async fn notice_writes(&self, request: &CheckIn, input: &Input, output: &Output) -> Result<Vec<Write>, Error> {
+        let enrollment = &output.enrollment;
+        let subject = Some(enrollment.device_id.to_string());
+        let mut writes = Vec::new();
+        for notice in &output.notices {
+            match notice {
+                Notice::SessionOpened => {
+                    let session = output.sessions.first().map(|session| session.id);
+                    let data = json!({"enrollment_id": enrollment.id, "session_id": session});
+                    writes.push(self.event("device.checkin", subject.clone(), data));
+                }
+                Notice::Alert { code, kind, source, mark, data } => {
+                    let data = super::redact::alert_data(kind, data).chars().take(LONGEST_ALERT).collect::<String>();
+                    let data = json!({
+                        "enrollment_id": enrollment.id, "code": code, "type": kind, "source": source, "mark": mark,
+                        "data": data,
+                    });
+                    writes.push(self.event("alert.received", subject.clone(), data));
+                }
+                Notice::Inventory(items) => writes.extend(self.inventory_writes(enrollment, items).await?),
+                Notice::Missing(node) => {
+                    writes.push(Write::RememberMissing { device_id: enrollment.device_id, node: node.clone() });
+                }
+                Notice::SourceChanged { from } => {
+                    let data = json!({
+                        "enrollment_id": enrollment.id, "type": "source_changed", "from": from,
+                        "to": enrollment.reported_source,
+                    });
+                    writes.push(self.event("alert.received", subject.clone(), data));
+                }
+                Notice::Left { asked } => {
+                    writes.extend(self.left_writes(request, enrollment, *asked, input.now).await?)
+                }
+                Notice::Remark(_) => {}
+            }
+        }
+        Ok(writes)
+    }
+
+    /// What the device told, but no secrets; its name is taken over to the device.
+    async fn inventory_writes(&self, enrollment: &Enrollment, items: &[InventoryItem]) -> Result<Vec<Write>, Error> {
+        let items: Vec<InventoryItem> =
+            items.iter().filter(|item| !super::redact::is_secret(&item.loc_uri)).cloned().collect();
+        let name = items.iter().find(|item| item.loc_uri.same_as(&LocUri::fixed(device_info::DEVICE_NAME)));
+        let name = name.and_then(|item| item.value.clone()).filter(|name| !name.trim().is_empty());
+        let mut writes = Vec::new();
+        if let Some(name) = name {
+            let view = self.store.device(enrollment.device_id).await?;
+            let renamed = view
+                .map(|view| view.device)
+                .filter(|device| device.name != name && device.enrollment_id == enrollment.id);
+            writes.extend(renamed.map(|mut device| {
+                device.name = name.chars().filter(|c| !c.is_control()).take(256).collect();
+                Write::UpdateDevice(device)
+            }));
+        }
+        writes.push(Write::SaveInventory { device_id: enrollment.device_id, items });
+        Ok(writes)
+    }
+
+    /// The device left: its certificates are revoked, and that is told.
+    async fn left_writes(
+        &self,
+        request: &CheckIn,
+        enrollment: &Enrollment,
+        asked: bool,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Write>, Error> {
+        let reason = if asked { "retired" } else { "the user ended management on the device" };
+        let mut writes = self.revocations(enrollment.id, reason, now).await?;
+        let data = json!({"enrollment_id": enrollment.id, "reason": reason});
+        writes.push(self.event("device.retired", Some(enrollment.device_id.to_string()), data));
+        let object = AuditObject { kind: "device", id: enrollment.device_id.to_string(), name: String::new() };
+        writes.push(self.audit(&device_principal(request), "device.leave", object, "ok", reason));
+        Ok(writes)
+    }
+
+    /// Revokes all certificates of an enrollment.
+    pub(super) async fn revocations(
+        &self,
+        enrollment: Id<Enrollment>,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Write>, StoreError> {
+        let certificates = self.store.certificates_of(enrollment).await?;
+        let live = certificates.into_iter().filter(|certificate| certificate.revoked_at.is_none());
+        Ok(live
+            .map(|certificate| Write::RevokeCertificate {
+                serial: certificate.serial,
+                at: now,
+                reason: reason.to_owned(),
+            })
+            .collect())
+    }
+
+    /// Hands both messages to the transcript, off the hot path.
+    fn keep_transcript(&self, request: &CheckIn, output: &Output, reply: Option<&[u8]>, now: OffsetDateTime) {
+        let Some(session) = output.sessions.first() else { return };
+        let seq = i64::from(session.messages) * 2;
+        let keep = |seq, direction, body: &[u8]| {
+            self.record_message(Recorded { session_id: session.id, seq, direction, at: now, body: body.to_vec() });
+        };
+        keep(seq, Direction::Device, &request.body);
+        if let Some(reply) = reply {
+            keep(seq + 1, Direction::Server, reply);
+        }
+    }
+}
+
+/// Marks a conflict inside this module; the loop turns it into another try.
+const CONFLICT: &str = "changed meanwhile";
+
+fn leaves(message: &Message) -> bool {
+    message.body.iter().any(|element| match element {
+        Element::Alert(alert) => alert.code == 1226 && alert.data_of(UNENROLLED).is_some(),
+        _ => false,
+    })
+}
+
+fn answer_purpose(session: Id<SessionRecord>) -> String {
+    format!("answer:{session}")
+}
+
+fn device_principal(request: &CheckIn) -> Principal {
+    Principal {
+        name: format!("device:{}", request.device.enrollment_id),
+        user_id: None,
+        role: Role::User,
+        address: request.device.address.to_string(),
+    }
+}
+
+pub(super) fn record(session: &SessionState, enrollment: &Enrollment) -> SessionRecord {
+    SessionRecord {
+        id: session.id,
+        enrollment_id: enrollment.id,
+        device_id: enrollment.device_id,
+        wire_id: session.wire_id.clone(),
+        opened_at: session.opened_at,
+        last_at: session.last_at,
+        closed_at: session.closed.map(|closed| closed.at),
+        state: session.closed.map_or("open", |closed| closed.how.as_str()).to_owned(),
+        messages: session.messages,
+        login: session.login.as_str().to_owned(),
+        mode: session.opening.mode.clone(),
+        correlation: session.opening.correlation.clone(),
+        client_request_id: session.opening.client_request_id.clone(),
+        remarks: session.remarks.clone(),
+    }
+}
+
+fn log(input: &Input, output: &Output) {
+    let session = output.sessions.first();
+    tracing::info!(
+        enrollment_id = %input.enrollment.id,
+        session_id = session.map(|session| session.id.to_string()),
+        wire_session = session.map(|session| session.wire_id.as_str()),
+        msg_id = input.message.header.msg_id.0,
+        ms_cv = input.opening.correlation,
+        client_request_id = input.opening.client_request_id,
+        state = session.and_then(|session| session.closed).map_or("open", |closed| closed.how.as_str()),
+        commands = output.commands.len(),
+        "device message"
+    );
+}

@@ -1,0 +1,44 @@
+//! Discovery: which kind of sign-in, and where (enrollment reference 2.4 to 2.6).
+
+use super::ledger::Entry;
+use super::{App, Caller, Refusal};
+use crate::domain::attempt::Phase;
+use crate::proto::mde2::{AuthPolicy, Discover, DiscoverResponse, negotiate};
+
+impl App {
+    /// Answers a Discover; the same for users that exist and users that do not.
+    pub async fn discover(&self, request: &Discover, caller: &Caller) -> Result<DiscoverResponse, Refusal> {
+        let answer = self.choose(request);
+        match &answer {
+            Ok(_) => {
+                let mut entry = Entry::open(Phase::Discover, &request.email, "discovery answered");
+                entry.os_version = request.application_version.as_deref();
+                self.record(caller, entry).await;
+            }
+            Err(refusal) => self.refused(caller, Phase::Discover, &request.email, refusal).await,
+        }
+        answer
+    }
+
+    fn choose(&self, request: &Discover) -> Result<DiscoverResponse, Refusal> {
+        let settings = &self.settings;
+        let domain = request.email.trim().rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+        if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
+            if !settings.domains.is_empty() && !settings.domains.contains(&domain) {
+                return Err(Refusal::DomainNotServed);
+            }
+        }
+        let offered = &request.auth_policies;
+        if !offered.is_empty() && !offered.contains(&settings.auth_policy) {
+            let names: Vec<&str> = offered.iter().map(AuthPolicy::as_str).collect();
+            return Err(Refusal::PolicyNotOffered(names.join(", ")));
+        }
+        Ok(DiscoverResponse {
+            auth_policy: settings.auth_policy.clone(),
+            enrollment_version: negotiate(settings.max_enrollment_version, request.request_version),
+            policy_url: format!("{}/EnrollmentServer/Policy.svc", settings.url),
+            enrollment_url: format!("{}/EnrollmentServer/Enrollment.svc", settings.url),
+            authentication_url: None,
+        })
+    }
+}

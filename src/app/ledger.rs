@@ -1,0 +1,154 @@
+//! The enrollment ledger: one row per attempt, from Discover on, with the cause in words and the trace id that the device
+//! logs.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+use time::Duration;
+use uuid::Uuid;
+
+use super::ports::Write;
+use super::{App, Refusal};
+use crate::domain::Id;
+use crate::domain::attempt::{Attempt, Outcome, Phase};
+use crate::domain::enrollment::Enrollment;
+
+/// Who sent an enrollment message.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Network address.
+    pub address: IpAddr,
+    /// The id under which this message is found again: `ActivityId` and `TraceId` of the answer.
+    pub trace_id: Uuid,
+}
+
+/// What one message adds to the ledger.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) phase: Phase,
+    pub(super) email: &'a str,
+    pub(super) device_name: Option<&'a str>,
+    pub(super) os_version: Option<&'a str>,
+    pub(super) outcome: Outcome,
+    pub(super) cause: String,
+    pub(super) hresult: Option<u32>,
+    pub(super) enrollment_id: Option<Id<Enrollment>>,
+}
+
+impl<'a> Entry<'a> {
+    /// A message that was answered; the attempt goes on.
+    pub(super) fn open(phase: Phase, email: &'a str, cause: &str) -> Self {
+        Self {
+            phase,
+            email,
+            device_name: None,
+            os_version: None,
+            outcome: Outcome::Open,
+            cause: cause.to_owned(),
+            hresult: None,
+            enrollment_id: None,
+        }
+    }
+
+    /// A message that was refused.
+    pub(super) fn failed(phase: Phase, email: &'a str, refusal: &Refusal) -> Self {
+        let cause = refusal.to_string();
+        Self { outcome: Outcome::Failed, hresult: refusal.hresult(), ..Self::open(phase, email, &cause) }
+    }
+}
+
+/// Messages of one attempt lie closer together than this.
+const ONE_ATTEMPT: Duration = Duration::minutes(30);
+/// Longest text that is kept of what a caller without a credential sends.
+const LONGEST: usize = 320;
+
+impl App {
+    /// Writes a message into the ledger. The ledger must not stand in the way of enrollment: what cannot be written is
+    /// logged and passed over.
+    pub(super) async fn record(&self, caller: &Caller, entry: Entry<'_>) {
+        if !self.memory.throttles.allow_row(caller.address) {
+            tracing::warn!(address = %caller.address, "ledger entries of this address are skipped: too many");
+            return;
+        }
+        match self.ledger_writes(caller, entry).await {
+            Ok(writes) => {
+                if let Err(error) = self.commit(writes).await {
+                    tracing::error!(%error, trace_id = %caller.trace_id, "an enrollment attempt could not be recorded");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, trace_id = %caller.trace_id, "the enrollment ledger could not be read")
+            }
+        }
+    }
+
+    /// A refusal that happened before the message could be read as far as its user.
+    pub async fn record_unreadable(&self, caller: &Caller, phase: Phase, refusal: &Refusal) {
+        self.refused(caller, phase, "", refusal).await;
+    }
+
+    /// Records and logs a refusal.
+    pub(super) async fn refused(&self, caller: &Caller, phase: Phase, email: &str, refusal: &Refusal) {
+        let trace_id = caller.trace_id;
+        if refusal.is_ours() {
+            tracing::error!(%trace_id, phase = phase.as_str(), cause = %refusal, "enrollment refused");
+        } else {
+            tracing::info!(%trace_id, phase = phase.as_str(), cause = %refusal, "enrollment refused");
+        }
+        self.record(caller, Entry::failed(phase, email, refusal)).await;
+    }
+
+    /// The ledger row and its event, to be committed alone or with what they tell of.
+    pub(super) async fn ledger_writes(
+        &self,
+        caller: &Caller,
+        entry: Entry<'_>,
+    ) -> Result<Vec<Write>, super::ports::StoreError> {
+        let email = cut(entry.email);
+        let address = caller.address.to_string();
+        let now = self.now();
+        let open = self.store.open_attempt(&email, &address, now - ONE_ATTEMPT).await?;
+        // A message that goes back to an earlier phase is another attempt.
+        let open = open.filter(|attempt| attempt.phase <= entry.phase);
+        let mut attempt = open.unwrap_or_else(|| Attempt {
+            id: self.new_id(),
+            started_at: now,
+            updated_at: now,
+            email,
+            address,
+            phase: entry.phase,
+            outcome: Outcome::Open,
+            cause: String::new(),
+            hresult: None,
+            trace_id: String::new(),
+            device_name: None,
+            os_version: None,
+            enrollment_id: None,
+        });
+        attempt.updated_at = now;
+        attempt.phase = entry.phase;
+        attempt.outcome = entry.outcome;
+        attempt.cause = entry.cause;
+        attempt.hresult = entry.hresult;
+        attempt.trace_id = caller.trace_id.to_string();
+        attempt.device_name = entry.device_name.map(cut).or(attempt.device_name);
+        attempt.os_version = entry.os_version.map(cut).or(attempt.os_version);
+        attempt.enrollment_id = entry.enrollment_id.or(attempt.enrollment_id);
+        let mut writes = Vec::new();
+        if attempt.outcome != Outcome::Open {
+            let data = json!({
+                "attempt_id": attempt.id, "email": attempt.email, "address": attempt.address,
+                "phase": attempt.phase.as_str(), "outcome": attempt.outcome.as_str(), "cause": attempt.cause,
+                "trace_id": attempt.trace_id,
+            });
+            writes.push(self.event("enroll.attempt", None, data));
+        }
+        writes.push(Write::SaveAttempt(Box::new(attempt)));
+        Ok(writes)
+    }
+}
+
+/// Text of a stranger: no control characters, bounded.
+fn cut(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}

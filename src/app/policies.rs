@@ -1,0 +1,65 @@
+//! GetPolicies: what kind of key the device is to make (enrollment reference 3). The credential is checked, and not used up.
+
+use super::ledger::Entry;
+use super::{App, Caller, Refusal};
+use crate::domain::attempt::Phase;
+use crate::domain::user::User;
+use crate::proto::soap::envelope::Rejection;
+use crate::proto::soap::security::Credential;
+use crate::proto::xcep::PolicySettings;
+
+impl App {
+    /// Answers a GetPolicies.
+    pub async fn policies(
+        &self,
+        credential: Result<Credential, Rejection>,
+        caller: &Caller,
+    ) -> Result<PolicySettings, Refusal> {
+        let name = user_name(&credential);
+        match self.sign_in(credential, caller).await {
+            Ok(_) => {
+                self.record(caller, Entry::open(Phase::Policy, &name, "signed in; the policy was handed out")).await;
+                Ok(self.policy_settings())
+            }
+            Err(refusal) => {
+                self.refused(caller, Phase::Policy, &name, &refusal).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// The user behind a credential of the Security header.
+    pub(super) async fn sign_in(
+        &self,
+        credential: Result<Credential, Rejection>,
+        caller: &Caller,
+    ) -> Result<User, Refusal> {
+        match credential? {
+            Credential::Username { username, password } => {
+                self.check_password(&username, password, caller.address).await
+            }
+            Credential::Token { .. } => {
+                Err(Refusal::Credentials("a web token was sent, and sign-in by web page is not enabled"))
+            }
+        }
+    }
+
+    fn policy_settings(&self) -> PolicySettings {
+        let days = |days: u32| u64::from(days) * 24 * 60 * 60;
+        PolicySettings {
+            common_name: "MusterDevice".to_owned(),
+            validity_seconds: self.settings.certificate_lifetime.whole_seconds().unsigned_abs(),
+            renewal_seconds: days(self.settings.renew_period_days),
+            minimal_key_length: self.settings.min_key_bits,
+            software_keys_only: self.settings.software_keys_only,
+        }
+    }
+}
+
+/// The user name of a credential, for the ledger.
+pub(super) fn user_name(credential: &Result<Credential, Rejection>) -> String {
+    match credential {
+        Ok(Credential::Username { username, .. }) => username.clone(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Why an enrollment message is refused: the cause for the administrator, the fault for the device.
+//!
+//! The mapping is the table of the enrollment reference 7.5. Texts of faults may reach the user's screen: they hold no
+//! internals, and every failed authentication has the same one.
+
+use crate::proto::soap::envelope::Rejection;
+use crate::proto::soap::fault::{ErrorType, Fault, Subcode};
+
+use super::ports::{HashError, SealError, StoreError};
+
+/// Why an enrollment message is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The message cannot be read.
+    #[error("the message could not be read: {0}")]
+    Unreadable(#[from] Rejection),
+    /// None of the policies that the device offers is enabled.
+    #[error("the device offers only {0}, and that is not enabled")]
+    PolicyNotOffered(String),
+    /// The domain of the address is not served.
+    #[error("the domain of this address is not among the served domains")]
+    DomainNotServed,
+    /// User unknown, wrong password, or too many attempts; the words tell the administrator which.
+    #[error("{0}")]
+    Credentials(&'static str),
+    /// The password is right, but the account is switched off.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// The user has as many devices as allowed.
+    #[error("the user has reached the limit of {0} devices")]
+    DeviceLimit(u32),
+    /// The certificate request is not acceptable.
+    #[error("{0}")]
+    CertificateRequest(String),
+    /// A renewal that is not possible here.
+    #[error("a renewal was sent to the enrollment service; it belongs to the renewal service on the device host")]
+    NotEligibleToRenew,
+    /// Recovery, or a request type that is not known.
+    #[error("request type {0} is not supported")]
+    RequestType(String),
+    /// The issuing CA cannot sign.
+    #[error("the issuing CA cannot sign: {0}")]
+    Authority(String),
+    /// The database is not available.
+    #[error("the database is not available: {0}")]
+    Store(String),
+    /// A bug or damage.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// One text for every failed authentication.
+const SIGN_IN_FAILED: &str = "The user name or password is not correct.";
+
+impl Refusal {
+    /// The fault that the device gets; `None` where the answer is HTTP 400 without SOAP.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        let (subcode, error_type, reason): (Subcode, Option<ErrorType>, &str) = match self {
+            Self::Unreadable(rejection) => return rejection.fault(),
+            Self::PolicyNotOffered(_) | Self::DomainNotServed => {
+                (Subcode::Authorization, Some(ErrorType::NotSupported), "Enrollment is not offered for this address.")
+            }
+            Self::Credentials(_) => (Subcode::Authentication, None, SIGN_IN_FAILED),
+            Self::AccountDisabled => (Subcode::Authorization, None, "This account may not enroll devices."),
+            Self::DeviceLimit(_) => (
+                Subcode::Authorization,
+                Some(ErrorType::DeviceCapReached),
+                "This account has reached its number of devices.",
+            ),
+            Self::CertificateRequest(_) => {
+                (Subcode::CertificateRequest, None, "The certificate request of the device was not accepted.")
+            }
+            Self::NotEligibleToRenew => {
+                (Subcode::Authorization, Some(ErrorType::NotEligibleToRenew), "The certificate cannot be renewed here.")
+            }
+            Self::RequestType(_) => {
+                (Subcode::MessageFormat, Some(ErrorType::NotSupported), "This kind of request is not supported.")
+            }
+            Self::Authority(_) | Self::Store(_) => {
+                (Subcode::EnrollmentServer, None, "The server cannot enroll devices right now. Try again later.")
+            }
+            Self::Internal(_) => (Subcode::InternalServiceFault, None, "The server had an unexpected problem."),
+        };
+        Some(Fault { subcode, error_type, reason: reason.to_owned() })
+    }
+
+    /// The number that the person at the device sees.
+    #[must_use]
+    pub fn hresult(&self) -> Option<u32> {
+        let fault = self.fault()?;
+        Some(fault.error_type.map_or_else(|| fault.subcode.hresult(), ErrorType::hresult))
+    }
+
+    /// Whether the cause lies with us, so that it belongs into the log as an error.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Authority(_) | Self::Store(_) | Self::Internal(_))
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Store("it changed meanwhile, too often".to_owned()),
+            StoreError::Unavailable(cause) => Self::Store(cause),
+            StoreError::Internal(cause) => Self::Store(cause),
+        }
+    }
+}
+
+impl From<HashError> for Refusal {
+    fn from(error: HashError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<SealError> for Refusal {
+    fn from(error: SealError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::xml::XmlError;
+
+    // covers: E-105
+    #[test]
+    fn every_refusal_has_its_row() {
+        use ErrorType as E;
+        use Subcode as S;
+        let rows = [
+            (Refusal::Unreadable(Rejection::Format("x")), S::MessageFormat, None),
+            (Refusal::Unreadable(Rejection::InvalidSecurity("x")), S::InvalidSecurity, None),
+            (Refusal::PolicyNotOffered("x".into()), S::Authorization, Some(E::NotSupported)),
+            (Refusal::DomainNotServed, S::Authorization, Some(E::NotSupported)),
+            (Refusal::Credentials("x"), S::Authentication, None),
+            (Refusal::AccountDisabled, S::Authorization, None),
+            (Refusal::DeviceLimit(1), S::Authorization, Some(E::DeviceCapReached)),
+            (Refusal::CertificateRequest("x".into()), S::CertificateRequest, None),
+            (Refusal::NotEligibleToRenew, S::Authorization, Some(E::NotEligibleToRenew)),
+            (Refusal::RequestType("x".into()), S::MessageFormat, Some(E::NotSupported)),
+            (Refusal::Authority("x".into()), S::EnrollmentServer, None),
+            (Refusal::Store("x".into()), S::EnrollmentServer, None),
+            (Refusal::Internal("x".into()), S::InternalServiceFault, None),
+        ];
+        for (refusal, subcode, error_type) in rows {
+            let fault = refusal.fault().unwrap();
+            assert_eq!((fault.subcode, fault.error_type), (subcode, error_type), "{refusal}");
+        }
+        assert!(Refusal::Unreadable(Rejection::NotXml(XmlError::Doctype)).fault().is_none());
+    }
+
+    // covers: E-109, S-32
+    #[test]
+    fn causes_do_not_reach_the_device() {
+        let cause = "SELECT * FROM users at /var/lib";
+        for refusal in [Refusal::Store(cause.into()), Refusal::Internal(cause.into()), Refusal::Authority(cause.into())]
+        {
+            assert!(!refusal.fault().unwrap().reason.contains("SELECT"));
+        }
+        let reasons: Vec<String> = ["unknown user", "wrong password", "too many attempts"]
+            .map(|words| Refusal::Credentials(words).fault().unwrap().reason)
+            .to_vec();
+        assert!(reasons.iter().all(|reason| *reason == reasons[0]));
+    }
+}

@@ -1,0 +1,117 @@
+//! Checking a user name and a password (enrollment reference 4.1, security invariants S-13 and S-14).
+//!
+//! Unknown user, wrong password and disabled user cost the same hash and get the same answer; only who knows the password
+//! of a disabled account is told that it is disabled. The limits come before the hash.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use aws_lc_rs::hmac;
+use secrecy::{ExposeSecret, SecretString};
+use time::OffsetDateTime;
+
+use super::ports::Rng;
+use super::{App, Refusal};
+use crate::domain::user::User;
+
+impl App {
+    /// The user behind a name and a password.
+    pub(super) async fn check_password(
+        &self,
+        name: &str,
+        password: SecretString,
+        address: IpAddr,
+    ) -> Result<User, Refusal> {
+        let user = self.find_user(name).await?;
+        if let Some(user) = user.as_ref().filter(|user| user.enabled) {
+            if self.memory.remembered.knows(user, &password, self.now()) {
+                return Ok(user.clone());
+            }
+        }
+        if !self.memory.throttles.allow_password(name, address) {
+            return Err(Refusal::Credentials("too many attempts; no password was checked"));
+        }
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let fits = self.hasher.verify(password.clone(), stored).await?;
+        match (user, fits) {
+            (None, _) => Err(Refusal::Credentials("there is no user of that name")),
+            (Some(_), false) => Err(Refusal::Credentials("the password is wrong")),
+            (Some(user), true) if !user.enabled => Err(Refusal::AccountDisabled),
+            (Some(user), true) => {
+                let until = self.now() + self.settings.remember_password;
+                self.memory.remembered.remember(&user, &password, self.now(), until);
+                Ok(user)
+            }
+        }
+    }
+
+    /// By name without case; `DOMAIN\name` and a bare name where exactly one user has it before the `@`.
+    async fn find_user(&self, name: &str) -> Result<Option<User>, Refusal> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Ok(None);
+        }
+        if let Some(user) = self.store.user_by_name(name).await? {
+            return Ok(Some(user));
+        }
+        let local = name.rsplit_once('\\').map_or(name, |(_, local)| local);
+        if local.is_empty() || local.contains('@') {
+            return Ok(None);
+        }
+        let mut users = self.store.users_by_local_part(local).await?;
+        Ok(if users.len() == 1 { users.pop() } else { None })
+    }
+}
+
+/// Passwords that were right a short while ago, so that the two messages of an enrollment cost one hash.
+///
+/// Keys are HMACs under a random key of the process over user, version of the credential and password: a changed password
+/// or right makes another key. Only right ones are remembered.
+pub(super) struct Remembered {
+    key: hmac::Key,
+    until: Mutex<HashMap<[u8; 32], OffsetDateTime>>,
+}
+
+/// Remembered at most; beyond it the expired ones are dropped, and then nothing is added.
+const MOST: usize = 10_000;
+
+impl Remembered {
+    pub(super) fn new(rng: &dyn Rng) -> Self {
+        let mut key = [0; 32];
+        rng.fill(&mut key);
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), until: Mutex::default() }
+    }
+
+    fn entry(&self, user: &User, password: &SecretString) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(user.id.uuid().as_bytes());
+        context.update(&user.credential_version.to_be_bytes());
+        context.update(password.expose_secret().as_bytes());
+        let mut entry = [0; 32];
+        entry.copy_from_slice(context.sign().as_ref());
+        entry
+    }
+
+    fn knows(&self, user: &User, password: &SecretString, now: OffsetDateTime) -> bool {
+        let entry = self.entry(user, password);
+        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.get(&entry).is_some_and(|end| now < *end)
+    }
+
+    fn remember(&self, user: &User, password: &SecretString, now: OffsetDateTime, end: OffsetDateTime) {
+        let entry = self.entry(user, password);
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.len() >= MOST {
+            until.retain(|_, end| now < *end);
+        }
+        if until.len() < MOST && now < end {
+            until.insert(entry, end);
+        }
+    }
+
+    /// Drops what has expired.
+    pub(super) fn tidy(&self, now: OffsetDateTime) {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, end| now < *end);
+    }
+}

@@ -1,0 +1,239 @@
+//! What time does: sessions time out, commands expire, devices that fell silent are closed, history ends, events get
+//! their place.
+
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+use super::ports::{Expired, StoreError, Write};
+use super::{App, Error};
+use crate::domain::action::Action;
+use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::session_record::SessionRecord;
+use crate::session::time_out;
+
+/// Rows that one round takes of each kind.
+const ROUND: u32 = 200;
+/// A device that accepted to leave and is silent so long has left.
+const LEFT_AFTER: Duration = Duration::hours(24);
+/// A device that was asked to leave and is silent so long is assumed to have left.
+const ASSUMED_AFTER: Duration = Duration::days(30);
+/// A device that accepted a wipe and is silent so long was wiped.
+const WIPED_AFTER: Duration = Duration::days(14);
+/// How long the last answer of a session is kept.
+const ANSWERS_KEPT: Duration = Duration::minutes(15);
+
+impl App {
+    /// One round of everything that time does. A part that fails is logged and tried again next time.
+    pub async fn sweep(&self) {
+        let rounds: [(&str, Result<(), Error>); 5] = [
+            ("idle sessions", self.time_out_sessions().await),
+            ("overdue commands", self.expire_commands().await),
+            ("silent devices", self.close_silent_devices().await),
+            ("commands of closed enrollments", self.end_orphans().await),
+            ("retention", self.prune().await),
+        ];
+        for (what, result) in rounds {
+            if let Err(error) = result {
+                tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
+            }
+        }
+        self.memory.throttles.tidy();
+        self.memory.remembered.tidy(self.now());
+    }
+
+    async fn time_out_sessions(&self) -> Result<(), Error> {
+        let before = self.now() - self.settings.session_timeout;
+        for session in self.store.idle_sessions(before, ROUND).await? {
+            skip_conflict(self.time_out_session(&session).await)?;
+        }
+        Ok(())
+    }
+
+    async fn time_out_session(&self, record: &SessionRecord) -> Result<(), Error> {
+        let Some(enrollment) = self.store.enrollment(record.enrollment_id).await? else { return Ok(()) };
+        let conversation = self.load_conversation(enrollment.id).await?;
+        let is_current = conversation.open().is_some_and(|session| session.id == record.id);
+        if !is_current {
+            // Superseded without its record having been told: only the record is behind.
+            let closed =
+                SessionRecord { closed_at: Some(self.now()), state: "superseded".to_owned(), ..record.clone() };
+            return Ok(self.commit(vec![Write::SaveSession(Box::new(closed))]).await?);
+        }
+        let offered = self.store.offered_commands(enrollment.id, None).await?;
+        let output = time_out(conversation, enrollment, offered.clone(), self.session_limits(), self.now());
+        let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];
+        let state = serde_json::to_string(&output.conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+        writes.push(Write::SaveConversation { enrollment_id: output.enrollment.id, state });
+        for session in &output.sessions {
+            writes.push(Write::SaveSession(Box::new(super::check_in::record(session, &output.enrollment))));
+        }
+        for command in output.commands {
+            writes.push(self.action_event(&command));
+            writes.push(Write::UpdateCommand(Box::new(command)));
+        }
+        Ok(self.commit(writes).await?)
+    }
+
+    async fn expire_commands(&self) -> Result<(), Error> {
+        for command in self.store.overdue_commands(self.now(), ROUND).await? {
+            skip_conflict(self.expire(command).await)?;
+        }
+        Ok(())
+    }
+
+    /// A queued command expires. One whose answer never came stays `unknown`: it may have happened.
+    async fn expire(&self, mut command: QueuedCommand) -> Result<(), Error> {
+        let now = self.now();
+        let Some(mut enrollment) = self.store.enrollment(command.enrollment_id).await? else { return Ok(()) };
+        if command.state != CommandState::Queued {
+            return Ok(());
+        }
+        command.end(CommandState::Expired, "the device did not come in time", now);
+        let mut writes = Vec::new();
+        if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
+            enrollment.enter(EnrollmentState::Active, now);
+            enrollment.warning =
+                Some("was to leave, but did not come in time; consider to revoke its certificate".to_owned());
+            let mut conversation = self.load_conversation(enrollment.id).await?;
+            conversation.retire = None;
+            let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+            writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
+        }
+        writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
+        writes.push(self.action_event(&command));
+        writes.push(Write::UpdateCommand(Box::new(command)));
+        Ok(self.commit(writes).await?)
+    }
+
+    async fn close_silent_devices(&self) -> Result<(), Error> {
+        let now = self.now();
+        for enrollment in self.store.enrollments_quiet_since(EnrollmentState::Retiring, now - LEFT_AFTER, ROUND).await?
+        {
+            skip_conflict(self.close_retiring(enrollment, now).await)?;
+        }
+        for enrollment in self.store.enrollments_quiet_since(EnrollmentState::Wiping, now - WIPED_AFTER, ROUND).await? {
+            let reason = "silent for two weeks after it accepted a wipe";
+            skip_conflict(self.close(enrollment, EnrollmentState::Wiped, reason, now).await)?;
+        }
+        Ok(())
+    }
+
+    /// After a day of silence if the device accepted to leave, after thirty if it was only asked.
+    async fn close_retiring(&self, enrollment: Enrollment, now: OffsetDateTime) -> Result<(), Error> {
+        let retire = self.load_conversation(enrollment.id).await?.retire;
+        let retire = match retire {
+            Some(id) => self.store.command(id).await?,
+            None => None,
+        };
+        let accepted = retire.as_ref().is_some_and(|command| command.state == CommandState::Succeeded);
+        let was_asked = retire.as_ref().is_some_and(|command| command.last_offer.is_some());
+        let quiet_since = enrollment.last_seen_at.map_or(enrollment.state_since, |at| at.max(enrollment.state_since));
+        let assumed = was_asked && now - quiet_since >= ASSUMED_AFTER;
+        if accepted {
+            return self
+                .close(enrollment, EnrollmentState::Retired, "accepted to leave and was not seen again", now)
+                .await;
+        }
+        if !assumed {
+            return Ok(());
+        }
+        if let Some(mut command) = retire {
+            command.end(
+                CommandState::Unknown,
+                "not seen for thirty days after it was asked to leave; assumed to have left",
+                now,
+            );
+            let held = vec![
+                Write::UpdateEnrollment(Box::new(enrollment.clone())),
+                self.action_event(&command),
+                Write::UpdateCommand(Box::new(command)),
+            ];
+            self.commit(held).await?;
+        }
+        let Some(enrollment) = self.store.enrollment(enrollment.id).await? else { return Ok(()) };
+        self.close(enrollment, EnrollmentState::Retired, "assumed to have left: not seen for thirty days", now).await
+    }
+
+    async fn close(
+        &self,
+        mut enrollment: Enrollment,
+        state: EnrollmentState,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let mut writes = self.revocations(enrollment.id, reason, now).await?;
+        enrollment.enter(state, now);
+        enrollment.closed_reason = Some(reason.to_owned());
+        let data = json!({"enrollment_id": enrollment.id, "reason": reason});
+        let kind = format!("device.{}", state.as_str());
+        writes.push(self.event(&kind, Some(enrollment.device_id.to_string()), data));
+        writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
+        Ok(self.commit(writes).await?)
+    }
+
+    /// Commands that were left open when their enrollment was closed.
+    async fn end_orphans(&self) -> Result<(), Error> {
+        for mut command in self.store.orphaned_commands(ROUND).await? {
+            let Some(enrollment) = self.store.enrollment(command.enrollment_id).await? else { continue };
+            let reason =
+                enrollment.closed_reason.clone().unwrap_or_else(|| "the device is no longer managed".to_owned());
+            if command.state == CommandState::Unknown {
+                // It may have happened; nobody will ever say.
+                continue;
+            }
+            command.end(CommandState::Cancelled, &reason, self.now());
+            let writes = vec![
+                Write::UpdateEnrollment(Box::new(enrollment)),
+                self.action_event(&command),
+                Write::UpdateCommand(Box::new(command)),
+            ];
+            skip_conflict(self.commit(writes).await.map_err(Error::from))?;
+        }
+        Ok(())
+    }
+
+    async fn prune(&self) -> Result<(), Error> {
+        let now = self.now();
+        let keep = self.settings.retention;
+        let days = [
+            (Expired::Sessions, keep.transcripts_days),
+            (Expired::Attempts, keep.attempts_days),
+            (Expired::Events, keep.events_days),
+            (Expired::Audit, keep.audit_days),
+            (Expired::Commands, keep.commands_days),
+        ];
+        let mut writes: Vec<Write> = days
+            .into_iter()
+            .filter(|(_, days)| *days > 0)
+            .map(|(what, days)| Write::Prune { what, before: now - Duration::days(i64::from(days)), limit: ROUND })
+            .collect();
+        writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
+        Ok(self.commit(writes).await?)
+    }
+
+    /// Gives committed events their place in the order in which subscribers read them.
+    pub async fn publish_events(&self) -> Result<bool, Error> {
+        let events = self.store.unnumbered_events(ROUND).await?;
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let last = self.store.last_event_seq().await?;
+        let numbered = events.iter().zip(last + 1..).map(|(event, seq)| (event.id, seq)).collect();
+        match self.store.commit(vec![Write::NumberEvents(numbered)]).await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What changed meanwhile is looked at again in the next round.
+fn skip_conflict(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::Unavailable(cause)) => {
+            tracing::debug!(cause, "upkeep of one row is put off");
+            Ok(())
+        }
+        other => other,
+    }
+}

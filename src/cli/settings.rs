@@ -1,0 +1,66 @@
+//! From the configuration to what the use-cases need to know.
+
+use time::Duration;
+
+use crate::app::{PasswordChecks, Retention, Settings};
+use crate::config::{AuthPolicy, Config, HttpsUrl};
+use crate::proto::{mde2, wap, xml};
+
+/// The settings of the use-cases; the URLs are those that are really bound.
+pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -> Settings {
+    let days = |days: u32| Duration::days(i64::from(days));
+    let (ca, enroll, limits) = (&config.ca, &config.enroll, &config.limits);
+    Settings {
+        url: url.to_string(),
+        device_url: device_url.to_string(),
+        provider_id: config.server.provider_id.clone(),
+        display_name: if ca.organization.is_empty() { "Muster".to_owned() } else { ca.organization.clone() },
+        domains: enroll.domains.iter().map(|domain| domain.to_lowercase()).collect(),
+        auth_policy: match enroll.auth_policy {
+            AuthPolicy::OnPremise => mde2::AuthPolicy::OnPremise,
+        },
+        // `config` has checked that it is a version.
+        max_enrollment_version: enroll.max_version.parse().unwrap_or(mde2::Version::new(4)),
+        bulk_prefix: enroll.bulk_prefix.clone(),
+        max_devices_per_user: enroll.max_devices_per_user,
+        match_hardware: enroll.match_hardware,
+        certificate_lifetime: days(ca.device_lifetime_days),
+        renew_period_days: ca.renew_period_days,
+        renew_retry_days: ca.renew_retry_days,
+        min_key_bits: ca.min_key_bits,
+        software_keys_only: ca.software_keys_only,
+        poll: poll(config),
+        poll_jitter_percent: config.poll.jitter_percent,
+        xml: xml::Limits { depth: limits.xml_depth, attributes: limits.xml_attributes, events: limits.xml_events },
+        reply_bytes: limits.reply_bytes,
+        reply_commands: limits.reply_commands,
+        session_timeout: Duration::minutes(i64::from(limits.session_timeout_minutes)),
+        keep_alive_next_message: limits.next_message,
+        device_requests_per_minute: limits.device_requests_per_minute,
+        password_checks: PasswordChecks {
+            user_burst: limits.password_failures,
+            user_per_hour: limits.password_failures_per_hour,
+            address_burst: limits.address_failures,
+            address_per_hour: limits.address_failures_per_hour,
+        },
+        remember_password: Duration::minutes(5),
+        retention: Retention {
+            transcripts_days: config.retention.transcripts_days,
+            attempts_days: config.retention.attempts_days,
+            events_days: config.retention.events_days,
+            audit_days: config.retention.audit_days,
+            commands_days: config.retention.commands_days,
+        },
+    }
+}
+
+fn poll(config: &Config) -> wap::Poll {
+    let poll = &config.poll;
+    wap::Poll {
+        first: wap::Phase { count: poll.first_count, interval: poll.first_interval_minutes },
+        second: wap::Phase { count: poll.second_count, interval: poll.second_interval_minutes },
+        remaining: wap::Phase { count: poll.remaining_count, interval: poll.remaining_interval_minutes },
+        on_login: poll.on_login,
+        all_users_on_first_login: poll.on_first_login,
+    }
+}

@@ -1,0 +1,12 @@
+//! The doors for devices: SOAP for enrollment, SyncML for management.
+//!
+//! No status code that could make a healthy device leave is ever used here: never 401, 404 or 410 on a live path, and a
+//! refused device gets 403 without a body.
+
+mod body;
+mod enroll;
+mod manage;
+mod soap;
+
+pub use enroll::{discovery, enrollment, policy, renew};
+pub use manage::manage;

@@ -1,0 +1,122 @@
+//! Discovery, policy and enrollment services on `url`, and the place of renewal on `device_url`.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::manage::certificate;
+use super::soap::{self, Received};
+use crate::app::{Refusal, Unidentified};
+use crate::domain::attempt::Phase;
+use crate::http::Shared;
+use crate::proto::mde2::Discover;
+use crate::proto::soap::fault::Operation;
+use crate::proto::wstep::{RequestSecurityToken, encode_response};
+use crate::proto::xcep::GetPolicies;
+
+/// Discovery: a GET or HEAD only asks whether somebody is here (2.2), a POST carries Discover.
+pub async fn discovery(State(shared): State<Shared>, request: Request) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = Body::empty().into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        return response;
+    }
+    soap::guarded(shared.clone(), Operation::Discover, discover(shared, request)).await
+}
+
+async fn discover(shared: Shared, request: Request) -> Response {
+    let received = match soap::receive(&shared, request, Operation::Discover, Phase::Discover).await {
+        Ok(received) => received,
+        Err(response) => return response,
+    };
+    let answer = match Discover::decode(&received.envelope) {
+        Ok(message) => shared.app.discover(&message, &received.caller).await,
+        Err(reason) => Err(unreadable(&shared, &received, Phase::Discover, reason).await),
+    };
+    match answer {
+        Ok(response) => soap::answer(response.encode(&received.reply_header())),
+        Err(refusal) => received.refuse(Operation::Discover, &refusal),
+    }
+}
+
+/// GetPolicies.
+pub async fn policy(State(shared): State<Shared>, request: Request) -> Response {
+    soap::guarded(shared.clone(), Operation::GetPolicies, policies(shared, request)).await
+}
+
+async fn policies(shared: Shared, request: Request) -> Response {
+    let received = match soap::receive(&shared, request, Operation::GetPolicies, Phase::Policy).await {
+        Ok(received) => received,
+        Err(response) => return response,
+    };
+    let answer = match GetPolicies::decode(&received.envelope) {
+        Ok(_) => shared.app.policies(received.envelope.credential(), &received.caller).await,
+        Err(reason) => Err(unreadable(&shared, &received, Phase::Policy, reason).await),
+    };
+    match answer {
+        Ok(settings) => soap::answer(settings.encode(&received.reply_header())),
+        Err(refusal) => received.refuse(Operation::GetPolicies, &refusal),
+    }
+}
+
+/// RequestSecurityToken.
+pub async fn enrollment(State(shared): State<Shared>, request: Request) -> Response {
+    soap::guarded(shared.clone(), Operation::RequestSecurityToken, enroll(shared, request)).await
+}
+
+async fn enroll(shared: Shared, request: Request) -> Response {
+    let operation = Operation::RequestSecurityToken;
+    let received = match soap::receive(&shared, request, operation, Phase::Enroll).await {
+        Ok(received) => received,
+        Err(response) => return response,
+    };
+    let answer = match RequestSecurityToken::decode(&received.envelope) {
+        Ok(token) => shared.app.enroll(received.envelope.credential(), &token, &received.caller).await,
+        Err(reason) => Err(unreadable(&shared, &received, Phase::Enroll, reason).await),
+    };
+    match answer {
+        Ok(enrolled) => {
+            soap::answer(encode_response(&enrolled.document, enrolled.issued_at, &received.reply_header()))
+        }
+        Err(refusal) => received.refuse(operation, &refusal),
+    }
+}
+
+/// Renewal: without a good certificate there is no answer but 403; with one, a renewal is not possible yet and is told so
+/// with the fault that leaves the device enrolled.
+pub async fn renew(State(shared): State<Shared>, request: Request) -> Response {
+    soap::guarded(shared.clone(), Operation::RequestSecurityToken, refuse_renewal(shared, request)).await
+}
+
+async fn refuse_renewal(shared: Shared, request: Request) -> Response {
+    let Some(caller) = soap::caller(&shared, &request) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    let certificate = certificate(&request);
+    match shared.app.identify(certificate.as_deref(), caller.address).await {
+        Ok(_) => {}
+        Err(Unidentified::Store(_)) => {
+            let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+            return response;
+        }
+        Err(_) => return StatusCode::FORBIDDEN.into_response(),
+    }
+    match soap::receive(&shared, request, Operation::RequestSecurityToken, Phase::Enroll).await {
+        Ok(received) => received.refuse(Operation::RequestSecurityToken, &Refusal::NotEligibleToRenew),
+        Err(response) => response,
+    }
+}
+
+async fn unreadable(
+    shared: &Shared,
+    received: &Received,
+    phase: Phase,
+    reason: crate::proto::soap::envelope::Rejection,
+) -> Refusal {
+    let refusal = Refusal::Unreadable(reason);
+    shared.app.record_unreadable(&received.caller, phase, &refusal).await;
+    refusal
+}

@@ -1,0 +1,121 @@
+//! The OMA-DM endpoint on `device_url` (management reference 1.1, 1.2, 1.16).
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::{body, soap};
+use crate::app::{App, CheckIn, CheckInAnswer, DeviceIdentity, Error, Unidentified};
+use crate::http::Shared;
+use crate::http::peer::Peer;
+use crate::proto::syncml::MEDIA_TYPE;
+use crate::session::Opening;
+
+/// Media types of SyncML requests; WBXML is not among them.
+const ACCEPTED: &[&str] = &[MEDIA_TYPE, "application/vnd.syncml+xml", "application/xml", "text/xml"];
+/// Longest text of a header that is kept.
+const LONGEST_HEADER: usize = 200;
+
+/// The presented certificate, DER.
+pub(super) fn certificate(request: &Request) -> Option<Vec<u8>> {
+    let peer = request.extensions().get::<Peer>()?;
+    peer.certificate.as_ref().map(|certificate| certificate.as_ref().to_vec())
+}
+
+/// Takes one message of a device. Who it is comes first: nothing of a message is read for somebody who may not speak.
+pub async fn manage(State(shared): State<Shared>, request: Request) -> Response {
+    let work = check_in(shared.clone(), request);
+    match tokio::spawn(work).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "a device message failed unexpectedly");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn check_in(shared: Shared, request: Request) -> Response {
+    let Some(caller) = soap::caller(&shared, &request) else { return StatusCode::FORBIDDEN.into_response() };
+    let certificate = certificate(&request);
+    let device = match shared.app.identify(certificate.as_deref(), caller.address).await {
+        Ok(device) => device,
+        Err(Unidentified::Store(_)) => return unavailable(&shared.app),
+        Err(_) => return StatusCode::FORBIDDEN.into_response(),
+    };
+    let (parts, body) = request.into_parts();
+    match read(&shared, &parts, body).await {
+        Ok(bytes) => answer(&shared.app, device, &parts, bytes).await,
+        Err(response) => response,
+    }
+}
+
+async fn read(shared: &Shared, parts: &Parts, body: Body) -> Result<Vec<u8>, Response> {
+    if !body::is_accepted(&parts.headers, ACCEPTED) {
+        return Err(soap::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/vnd.syncml.dm+xml is expected"));
+    }
+    body::read(&parts.headers, body, shared.doors.message_bytes, shared.doors.body_deadline)
+        .await
+        .map_err(|status| soap::plain(status, "the message was not accepted"))
+}
+
+async fn answer(app: &App, device: DeviceIdentity, parts: &Parts, body: Vec<u8>) -> Response {
+    let request = CheckIn { device, body, opening: opening(parts) };
+    match app.check_in(request).await {
+        Ok(CheckInAnswer::Reply(bytes)) => reply(bytes),
+        Ok(CheckInAnswer::Bad(line)) => soap::plain(StatusCode::BAD_REQUEST, &line),
+        Ok(CheckInAnswer::Forbidden) => StatusCode::FORBIDDEN.into_response(),
+        Err(Error::TooMany { retry_after }) => later(app, StatusCode::TOO_MANY_REQUESTS, retry_after),
+        Err(Error::Internal(cause)) => {
+            tracing::error!(%cause, "a device message failed");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a device message could not be served");
+            unavailable(app)
+        }
+    }
+}
+
+fn reply(bytes: Vec<u8>) -> Response {
+    let mut response = Body::from(bytes).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn unavailable(app: &App) -> Response {
+    later(app, StatusCode::SERVICE_UNAVAILABLE, 30)
+}
+
+/// "Try again later", spread over as much time again so that devices do not come back together.
+fn later(app: &App, status: StatusCode, seconds: u64) -> Response {
+    let mut random = [0; 1];
+    app.rng.fill(&mut random);
+    let seconds = seconds + seconds * u64::from(random[0]) / 255;
+    let mut response = status.into_response();
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// What the request tells beside the message: the mode of the query, in any case, and two headers.
+fn opening(parts: &Parts) -> Opening {
+    let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let mode = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case("mode")).map(|(_, value)| value.to_lowercase());
+    Opening {
+        mode: mode.and_then(|mode| match mode.as_str() {
+            "maintenance" => Some("user".to_owned()),
+            "machine" => Some("system".to_owned()),
+            _ => None,
+        }),
+        correlation: header(&parts.headers, "ms-cv"),
+        client_request_id: header(&parts.headers, "client-request-id"),
+    }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?;
+    Some(text.chars().filter(|c| !c.is_control()).take(LONGEST_HEADER).collect())
+}

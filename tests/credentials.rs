@@ -11,7 +11,7 @@ use support::server::Server;
 use support::soap::{
     self, Fault, Operation, PASSWORD_DIGEST, PASSWORD_TEXT, RstBody, Soap, username_token, username_token_with,
 };
-use support::{certificate, csr, database, unique, xcep};
+use support::{database, unique, xcep};
 
 fn policies(user: &User) -> Soap {
     Soap::get_policies(&username_token(&user.email, &user.password))
@@ -279,36 +279,4 @@ fn secrets_are_in_neither_log_nor_database() {
         assert!(!database::holds(&server, secret), "S-13: the database holds {secret:?} in clear");
     }
     assert!(!log.contains("PRIVATE KEY") && !log.contains("Bearer "), "E-52");
-}
-
-#[test]
-// covers: E-58, E-59
-fn requests_of_every_known_shape_are_accepted() {
-    let server = Server::shared();
-    let user = server.api().add_user();
-    for fixture in [csr::FIXTURE_A, csr::FIXTURE_B] {
-        let mut attempt = Attempt::new(server, &user);
-        attempt.csr = fixture.to_owned();
-        let document = attempt.accepted(server);
-        let leaf = issued(&document);
-        assert_eq!(certificate::parse(&leaf).public_key().raw, csr::public_key_of(fixture), "E-78");
-        assert_sha256(&leaf);
-    }
-    let mut attempt = Attempt::new(server, &user);
-    attempt.csr = csr::Csr::utf8(&attempt.profile.device_id).base64(&attempt.key);
-    assert_sha256(&issued(&attempt.accepted(server)));
-}
-
-/// The device certificate of a document.
-fn issued(document: &str) -> Vec<u8> {
-    use base64::Engine;
-    let root = support::tree::Element::parse("the document", document);
-    let encoded: Vec<_> = root.walk().into_iter().filter(|e| e.attribute("name") == Some("EncodedCertificate")).collect();
-    let value = encoded[2].attribute("value").unwrap();
-    base64::engine::general_purpose::STANDARD.decode(value).unwrap()
-}
-
-fn assert_sha256(leaf: &[u8]) {
-    let algorithm = certificate::parse(leaf).signature_algorithm.algorithm.to_id_string();
-    assert_eq!(algorithm, "1.2.840.113549.1.1.11", "E-58: the certificate is signed with SHA-256");
 }

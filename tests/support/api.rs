@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use serde_json::{Value, json};
 
+use super::certificate::same_serial;
 use super::http::{Request, Response, Tls, once};
 use super::unique;
 
@@ -184,6 +185,20 @@ impl Api {
     #[track_caller]
     pub fn session_count(&self, device: &str) -> usize {
         self.list(&format!("/sessions?device={device}")).len()
+    }
+
+    /// The certificate of a serial number as the API shows it.
+    #[track_caller]
+    pub fn certificate(&self, serial: &str) -> Value {
+        let same = |c: &Value| same_serial(c["serial"].as_str().unwrap_or_default(), serial);
+        let found = self.list("/certificates?limit=200").into_iter().find(same);
+        found.unwrap_or_else(|| panic!("no certificate {serial} in the list"))
+    }
+
+    #[track_caller]
+    pub fn is_revoked(&self, serial: &str) -> bool {
+        let shown = self.certificate(serial);
+        shown["state"] == "revoked" || shown["status"] == "revoked" || shown["revoked_at"].is_string()
     }
 
     /// All events, oldest first.

@@ -119,7 +119,7 @@ fn paths_that_do_not_exist_say_nothing() {
     for path in ["/EnrollmentServer/", "/EnrollmentServer/Renew.svc", "/ManagementServer/MDM.svc", "/nothing", "/pki/"] {
         for request in [Request::get(path), soap::post(path, discover("a@example.test").xml())] {
             let response = server.web(&request);
-            assert!(matches!(response.status, 404 | 405), "{path}: {}", response.status);
+            assert!(matches!(response.status, 403..=405), "{path}: {}", response.status);
             soap::check_gives_nothing_away(response.text());
         }
     }

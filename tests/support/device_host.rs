@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
 
 use super::http::{Address, Connection, Tls};
 
@@ -35,6 +36,29 @@ impl ResolvesClientCert for Recorder {
         let request = CertificateRequest { authorities, schemes: schemes.to_vec() };
         *self.0.lock().expect("nobody panics with the lock") = Some(request);
         None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// TLS that shows a certificate and signs with a key that does not belong to it.
+pub fn pretending(tls: Tls, leaf: &[u8], key: &[u8]) -> Arc<ClientConfig> {
+    let mut config = Arc::unwrap_or_clone(tls.config());
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).expect("the key is usable");
+    let shown = CertifiedKey::new(vec![CertificateDer::from(leaf.to_vec())], key);
+    config.client_auth_cert_resolver = Arc::new(Always(Arc::new(shown)));
+    Arc::new(config)
+}
+
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Always {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
     }
 
     fn has_certs(&self) -> bool {

@@ -188,13 +188,14 @@ fn tenant_lockdown_on_an_edition_without_it_is_unsupported() {
     let mut device = FakeDevice::enroll(server, &user, profile);
     device.settle();
     device.csp.rule("Replace", "/RequireNetworkInOOBE", Answer::Status(404));
-    let (action, _) = carried_out(&mut device, &api, &device.id(server), &json!({"type": "tenant_lockdown", "enable": true}));
+    let id = device.id(server);
+    let (action, _) = carried_out(&mut device, &api, &id, &json!({"type": "tenant_lockdown", "enable": true}));
     device.settle();
     assert_eq!(api.action(action["id"].as_str().unwrap())["state"], "unsupported", "7.1: 404 on Home and older builds");
 }
 
 #[test]
-// covers: M-138
+// covers: M-52, M-60
 fn a_reboot_is_an_exec_without_data() {
     let (mut device, id, api) = settled();
     let (action, visit) = carried_out(&mut device, &api, &id, &json!({"type": "reboot"}));
@@ -221,7 +222,7 @@ fn a_rename_writes_the_computer_name() {
 }
 
 #[test]
-// covers: R-01, M-138
+// covers: M-138
 fn a_waiting_action_can_be_cancelled_and_a_sent_one_cannot() {
     let (mut device, id, api) = settled();
     let waiting = api.act(&id, &json!({"type": "wipe"}));
@@ -239,7 +240,7 @@ fn a_waiting_action_can_be_cancelled_and_a_sent_one_cannot() {
 }
 
 #[test]
-//
+// covers: S-05
 fn orders_that_make_no_sense_are_refused() {
     let (mut device, id, api) = settled();
     let send = |path: &str, body: &Value| {
@@ -258,7 +259,7 @@ fn orders_that_make_no_sense_are_refused() {
 }
 
 #[test]
-//
+//
 fn the_same_idempotency_key_orders_once() {
     let (mut device, id, api) = settled();
     let order = || {
@@ -293,7 +294,7 @@ fn a_failed_action_does_not_block_the_next() {
 }
 
 #[test]
-//
+// covers: S-29
 fn actions_are_audited() {
     let (_, id, api) = settled();
     let action = api.act(&id, &json!({"type": "lock", "reason": "left in a train"}));

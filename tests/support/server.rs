@@ -1,7 +1,7 @@
 //! The server under test: the real program, started on free ports with a data directory of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -190,6 +190,25 @@ fn parse_ready(line: &str) -> (String, String) {
         assert!(super::http::Address::of(part).port != 0, "the ready line names no bound port: {line}");
     }
     (url.trim_end_matches('/').to_owned(), device_url.trim_end_matches('/').to_owned())
+}
+
+/// Waits for a process whose output is piped; None (and the process killed) when it does not end in time.
+pub fn wait_with_timeout(child: &mut Child, limit: Duration) -> Option<(ExitStatus, String, String)> {
+    let mut stdout = child.stdout.take().expect("standard output is piped");
+    let mut stderr = child.stderr.take().expect("standard error is piped");
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut out, mut err) = (String::new(), String::new());
+        let _ = stdout.read_to_string(&mut out);
+        let _ = stderr.read_to_string(&mut err);
+        let _ = send.send((out, err));
+    });
+    let Ok((out, err)) = receive.recv_timeout(limit) else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return None;
+    };
+    Some((child.wait().expect("the process ends"), out, err))
 }
 
 fn watch_output(child: &mut Child) -> (mpsc::Receiver<String>, Arc<Mutex<Vec<String>>>) {

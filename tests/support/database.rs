@@ -1,0 +1,54 @@
+//! The database files from outside: for locking them, and for looking whether something stands in them in clear.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::server::Server;
+
+/// Holds the write lock of the installation's SQLite database until dropped.
+pub struct Lock {
+    connection: rusqlite::Connection,
+}
+
+impl Lock {
+    pub fn take(server: &Server) -> Self {
+        let path = main_file(&server.data());
+        let connection = rusqlite::Connection::open(&path).expect("the database opens");
+        connection.busy_timeout(std::time::Duration::from_secs(10)).expect("a timeout can be set");
+        connection.execute_batch("BEGIN EXCLUSIVE").expect("the database can be locked");
+        Self { connection }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.connection.execute_batch("ROLLBACK");
+    }
+}
+
+/// Whether these bytes stand anywhere in the database or its log.
+pub fn holds(server: &Server, needle: &str) -> bool {
+    let main = main_file(&server.data());
+    let wal = PathBuf::from(format!("{}-wal", main.display()));
+    [main, wal].iter().any(|file| fs::read(file).is_ok_and(|bytes| contains(&bytes, needle.as_bytes())))
+}
+
+pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Every file below a folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is readable") {
+        let path = entry.expect("the folder is readable").path();
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+/// The file that begins as SQLite databases do.
+fn main_file(data: &Path) -> PathBuf {
+    let is_database = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
+    files_below(data).into_iter().find(is_database).expect("the data directory holds a SQLite database")
+}

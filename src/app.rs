@@ -3,26 +3,31 @@
 //! Every use-case is a method of [`App`] and has the same shape: load, compute with the pure layers below, commit. The
 //! doors (SOAP, SyncML, API, command line) call the same ones.
 
-mod actions;
+pub mod actions;
+pub mod certificates;
 mod check_in;
 mod commands;
 mod device_events;
 mod discover;
 mod enroll;
 mod error;
+mod failures;
 mod idempotency;
 mod identify;
 mod ledger;
 mod policies;
 pub mod ports;
 mod principal;
+pub mod read;
 pub mod redact;
 mod refusal;
 mod settings;
 mod sign_in;
 mod sweep;
 mod throttle;
+pub mod tokens;
 mod transcripts;
+pub mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,6 +80,10 @@ pub struct App {
 pub struct Memory {
     /// Rings when events were committed and wait for their place.
     pub events: Notify,
+    /// Who failed to authenticate with a token, and whose token is known to be good.
+    pub bearers: tokens::Bearers,
+    /// The revocation list as handed out last.
+    pub revocation_list: certificates::RevocationList,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
     /// Rate limits.
@@ -92,6 +101,8 @@ impl Memory {
         let (transcripts, writer) = transcripts::channel();
         let memory = Self {
             events: Notify::new(),
+            bearers: tokens::Bearers::default(),
+            revocation_list: certificates::RevocationList::default(),
             ids: AtomicU64::new(0),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
@@ -166,10 +177,14 @@ impl App {
         })
     }
 
-    /// Commits, and rings for the publisher of events.
+    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
+        let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
         self.store.commit(writes).await?;
+        if revokes {
+            self.memory.revocation_list.drop_cached().await;
+        }
         if rings {
             self.memory.events.notify_one();
         }

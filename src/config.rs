@@ -165,6 +165,11 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// Most commands in one message to a device. Default 100.
     pub reply_commands: usize,
+    /// Whether a device message without Final, such as a heartbeat, is answered with Alert 1222 and without Final.
+    /// Default true.
+    pub next_message: bool,
+    /// Messages that one device may send in a minute. Default 600.
+    pub device_requests_per_minute: u32,
     /// Minutes after which a management session that says nothing is over. Default 30.
     pub session_timeout_minutes: u32,
     /// Deepest nesting of XML elements. Default 64.
@@ -213,6 +218,8 @@ pub struct Retention {
     pub attempts_days: u32,
     /// Days that the audit log is kept. Default 365.
     pub audit_days: u32,
+    /// Days that final actions and commands are kept. Default 365.
+    pub commands_days: u32,
 }
 
 /// `[ops]`
@@ -380,6 +387,8 @@ impl Default for Limits {
             message_bytes: 5 * 1024 * 1024,
             reply_bytes: 400_000,
             reply_commands: 100,
+            next_message: true,
+            device_requests_per_minute: 600,
             session_timeout_minutes: 30,
             xml_depth: 64,
             xml_attributes: 64,
@@ -403,7 +412,7 @@ impl Default for Limits {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { transcripts_days: 30, events_days: 90, attempts_days: 90, audit_days: 365 }
+        Self { transcripts_days: 30, events_days: 90, attempts_days: 90, audit_days: 365, commands_days: 365 }
     }
 }
 

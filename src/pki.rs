@@ -12,6 +12,8 @@ pub mod pem;
 pub mod profile;
 
 use aws_lc_rs::digest;
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub use authority::{Authority, IssuedCertificate};
 pub use csr::{CertificateRequest, CsrRejected};
@@ -58,6 +60,17 @@ pub fn fingerprint(der: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
     out
+}
+
+/// First and last moment of a certificate's validity.
+///
+/// # Errors
+/// [`PkiError::Certificate`] if the DER is not a certificate.
+pub fn validity(der: &[u8]) -> Result<(OffsetDateTime, OffsetDateTime), PkiError> {
+    let (_, certificate) =
+        X509Certificate::from_der(der).map_err(|_| PkiError::Certificate("the server certificate"))?;
+    let validity = certificate.validity();
+    Ok((validity.not_before.to_datetime(), validity.not_after.to_datetime()))
 }
 
 /// The name that Windows gives a certificate in its stores: SHA-1 of the DER, 40 hex digits, upper case.

@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use super::system::SystemRng;
+use crate::app::ports;
 
 /// Why a password was neither hashed nor compared.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +115,21 @@ fn dummy(password: &[u8]) -> Result<(), PasswordError> {
         .map_err(|_| PasswordError::Hash)?;
     black_box(out);
     Ok(())
+}
+
+#[async_trait]
+impl ports::PasswordHasher for Argon2Hasher {
+    async fn hash(&self, password: SecretString) -> Result<String, ports::HashError> {
+        Self::hash(self, password).await.map_err(|error| ports::HashError(error.to_string()))
+    }
+
+    async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, ports::HashError> {
+        Self::verify(self, password, stored.as_deref()).await.map_err(|error| ports::HashError(error.to_string()))
+    }
+
+    fn computed(&self) -> u64 {
+        Self::computed(self)
+    }
 }
 
 #[cfg(test)]

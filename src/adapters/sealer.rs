@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::private_file::{FileError, read_private};
 use super::system::SystemRng;
+use crate::app::ports;
 
 /// First byte of every sealed value.
 const VERSION: u8 = 1;
@@ -171,6 +172,20 @@ const KEY_FILE_HEAD: &str = "\
 # Without this file neither opens. Keep a copy apart from the backups of the data folder.
 # One key a line; the first seals, all open.
 ";
+
+impl ports::Sealer for Sealer {
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        Self::seal(self, purpose, plain)
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, ports::SealError> {
+        Self::open(self, purpose, sealed).map(|plain| plain.to_vec()).map_err(|_| ports::SealError)
+    }
+
+    fn mark(&self, secret: &[u8]) -> [u8; 8] {
+        Self::mark(self, secret)
+    }
+}
 
 #[cfg(test)]
 mod tests {

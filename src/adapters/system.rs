@@ -1,6 +1,10 @@
 //! The clock and the random generator of the operating system.
 
-use time::OffsetDateTime;
+use std::sync::{Mutex, PoisonError};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::app::ports;
 
 /// The wall clock. The only place in the crate that reads it; everything else is given the time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +38,41 @@ impl SystemRng {
         let mut out = [0; N];
         self.fill(&mut out);
         out
+    }
+}
+
+impl ports::Clock for SystemClock {
+    fn now(&self) -> OffsetDateTime {
+        Self::now(self)
+    }
+}
+
+impl ports::Rng for SystemRng {
+    fn fill(&self, buffer: &mut [u8]) {
+        Self::fill(self, buffer);
+    }
+}
+
+/// A clock that stands still until it is moved, for tests.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<OffsetDateTime>);
+
+impl ManualClock {
+    /// A clock that shows that time.
+    #[must_use]
+    pub fn new(now: OffsetDateTime) -> Self {
+        Self(Mutex::new(now))
+    }
+
+    /// Moves it, forwards or back.
+    pub fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+}
+
+impl ports::Clock for ManualClock {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -29,11 +29,14 @@ impl App {
                 return Ok(user.clone());
             }
         }
-        if !self.memory.throttles.allow_password(name, address) {
-            return Err(Refusal::Credentials("too many attempts; no password was checked"));
+        if !self.memory.throttles.take_password(name, address, self.now()) {
+            return Err(Refusal::Credentials("too many wrong passwords before; none was checked"));
         }
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let fits = self.hasher.verify(password.clone(), stored).await?;
+        if fits {
+            self.memory.throttles.give_back_password(name, address);
+        }
         match (user, fits) {
             (None, _) => Err(Refusal::Credentials("there is no user of that name")),
             (Some(_), false) => Err(Refusal::Credentials("the password is wrong")),

@@ -4,11 +4,12 @@
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::ports::{Expired, StoreError, Write};
+use super::ports::{Expired, Write};
 use super::{App, Error};
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::event::Event;
 use crate::domain::session_record::SessionRecord;
 use crate::session::time_out;
 
@@ -38,7 +39,7 @@ impl App {
                 tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
             }
         }
-        self.memory.throttles.tidy();
+        self.memory.throttles.tidy(self.now());
         self.memory.remembered.tidy(self.now());
     }
 
@@ -213,15 +214,17 @@ impl App {
     }
 
     /// Gives committed events their place in the order in which subscribers read them.
-    pub async fn publish_events(&self) -> Result<bool, Error> {
+    ///
+    /// Returns those that got one; none when there was nothing to do.
+    pub async fn publish_events(&self) -> Result<Vec<Event>, Error> {
         let events = self.store.unnumbered_events(ROUND).await?;
         if events.is_empty() {
-            return Ok(false);
+            return Ok(events);
         }
         let last = self.store.last_event_seq().await?;
         let numbered = events.iter().zip(last + 1..).map(|(event, seq)| (event.id, seq)).collect();
         match self.store.commit(vec![Write::NumberEvents(numbered)]).await {
-            Ok(()) | Err(StoreError::Conflict) => Ok(true),
+            Ok(()) => Ok(events),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,12 +1,20 @@
-//! Rate limits in memory, each process its own (GCRA by the governor crate).
+//! Rate limits in memory, each process its own.
+//!
+//! Two kinds. What is merely counted goes through the governor crate. Checks of a credential are another matter: only
+//! those that fail may count, or a school behind one address could not enroll; yet a try must be counted before the costly
+//! check begins, or a thousand at once would all get through. So a try is taken in advance and given back if it was right,
+//! which governor cannot do ([`Tries`]).
 
+use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration as StdDuration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use time::{Duration, OffsetDateTime};
 
 use super::Settings;
 use crate::domain::Id;
@@ -15,12 +23,12 @@ use crate::domain::user::normalize_name;
 
 /// All limits of the application.
 pub(super) struct Throttles {
-    /// Password checks for one user name from one address: what a guesser runs into, without locking out the user elsewhere.
-    user_at_address: DefaultKeyedRateLimiter<(String, IpAddr)>,
-    /// Password checks for one user name from everywhere.
-    user: DefaultKeyedRateLimiter<String>,
-    /// Password checks from one address for all users.
-    address: DefaultKeyedRateLimiter<IpAddr>,
+    /// Wrong passwords for one user name from one network: what a guesser runs into, without locking out the user elsewhere.
+    user_at_network: Tries<(String, IpAddr)>,
+    /// Wrong passwords for one user name from everywhere.
+    user: Tries<String>,
+    /// Wrong passwords from one network for all users.
+    network: Tries<IpAddr>,
     /// Messages of one device.
     device: DefaultKeyedRateLimiter<Id<Enrollment>>,
     /// Rows that somebody without a credential can cause: ledger entries and audit rows about refusals.
@@ -28,28 +36,47 @@ pub(super) struct Throttles {
 }
 
 /// Rows per minute and address for callers without a credential.
-const ROWS_PER_MINUTE: u32 = 240;
+const ROWS_PER_MINUTE: u32 = 600;
 
 impl Throttles {
     pub(super) fn new(settings: &Settings) -> Self {
         let checks = settings.password_checks;
-        // One address alone may use a third of what a user name has, so that it cannot lock the user out.
-        let third = |number: u32| number.div_ceil(3);
+        let user = Allowance { burst: checks.user_burst, per_hour: checks.user_per_hour };
+        // From everywhere a name has three times what it has from one network: one attacker cannot lock the user out.
+        let everywhere = Allowance { burst: user.burst.saturating_mul(3), per_hour: user.per_hour };
         Self {
-            user_at_address: limiter(third(checks.user_burst), third(checks.user_per_hour), 3600),
-            user: limiter(checks.user_burst, checks.user_per_hour, 3600),
-            address: limiter(checks.address_burst, checks.address_per_hour, 3600),
-            device: limiter(settings.device_requests_per_minute, settings.device_requests_per_minute, 60),
-            rows: limiter(ROWS_PER_MINUTE, ROWS_PER_MINUTE, 60),
+            user_at_network: Tries::new(user),
+            user: Tries::new(everywhere),
+            network: Tries::new(Allowance { burst: checks.address_burst, per_hour: checks.address_per_hour }),
+            device: limiter(settings.device_requests_per_minute),
+            rows: limiter(ROWS_PER_MINUTE),
         }
     }
 
-    /// Whether one more password may be checked; counts it.
-    pub(super) fn allow_password(&self, name: &str, address: IpAddr) -> bool {
-        let name = normalize_name(name);
-        self.address.check_key(&address).is_ok()
-            && self.user_at_address.check_key(&(name.clone(), address)).is_ok()
-            && self.user.check_key(&name).is_ok()
+    /// Takes one try of a password, if there is one left.
+    pub(super) fn take_password(&self, name: &str, address: IpAddr, now: OffsetDateTime) -> bool {
+        let (name, network) = (normalize_name(name), network(address));
+        if !self.network.take(&network, now) {
+            return false;
+        }
+        if !self.user_at_network.take(&(name.clone(), network), now) {
+            self.network.give_back(&network);
+            return false;
+        }
+        if !self.user.take(&name, now) {
+            self.network.give_back(&network);
+            self.user_at_network.give_back(&(name, network));
+            return false;
+        }
+        true
+    }
+
+    /// Gives a try back: the password was right.
+    pub(super) fn give_back_password(&self, name: &str, address: IpAddr) {
+        let (name, network) = (normalize_name(name), network(address));
+        self.network.give_back(&network);
+        self.user.give_back(&name);
+        self.user_at_network.give_back(&(name, network));
     }
 
     /// Whether one more message of a device is taken; else after how many seconds.
@@ -61,23 +88,156 @@ impl Throttles {
 
     /// Whether a caller without a credential may cause one more row.
     pub(super) fn allow_row(&self, address: IpAddr) -> bool {
-        self.rows.check_key(&address).is_ok()
+        self.rows.check_key(&network(address)).is_ok()
     }
 
     /// Forgets keys that are back at rest.
-    pub(super) fn tidy(&self) {
-        self.user_at_address.retain_recent();
-        self.user.retain_recent();
-        self.address.retain_recent();
+    pub(super) fn tidy(&self, now: OffsetDateTime) {
+        self.user_at_network.tidy(now);
+        self.user.tidy(now);
+        self.network.tidy(now);
         self.device.retain_recent();
         self.rows.retain_recent();
     }
 }
 
-/// `burst` at once, and so many in `seconds` after that.
-fn limiter<K: Hash + Eq + Clone>(burst: u32, count: u32, seconds: u64) -> DefaultKeyedRateLimiter<K> {
-    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-    let period = Duration::from_secs(seconds) / count.max(1);
-    let quota = Quota::with_period(period).unwrap_or(Quota::per_hour(NonZeroU32::MIN)).allow_burst(burst);
+/// How many tries one key has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// At once.
+    pub(super) burst: u32,
+    /// That come back in an hour.
+    pub(super) per_hour: u32,
+}
+
+impl Allowance {
+    fn share(self) -> Duration {
+        Duration::HOUR / self.per_hour.max(1)
+    }
+}
+
+/// Tries of one kind, by key (GCRA: one moment for each key, up to which its tries are used up).
+pub(super) struct Tries<K> {
+    allowance: Allowance,
+    used_until: Mutex<HashMap<K, OffsetDateTime>>,
+}
+
+/// Keys that are remembered at once; beyond it the one that is free first is forgotten.
+const MOST_KEYS: usize = 20_000;
+
+impl<K: Hash + Eq + Clone> Tries<K> {
+    pub(super) fn new(allowance: Allowance) -> Self {
+        Self { allowance, used_until: Mutex::default() }
+    }
+
+    /// How long a key has to wait for its next try.
+    pub(super) fn wait(&self, key: &K, now: OffsetDateTime) -> Option<Duration> {
+        let used = self.used_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *used.get(key)?;
+        let room = self.allowance.share() * self.allowance.burst.saturating_sub(1);
+        Some(until - now - room).filter(|wait| wait.is_positive())
+    }
+
+    /// Takes one try, if there is one left.
+    pub(super) fn take(&self, key: &K, now: OffsetDateTime) -> bool {
+        if self.wait(key, now).is_some() {
+            return false;
+        }
+        let mut used = self.used_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= MOST_KEYS && !used.contains_key(key) {
+            make_room(&mut used, now);
+        }
+        let until = used.entry(key.clone()).or_insert(now);
+        *until = (*until).max(now) + self.allowance.share();
+        true
+    }
+
+    /// Gives a try back.
+    pub(super) fn give_back(&self, key: &K) {
+        let mut used = self.used_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = used.get_mut(key) {
+            *until -= self.allowance.share();
+        }
+    }
+
+    /// Forgets keys that have all their tries.
+    pub(super) fn tidy(&self, now: OffsetDateTime) {
+        self.used_until.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| *until > now);
+    }
+}
+
+fn make_room<K: Hash + Eq + Clone>(used: &mut HashMap<K, OffsetDateTime>, now: OffsetDateTime) {
+    used.retain(|_, until| *until > now);
+    if used.len() < MOST_KEYS {
+        return;
+    }
+    let first = used.iter().min_by_key(|(_, until)| **until).map(|(key, _)| key.clone());
+    first.and_then(|key| used.remove(&key));
+}
+
+/// Whoever has one IPv6 address has the whole /64.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// So many at once and so many in a minute.
+fn limiter<K: Hash + Eq + Clone>(per_minute: u32) -> DefaultKeyedRateLimiter<K> {
+    let burst = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
+    let period = StdDuration::from_secs(60) / burst.get();
+    let quota = Quota::with_period(period).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
     RateLimiter::keyed(quota)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00 UTC);
+
+    // covers: S-14
+    #[test]
+    fn wrong_tries_use_up_the_burst_and_come_back_by_the_hour() {
+        let tries = Tries::new(Allowance { burst: 10, per_hour: 60 });
+        for _ in 0..10 {
+            assert!(tries.take(&"ada", NOON));
+        }
+        assert!(!tries.take(&"ada", NOON));
+        assert_eq!(tries.wait(&"ada", NOON), Some(Duration::MINUTE));
+        assert!(tries.take(&"bob", NOON));
+        assert!(tries.take(&"ada", NOON + Duration::MINUTE));
+        assert!(!tries.take(&"ada", NOON + Duration::MINUTE));
+        assert!(tries.take(&"ada", NOON + Duration::hours(2)));
+    }
+
+    // covers: S-14
+    #[test]
+    fn no_account_has_more_than_a_hundred_wrong_tries_in_an_hour() {
+        let tries = Tries::new(Allowance { burst: 30, per_hour: 60 });
+        let taken = (0..3600).filter(|second| tries.take(&"ada", NOON + Duration::seconds(*second))).count();
+        assert!(taken <= 100, "{taken}");
+    }
+
+    #[test]
+    fn right_tries_cost_nothing() {
+        let tries = Tries::new(Allowance { burst: 2, per_hour: 1 });
+        for _ in 0..100 {
+            assert!(tries.take(&"ada", NOON));
+            tries.give_back(&"ada");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_an_ipv6_network_is_one_key() {
+        let tries = Tries::new(Allowance { burst: 1, per_hour: 1 });
+        for number in 0..u32::try_from(MOST_KEYS).unwrap() + 10 {
+            tries.take(&number, NOON);
+        }
+        assert!(tries.used_until.lock().unwrap().len() <= MOST_KEYS);
+        let parse = |text: &str| network(text.parse().unwrap());
+        assert_eq!(parse("2001:db8::1"), parse("2001:db8::ffff:1"));
+        assert_eq!(parse("::ffff:192.0.2.1"), parse("192.0.2.1"));
+    }
 }

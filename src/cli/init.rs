@@ -1,18 +1,20 @@
 //! `muster init`: a new installation in an empty folder.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
 
-use super::serve::{make_server_certificate, open_store};
+use super::serve::{application, make_server_certificate, open_store};
+use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
-use crate::adapters::password::Argon2Hasher;
 use crate::adapters::system::{SystemClock, SystemRng};
-use crate::app::ports::Clock;
+use crate::app::tokens::NewToken;
+use crate::app::users::NewUser;
+use crate::app::{App, Principal};
 use crate::config::{Config, HttpsUrl, Start};
+use crate::domain::user::Role;
 use crate::pki::create::{self, CaNames};
 use crate::pki::profile::Serial;
 
@@ -52,20 +54,38 @@ pub async fn init(new: NewInstallation) -> Result<()> {
     }
     let text = config_text(&new)?;
     let config = Config::load(&text, std::iter::empty()).context("the new configuration is not in order")?;
-    super::users::check_name(&new.admin)?;
     folder.create()?;
     let sealer = folder.create_sealer(SystemRng)?;
     make_authority(&folder, &config, &sealer)?;
     if new.tls.is_none() {
         make_server_certificate(&folder, &config, &sealer, SystemClock.now())?;
     }
-    let store = open_store(&folder, &config, Arc::new(sealer)).await?;
-    let token = super::users::first_admin(&*store, &SystemClock, &SystemRng, &Argon2Hasher::new(SystemRng), &new).await?;
-    folder.write_admin_token(&token)?;
+    let sealer = Arc::new(sealer);
+    let store = open_store(&folder, &config, sealer.clone()).await?;
+    let settings = settings(&config, &config.server.url, &config.server.device_url());
+    let authority = Arc::new(folder.authority(&sealer)?);
+    let (app, _) = application(settings, authority, store.clone(), sealer, Arc::new(SystemClock));
+    folder.write_admin_token(&first_admin(&app, &new).await?)?;
     store.close().await;
     // Last, so that a half-made installation is not taken for one.
     folder.write_config(&text)?;
     Ok(())
+}
+
+/// Adds the first administrator and a token that acts for them.
+async fn first_admin(app: &App, new: &NewInstallation) -> Result<SecretString> {
+    let user = NewUser {
+        email: new.admin.clone(),
+        name: None,
+        password: new.password.clone(),
+        role: Role::Admin,
+        enabled: true,
+        device_limit: None,
+    };
+    let user = app.add_user(&Principal::system(), user, None).await.context("--admin")?;
+    let token = NewToken { name: "made by init".to_owned(), role: Role::Admin, user: Some(user.id), expires_in: None };
+    let issued = app.add_token(&Principal::system(), token, None).await?;
+    issued.secret.context("a new token has a secret")
 }
 
 fn make_authority(folder: &DataFolder, config: &Config, sealer: &crate::adapters::sealer::Sealer) -> Result<()> {

@@ -18,14 +18,14 @@ use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::ports::{Clock, Store};
-use crate::app::{App, Memory};
+use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, HttpsUrl};
 use crate::http::listener::tls::{DeviceTls, ServerCertificate, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::{Doors, Shared, router};
 use crate::observe::Metrics;
-use crate::pki::create;
 use crate::pki::profile::Serial;
+use crate::pki::{Authority, create};
 use crate::store::SqlStore;
 
 /// What `start` needs.
@@ -39,13 +39,15 @@ pub struct Options {
     pub clock: Option<Arc<dyn Clock>>,
     /// Time between two rounds of upkeep.
     pub upkeep_every: Duration,
+    /// Whether health and metrics are served, where the configuration says so.
+    pub ops: bool,
 }
 
 impl Options {
     /// The usual ones for a data folder.
     #[must_use]
     pub fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir, key_file: None, clock: None, upkeep_every: Duration::from_secs(15) }
+        Self { data_dir, key_file: None, clock: None, upkeep_every: Duration::from_secs(15), ops: true }
     }
 }
 
@@ -84,18 +86,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let device = DeviceTls { issuers, tls13: config.server.device_tls13, http2: config.server.device_http2 };
     let tls = Tls::new(certificate, &device)?;
 
-    let settings = Arc::new(settings(&config, &url, &device_url));
-    let (memory, transcripts) = Memory::new(&settings, &SystemRng);
-    let app = App {
-        settings,
-        authority,
-        store: store.clone(),
-        clock,
-        rng: Arc::new(SystemRng),
-        hasher: Arc::new(Argon2Hasher::new(SystemRng)),
-        sealer,
-        memory: Arc::new(memory),
-    };
+    let (app, transcripts) = application(settings(&config, &url, &device_url), authority, store.clone(), sealer, clock);
     let shared = Shared { app: app.clone(), metrics: Arc::new(Metrics::new()), doors: Arc::new(doors(&config)) };
     let (stop, stopped) = watch::channel(false);
     let mut background = vec![
@@ -103,7 +94,9 @@ pub async fn start(options: Options) -> Result<Running> {
         tokio::spawn(publish(shared.clone(), stopped.clone())),
         tokio::spawn(keep_up(app, options.upkeep_every, stopped.clone())),
     ];
-    background.extend(serve_operators(&config, &shared, stopped.clone()).await?);
+    if options.ops {
+        background.extend(serve_operators(&config, &shared, stopped.clone()).await?);
+    }
     let routers = Routers { web: router::web(&shared), device: router::device(&shared) };
     let serving = tokio::spawn(listeners.serve(tls, routers, Limits::from_config(&config), until(stopped)));
     let run_file = options.data_dir.join(RUN_FILE);
@@ -118,6 +111,28 @@ pub async fn start(options: Options) -> Result<Running> {
         store,
         run_file,
     })
+}
+
+/// The use-cases over their ports, and the writer of transcripts that goes with them.
+pub(super) fn application(
+    settings: Settings,
+    authority: Arc<Authority>,
+    store: Arc<SqlStore>,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+) -> (App, TranscriptWriter) {
+    let (memory, transcripts) = Memory::new(&settings, &SystemRng);
+    let app = App {
+        settings: Arc::new(settings),
+        authority,
+        store,
+        clock,
+        rng: Arc::new(SystemRng),
+        hasher: Arc::new(Argon2Hasher::new(SystemRng)),
+        sealer,
+        memory: Arc::new(memory),
+    };
+    (app, transcripts)
 }
 
 impl Running {
@@ -173,7 +188,11 @@ fn forbid_core_dumps() {
 pub(super) fn load_config(folder: &DataFolder) -> Result<Config> {
     let path = folder.config();
     let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{} cannot be read; `muster init --data {}` makes a new installation", path.display(), folder.path().display())
+        format!(
+            "{} cannot be read; `muster init --data {}` makes a new installation",
+            path.display(),
+            folder.path().display()
+        )
     })?;
     Config::load(&text, std::env::vars()).with_context(|| format!("{} is not in order", path.display()))
 }
@@ -260,8 +279,11 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
     tokio::pin!(stop);
     loop {
         match shared.app.publish_events().await {
-            Ok(true) => continue,
-            Ok(false) => {}
+            Ok(events) if !events.is_empty() => {
+                events.iter().for_each(|event| shared.metrics.event(event));
+                continue;
+            }
+            Ok(_) => {}
             Err(error) => tracing::warn!(%error, "events could not be published; tried again"),
         }
         tokio::select! {
@@ -292,8 +314,14 @@ async fn serve_operators(
     stopped: watch::Receiver<bool>,
 ) -> Result<Option<JoinHandle<()>>> {
     let Some(address) = config.ops.listen.address() else { return Ok(None) };
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("[ops] listen: cannot listen on {address}"))?;
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            // Devices come first: without this listener only health checks and metrics are missing.
+            tracing::error!(%address, %error, "[ops] listen: health and metrics are not served");
+            return Ok(None);
+        }
+    };
     let serving = axum::serve(listener, router::operators(shared)).with_graceful_shutdown(until(stopped));
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = serving.await {

@@ -54,7 +54,8 @@ fn periods(config: &Config) -> Option<Problem> {
         ("retention.transcripts_days", retention.transcripts_days, days.clone()),
         ("retention.events_days", retention.events_days, days.clone()),
         ("retention.attempts_days", retention.attempts_days, days.clone()),
-        ("retention.audit_days", retention.audit_days, days),
+        ("retention.audit_days", retention.audit_days, days.clone()),
+        ("retention.commands_days", retention.commands_days, days),
     ])
 }
 

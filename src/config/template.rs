@@ -116,6 +116,10 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # reply_bytes = 400000
 # Most commands in one message to a device.
 # reply_commands = 100
+# Whether a heartbeat of a slow device is answered with Alert 1222 and without Final.
+# next_message = true
+# Messages that one device may send in a minute.
+# device_requests_per_minute = 600
 # Minutes after which a silent management session is over.
 # session_timeout_minutes = 30
 # Nesting, attributes of an element, and tags and texts of an XML document.
@@ -146,6 +150,7 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # events_days = 90
 # attempts_days = 90
 # audit_days = 365
+# commands_days = 365
 
 [ops]
 # Health and metrics, without TLS; "off" for none.

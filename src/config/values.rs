@@ -208,6 +208,17 @@ impl Default for OpsListen {
     }
 }
 
+impl OpsListen {
+    /// The address to bind, if any.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::At(address) => Some(*address),
+        }
+    }
+}
+
 impl TryFrom<String> for OpsListen {
     type Error = String;
 

@@ -77,9 +77,7 @@ async fn enroll(shared: Shared, request: Request) -> Response {
         Err(reason) => Err(unreadable(&shared, &received, Phase::Enroll, reason).await),
     };
     match answer {
-        Ok(enrolled) => {
-            soap::answer(encode_response(&enrolled.document, enrolled.issued_at, &received.reply_header()))
-        }
+        Ok(enrolled) => soap::answer(encode_response(&enrolled.document, enrolled.issued_at, &received.reply_header())),
         Err(refusal) => received.refuse(operation, &refusal),
     }
 }

@@ -103,7 +103,8 @@ fn later(app: &App, status: StatusCode, seconds: u64) -> Response {
 /// What the request tells beside the message: the mode of the query, in any case, and two headers.
 fn opening(parts: &Parts) -> Opening {
     let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let mode = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case("mode")).map(|(_, value)| value.to_lowercase());
+    let mode =
+        pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case("mode")).map(|(_, value)| value.to_lowercase());
     Opening {
         mode: mode.and_then(|mode| match mode.as_str() {
             "maintenance" => Some("user".to_owned()),

@@ -82,8 +82,7 @@ async fn unreadable(app: &App, caller: &Caller, operation: Operation, phase: Pha
     app.record_unreadable(caller, phase, &refusal).await;
     match refusal.fault() {
         Some(fault) => {
-            let header =
-                ReplyHeader { relates_to: rejected.message_id.as_deref(), activity_id: caller.trace_id };
+            let header = ReplyHeader { relates_to: rejected.message_id.as_deref(), activity_id: caller.trace_id };
             fault_answer(&fault, operation, &header)
         }
         None => plain(StatusCode::BAD_REQUEST, &refusal.to_string()),

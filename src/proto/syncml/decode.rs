@@ -12,7 +12,7 @@ use crate::proto::xml::{Document, Element, Limits, XmlError, ns};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {kind}")]
 pub struct DecodeError {
-    /// Element path from the root, e.g. `SyncML/SyncHdr/MsgID`.
+    /// Element path from the root, e.g. `SyncHdr/MsgID`.
     pub path: String,
     /// What is wrong there.
     pub kind: DecodeErrorKind,
@@ -25,7 +25,7 @@ pub enum DecodeErrorKind {
     #[error(transparent)]
     Xml(#[from] XmlError),
     /// The root is not `SyncML` in one of its namespaces.
-    #[error("the root element is not SyncML")]
+    #[error("not the root element of a management message")]
     Root,
     /// An element that must be there is missing or empty.
     #[error("missing or empty")]
@@ -50,13 +50,13 @@ fn error(path: &str, kind: DecodeErrorKind) -> DecodeError {
 
 /// Reads one message.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
-    let document = Document::parse(bytes, limits).map_err(|e| error("SyncML", e.into()))?;
+    let document = Document::parse(bytes, limits).map_err(|e| error("(document)", e.into()))?;
     let root = document.root();
     if root.local != "SyncML" || !is_syncml(root) {
-        return Err(error("SyncML", DecodeErrorKind::Root));
+        return Err(error("(root)", DecodeErrorKind::Root));
     }
-    let header = only(root, "SyncHdr", "SyncML/SyncHdr")?;
-    let body = only(root, "SyncBody", "SyncML/SyncBody")?;
+    let header = only(root, "SyncHdr", "SyncHdr")?;
+    let body = only(root, "SyncBody", "SyncBody")?;
     let reader = Reader { document: &document };
     Ok(Message {
         header: decode_header(header)?,
@@ -126,15 +126,15 @@ fn check_children(element: &Element, path: &str) -> Result<(), DecodeError> {
 
 fn decode_header(header: &Element) -> Result<Header, DecodeError> {
     let text = |name: &str| {
-        let path = format!("SyncML/SyncHdr/{name}");
+        let path = format!("SyncHdr/{name}");
         let value = only(header, name, &path)?.trimmed();
         if value.is_empty() { Err(error(&path, DecodeErrorKind::Missing)) } else { Ok(value) }
     };
     let session_id = text("SessionID")?;
     if session_id.chars().count() > 32 {
-        return Err(error("SyncML/SyncHdr/SessionID", DecodeErrorKind::TooLong));
+        return Err(error("SyncHdr/SessionID", DecodeErrorKind::TooLong));
     }
-    let msg_id = positive(&text("MsgID")?).ok_or_else(|| error("SyncML/SyncHdr/MsgID", DecodeErrorKind::Number))?;
+    let msg_id = positive(&text("MsgID")?).ok_or_else(|| error("SyncHdr/MsgID", DecodeErrorKind::Number))?;
     let (target, _) = address(header, "Target")?;
     let (source, source_name) = address(header, "Source")?;
     Ok(Header {
@@ -154,7 +154,7 @@ fn decode_header(header: &Element) -> Result<Header, DecodeError> {
 }
 
 fn address(header: &Element, name: &str) -> Result<(String, Option<String>), DecodeError> {
-    let path = format!("SyncML/SyncHdr/{name}");
+    let path = format!("SyncHdr/{name}");
     let element = only(header, name, &path)?;
     let path = format!("{path}/LocURI");
     let uri = only(element, "LocURI", &path)?.trimmed();

@@ -33,14 +33,14 @@ fn older_and_missing_namespaces_are_read() {
 fn header_rules_name_the_element() {
     let good = message("<Final/>");
     let cases = [
-        ("<VerDTD>1.2</VerDTD>", "", "SyncML/SyncHdr/VerDTD", DecodeErrorKind::Missing),
-        ("<SessionID>0</SessionID>", "<SessionID> </SessionID>", "SyncML/SyncHdr/SessionID", DecodeErrorKind::Missing),
-        ("<MsgID>1</MsgID>", "<MsgID>0</MsgID>", "SyncML/SyncHdr/MsgID", DecodeErrorKind::Number),
-        ("<MsgID>1</MsgID>", "<MsgID>1e9</MsgID>", "SyncML/SyncHdr/MsgID", DecodeErrorKind::Number),
-        ("<MsgID>1</MsgID>", "<MsgID>-1</MsgID>", "SyncML/SyncHdr/MsgID", DecodeErrorKind::Number),
-        ("<MsgID>1</MsgID>", "<MsgID>12345678901</MsgID>", "SyncML/SyncHdr/MsgID", DecodeErrorKind::Number),
-        ("<LocURI>dev</LocURI>", "", "SyncML/SyncHdr/Source/LocURI", DecodeErrorKind::Missing),
-        ("<MsgID>1</MsgID>", "<MsgID>1</MsgID><MsgID>2</MsgID>", "SyncML/SyncHdr/MsgID", DecodeErrorKind::Repeated),
+        ("<VerDTD>1.2</VerDTD>", "", "SyncHdr/VerDTD", DecodeErrorKind::Missing),
+        ("<SessionID>0</SessionID>", "<SessionID> </SessionID>", "SyncHdr/SessionID", DecodeErrorKind::Missing),
+        ("<MsgID>1</MsgID>", "<MsgID>0</MsgID>", "SyncHdr/MsgID", DecodeErrorKind::Number),
+        ("<MsgID>1</MsgID>", "<MsgID>1e9</MsgID>", "SyncHdr/MsgID", DecodeErrorKind::Number),
+        ("<MsgID>1</MsgID>", "<MsgID>-1</MsgID>", "SyncHdr/MsgID", DecodeErrorKind::Number),
+        ("<MsgID>1</MsgID>", "<MsgID>12345678901</MsgID>", "SyncHdr/MsgID", DecodeErrorKind::Number),
+        ("<LocURI>dev</LocURI>", "", "SyncHdr/Source/LocURI", DecodeErrorKind::Missing),
+        ("<MsgID>1</MsgID>", "<MsgID>1</MsgID><MsgID>2</MsgID>", "SyncHdr/MsgID", DecodeErrorKind::Repeated),
     ];
     for (from, to, path, kind) in cases {
         let found = read(&good.replace(from, to)).unwrap_err();

@@ -358,6 +358,9 @@ pub trait Store: Send + Sync {
     /// Queued or unknown commands past their end.
     async fn overdue_commands(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<QueuedCommand>, StoreError>;
 
+    /// Queued or sent commands of enrollments that are closed.
+    async fn orphaned_commands(&self, limit: u32) -> Result<Vec<QueuedCommand>, StoreError>;
+
     /// A session.
     async fn session(&self, id: Id<SessionRecord>) -> Result<Option<SessionRecord>, StoreError>;
     /// Sessions, newest first.

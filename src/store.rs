@@ -1,1 +1,299 @@
-//! (being written)
+//! Layer 4: the `Store` port over a small port for engines.
+//!
+//! Each subject has a file with its SQL, written once in the dialect that SQLite and PostgreSQL share. An engine knows
+//! no subject: it reads rows and commits batches. What differs between databases is inside of the engines, nowhere else.
+
+mod attempts;
+mod audit;
+mod certificates;
+mod commands;
+mod devices;
+mod engine;
+mod enrollments;
+mod events;
+mod migrate;
+mod prefixes;
+mod query;
+mod retention;
+mod row;
+mod sessions;
+mod settings;
+mod sqlite;
+mod tokens;
+mod users;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use crate::app::ports::{
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Listed, Page, Sealer, SessionFilter, Store, StoreError,
+    Table, Write,
+};
+use crate::domain::Id;
+use crate::domain::attempt::Attempt;
+use crate::domain::certificate::Certificate;
+use crate::domain::command::QueuedCommand;
+use crate::domain::device::Device;
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::event::{AuditRow, Event};
+use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::user::{Token, User};
+use commands::Commands;
+use engine::{Engine, Statement, Value};
+use sqlite::SqliteEngine;
+
+/// The database, whatever engine it has.
+#[derive(Clone)]
+pub struct SqlStore {
+    engine: Arc<dyn Engine>,
+    sealer: Arc<dyn Sealer>,
+}
+
+/// Opens the SQLite database in that file, makes it if there is none, and brings its schema up to date.
+///
+/// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`], one that a
+/// newer build has written with [`StoreError::Internal`].
+pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, sqlite::Options::default())).await;
+    let engine = opened.map_err(|error| StoreError::Internal(error.to_string()))??;
+    SqlStore::new(Arc::new(engine), sealer).await
+}
+
+impl SqlStore {
+    /// Brings the schema up to date.
+    async fn new(engine: Arc<dyn Engine>, sealer: Arc<dyn Sealer>) -> Result<Self, StoreError> {
+        migrate::run(engine.as_ref(), migrate::MIGRATIONS).await?;
+        Ok(Self { engine, sealer })
+    }
+
+    /// Finishes what was asked for and lets go of the database; every later call is [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    fn db(&self) -> &dyn Engine {
+        self.engine.as_ref()
+    }
+
+    /// Commits a batch of statements.
+    ///
+    /// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is
+    /// refused here for every engine; doors that can receive NUL refuse it before, in their own words.
+    async fn submit(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        if let Some(odd) = batch.iter().find(|statement| !statement.params.iter().all(Value::is_storable)) {
+            return Err(StoreError::Internal(format!("text with NUL cannot be stored: {}", odd.sql.trim())));
+        }
+        if !batch.is_empty() {
+            self.engine.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    fn queue(&self) -> Commands<'_> {
+        Commands { engine: self.db(), sealer: self.sealer.as_ref() }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.submit(write::batch(writes, self.sealer.as_ref())?).await
+    }
+
+    async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError> {
+        users::find(self.db(), id).await
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        users::find_by_name(self.db(), name).await
+    }
+
+    async fn users_by_local_part(&self, local: &str) -> Result<Vec<User>, StoreError> {
+        users::find_by_local_part(self.db(), local).await
+    }
+
+    async fn users(&self, query: Option<&str>, page: &Page) -> Result<Listed<User>, StoreError> {
+        users::list(self.db(), query, page).await
+    }
+
+    async fn count_devices_of(&self, user: Id<User>) -> Result<u32, StoreError> {
+        users::count_devices(self.db(), user).await
+    }
+
+    async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
+        tokens::find(self.db(), secret_hash).await
+    }
+
+    async fn tokens(&self, page: &Page) -> Result<Listed<Token>, StoreError> {
+        tokens::list(self.db(), page).await
+    }
+
+    async fn device(&self, id: Id<Device>) -> Result<Option<DeviceView>, StoreError> {
+        devices::find(self.db(), id).await
+    }
+
+    async fn devices(&self, filter: &DeviceFilter, page: &Page) -> Result<Listed<DeviceView>, StoreError> {
+        devices::list(self.db(), filter, page).await
+    }
+
+    async fn inventory(&self, device: Id<Device>) -> Result<Vec<InventoryItem>, StoreError> {
+        devices::inventory(self.db(), device).await
+    }
+
+    async fn missing_nodes(&self, device: Id<Device>) -> Result<Vec<MissingNode>, StoreError> {
+        devices::missing_nodes(self.db(), device).await
+    }
+
+    async fn enrollment(&self, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError> {
+        enrollments::find(self.db(), id).await
+    }
+
+    async fn enrollments_claiming(&self, identifier: &str) -> Result<Vec<Enrollment>, StoreError> {
+        enrollments::claiming(self.db(), identifier).await
+    }
+
+    async fn enrollments_quiet_since(
+        &self,
+        state: EnrollmentState,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Enrollment>, StoreError> {
+        enrollments::quiet_since(self.db(), state, before, limit).await
+    }
+
+    async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<String>, StoreError> {
+        enrollments::conversation(self.db(), enrollment).await
+    }
+
+    async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError> {
+        certificates::find(self.db(), sha256).await
+    }
+
+    async fn certificate_by_serial(&self, serial: &str) -> Result<Option<Certificate>, StoreError> {
+        certificates::find_by_serial(self.db(), serial).await
+    }
+
+    async fn key_owner(&self, key_sha256: &[u8; 32]) -> Result<Option<Id<Enrollment>>, StoreError> {
+        certificates::key_owner(self.db(), key_sha256).await
+    }
+
+    async fn certificates_of(&self, enrollment: Id<Enrollment>) -> Result<Vec<Certificate>, StoreError> {
+        certificates::list_of_enrollment(self.db(), enrollment).await
+    }
+
+    async fn certificates(&self, device: Option<Id<Device>>, page: &Page) -> Result<Listed<Certificate>, StoreError> {
+        certificates::list(self.db(), device, page).await
+    }
+
+    async fn revoked_certificates(&self, now: OffsetDateTime) -> Result<Vec<Certificate>, StoreError> {
+        certificates::revoked(self.db(), now).await
+    }
+
+    async fn command(&self, id: Id<QueuedCommand>) -> Result<Option<QueuedCommand>, StoreError> {
+        self.queue().find(id).await
+    }
+
+    async fn commands(&self, filter: &CommandFilter, page: &Page) -> Result<Listed<QueuedCommand>, StoreError> {
+        self.queue().list(filter, page).await
+    }
+
+    async fn open_commands(&self, enrollment: Id<Enrollment>, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.queue().open(enrollment, limit).await
+    }
+
+    async fn offered_commands(
+        &self,
+        enrollment: Id<Enrollment>,
+        session: Option<(Id<SessionRecord>, u64)>,
+    ) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.queue().offered(enrollment, session).await
+    }
+
+    async fn overdue_commands(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.queue().overdue(now, limit).await
+    }
+
+    async fn orphaned_commands(&self, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.queue().orphaned(limit).await
+    }
+
+    async fn session(&self, id: Id<SessionRecord>) -> Result<Option<SessionRecord>, StoreError> {
+        sessions::find(self.db(), id).await
+    }
+
+    async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Result<Listed<SessionRecord>, StoreError> {
+        sessions::list(self.db(), filter, page).await
+    }
+
+    async fn idle_sessions(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<SessionRecord>, StoreError> {
+        sessions::idle(self.db(), before, limit).await
+    }
+
+    async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptMessage>, StoreError> {
+        sessions::transcript(self.db(), session).await
+    }
+
+    async fn stored_answer(&self, session: Id<SessionRecord>) -> Result<Option<StoredAnswer>, StoreError> {
+        sessions::answer(self.db(), session).await
+    }
+
+    async fn open_attempt(
+        &self,
+        email: &str,
+        address: &str,
+        since: OffsetDateTime,
+    ) -> Result<Option<Attempt>, StoreError> {
+        attempts::find_open(self.db(), email, address, since).await
+    }
+
+    async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError> {
+        attempts::list(self.db(), filter, page).await
+    }
+
+    async fn event(&self, id: Id<Event>) -> Result<Option<Event>, StoreError> {
+        events::find(self.db(), id).await
+    }
+
+    async fn events_after(&self, seq: i64, subject: Option<&str>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        events::after(self.db(), seq, subject, limit).await
+    }
+
+    async fn unnumbered_events(&self, limit: u32) -> Result<Vec<Event>, StoreError> {
+        events::unnumbered(self.db(), limit).await
+    }
+
+    async fn last_event_seq(&self) -> Result<i64, StoreError> {
+        events::last_seq(self.db()).await
+    }
+
+    async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError> {
+        audit::list(self.db(), object_id, page).await
+    }
+
+    async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError> {
+        prefixes::find(self.db(), table, prefix).await
+    }
+
+    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        settings::find(self.db(), key).await
+    }
+
+    async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        self.submit(vec![settings::set(key, value)]).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.submit(vec![settings::beat()]).await?;
+        settings::beats(self.db()).await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod contract;

@@ -1,0 +1,160 @@
+//! Enrollments, their identifiers, and the state of their sessions.
+
+use super::Ground;
+use super::fixtures::{assert_same, at, enroll, enroll_all, enrolled, id, ids, is_conflict, user};
+use crate::app::ports::{Store, Write};
+use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
+
+pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
+    an_enrollment_is_read_as_written(&make().await).await;
+    the_version_guards_an_enrollment(&make().await).await;
+    identifiers_follow_the_enrollment(&make().await).await;
+    at_most_sixteen_claims_newest_first(&make().await).await;
+    quiet_enrollments_oldest_first(&make().await).await;
+    conversations_are_replaced(&make().await).await;
+}
+
+fn full_enrollment() -> Enrollment {
+    Enrollment {
+        user_id: Some(id(1)),
+        state: EnrollmentState::Retiring,
+        mode: Mode::AutopilotSelfDeploying,
+        kind: EnrollmentKind::Device,
+        claimed_device_id: Some("Claim".to_owned()),
+        hw_dev_id: Some("None".to_owned()),
+        reported_dev_id: Some("{Reported}".to_owned()),
+        reported_source: Some("urn:x".to_owned()),
+        os_version: Some("10.0.22631.1".to_owned()),
+        os_edition: Some(u32::MAX),
+        context: vec![("Name".to_owned(), "a \"b\"\u{0}".to_owned()), ("Name".to_owned(), String::new())],
+        account: vec![0, 1, 255],
+        last_seen_at: Some(at(2)),
+        inventory_at: Some(at(3)),
+        state_since: at(4),
+        closed_reason: Some("reason".to_owned()),
+        warning: Some("warning".to_owned()),
+        locked_to_tenant: true,
+        version: 41,
+        ..enrolled(1).1
+    }
+}
+
+async fn an_enrollment_is_read_as_written(Ground { store, .. }: &Ground) {
+    let full = full_enrollment();
+    store.commit(vec![Write::InsertUser(user(1))]).await.unwrap();
+    store.commit(enroll((enrolled(1).0, full.clone()))).await.unwrap();
+    assert_same(&store.enrollment(id(1)).await.unwrap().unwrap(), &full);
+    assert!(store.enrollment(id(2)).await.unwrap().is_none());
+    let bare = Enrollment { version: 41, ..enrolled(1).1 };
+    store.commit(vec![Write::UpdateEnrollment(Box::new(bare.clone()))]).await.unwrap();
+    assert_same(&store.enrollment(id(1)).await.unwrap().unwrap(), &Enrollment { version: 42, ..bare });
+    assert!(is_conflict(store.commit(vec![Write::InsertEnrollment(Box::new(full))]).await), "a taken id");
+}
+
+/// of messages that loaded the same state, one is taken.
+async fn the_version_guards_an_enrollment(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1]).await;
+    let loaded = store.enrollment(id(1)).await.unwrap().unwrap();
+    let tasks: Vec<_> = (1..=20)
+        .map(|number| {
+            let (store, mut mine) = (store.clone(), loaded.clone());
+            mine.warning = Some(format!("{number}"));
+            let state = format!("{number}");
+            let writes = vec![
+                Write::SaveConversation { enrollment_id: id(1), state: state.clone() },
+                Write::UpdateEnrollment(Box::new(mine)),
+            ];
+            tokio::spawn(async move { (!is_conflict(store.commit(writes).await)).then_some(state) })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for task in tasks {
+        winners.extend(task.await.unwrap());
+    }
+    assert_eq!(winners.len(), 1);
+    let stored = store.enrollment(id(1)).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.warning.as_ref()), (2, winners.first()));
+    assert_eq!(store.conversation(id(1)).await.unwrap().as_ref(), winners.first(), "losers left nothing");
+}
+
+async fn claiming(store: &impl Store, identifier: &str) -> Vec<String> {
+    let found = store.enrollments_claiming(identifier).await.unwrap();
+    found.into_iter().map(|enrollment| enrollment.id.to_string()).collect()
+}
+
+async fn identifiers_follow_the_enrollment(Ground { store, .. }: &Ground) {
+    let mut one = full_enrollment();
+    one.user_id = None;
+    store.commit(enroll((enrolled(1).0, one.clone()))).await.unwrap();
+    let own = id::<Enrollment>(1).to_string();
+    for (identifier, found) in [
+        (own.as_str(), true),
+        ("claim", true),
+        ("{reported}", true),
+        ("none", false),
+        ("", false),
+        ("Claim", false),
+        ("%", false),
+    ] {
+        assert_eq!(claiming(store, identifier).await, if found { ids([1]) } else { vec![] }, "{identifier}");
+    }
+    one.reported_dev_id = Some("CLAIM".to_owned());
+    one.hw_dev_id = Some("3B3E".to_owned());
+    store.commit(vec![Write::UpdateEnrollment(Box::new(one.clone()))]).await.unwrap();
+    assert_eq!(claiming(store, "{reported}").await, ids([]), "no longer its own");
+    assert_eq!(claiming(store, "claim").await, ids([1]), "claimed twice, found once");
+    assert_eq!(claiming(store, "3b3e").await, ids([1]));
+    one.version += 1;
+    one.claimed_device_id = None;
+    one.hw_dev_id = None;
+    one.reported_dev_id = None;
+    store.commit(vec![Write::UpdateEnrollment(Box::new(one.clone()))]).await.unwrap();
+    assert_eq!(claiming(store, "claim").await, ids([]));
+    assert_eq!(claiming(store, &own).await, ids([1]));
+    one.version += 1;
+    one.enter(EnrollmentState::Retired, at(9));
+    store.commit(vec![Write::UpdateEnrollment(Box::new(one))]).await.unwrap();
+    assert_eq!(claiming(store, &own).await, ids([]), "closed ones claim nothing");
+}
+
+async fn at_most_sixteen_claims_newest_first(Ground { store, .. }: &Ground) {
+    for number in 1..=20_u128 {
+        let (device, mut enrollment) = enrolled(number);
+        enrollment.claimed_device_id = Some("Shared".to_owned());
+        enrollment.enrolled_at = at(i64::try_from(number / 2).unwrap());
+        enrollment.state = if number == 20 { EnrollmentState::Wiped } else { EnrollmentState::Pending };
+        store.commit(enroll((device, enrollment))).await.unwrap();
+    }
+    assert_eq!(claiming(store, "shared").await, ids((4..=19).rev()));
+}
+
+async fn quiet_enrollments_oldest_first(Ground { store, .. }: &Ground) {
+    // When it entered its state, and when it was seen last.
+    let moments = [(50, None), (10, Some(40)), (60, Some(20)), (10, None), (99, None), (10, Some(100))];
+    for (number, (since, seen)) in (1..).zip(moments) {
+        let (device, mut enrollment) = enrolled(number);
+        enrollment.enter(EnrollmentState::Wiping, at(since));
+        enrollment.last_seen_at = seen.map(at);
+        store.commit(enroll((device, enrollment))).await.unwrap();
+    }
+    enroll_all(store, [7]).await;
+    let quiet = async |before, limit| {
+        let found = store.enrollments_quiet_since(EnrollmentState::Wiping, at(before), limit).await.unwrap();
+        found.into_iter().map(|enrollment| enrollment.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(quiet(99, 10).await, ids([4, 2, 1, 3]));
+    assert_eq!(quiet(99, 2).await, ids([4, 2]));
+    assert_eq!(quiet(50, 10).await, ids([4, 2]), "since before that moment");
+    assert_eq!(quiet(10, 10).await, ids([]));
+}
+
+async fn conversations_are_replaced(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1, 2]).await;
+    assert_eq!(store.conversation(id(1)).await.unwrap(), None);
+    for state in ["{}", "{\"current\":\"'%\"}"] {
+        let save = Write::SaveConversation { enrollment_id: id(1), state: state.to_owned() };
+        store.commit(vec![save]).await.unwrap();
+        assert_eq!(store.conversation(id(1)).await.unwrap().as_deref(), Some(state));
+    }
+    assert_eq!(store.conversation(id(2)).await.unwrap(), None);
+}

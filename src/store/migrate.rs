@@ -1,0 +1,130 @@
+//! Migrations: numbered, forward only, each in one transaction, each remembered with a checksum.
+//!
+//! A database made by a newer build, or by a migration whose text was changed afterwards, is refused before anything is
+//! written. The scripts are in the dialect that all engines share; the statements of one script are the statements of
+//! one batch.
+
+use sha2::{Digest, Sha256};
+
+use super::engine::{Engine, Expect, Record, Row, Statement};
+use crate::app::ports::StoreError;
+
+/// One step of the schema.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Migration {
+    /// Counts from 1 without gaps.
+    pub(crate) number: i64,
+    /// Name of the file.
+    pub(crate) name: &'static str,
+    /// The script.
+    pub(crate) script: &'static str,
+}
+
+/// The schema of this build.
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "0001_initial", script: include_str!("migrations/0001_initial.sql") }];
+
+/// Brings the database to the schema of these migrations.
+pub(crate) async fn run(engine: &dyn Engine, migrations: &[Migration]) -> Result<(), StoreError> {
+    engine.commit(vec![Statement::any(CREATE, Vec::new())]).await?;
+    let applied = engine.query(LIST, Vec::new()).await?;
+    let pending = compare(migrations, &applied)?;
+    for migration in pending {
+        tracing::info!(migration = migration.name, "migrating the database");
+        engine.commit(batch(migration)).await?;
+    }
+    Ok(())
+}
+
+/// What is left to do, if what was done is what these migrations would have done.
+fn compare<'m>(migrations: &'m [Migration], applied: &[Row]) -> Result<&'m [Migration], StoreError> {
+    for (index, row) in applied.iter().enumerate() {
+        let row = row.of("migrations");
+        match migrations.get(index) {
+            None => return Err(refusal(&row, "was applied by a newer build; this one cannot use the database")?),
+            Some(own) if own.number != row.number::<i64>("number")? => {
+                return Err(refusal(&row, "is out of order")?);
+            }
+            Some(own) if checksum(own.script) != row.text("checksum")? => {
+                return Err(refusal(&row, "was applied with another text than this build knows")?);
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(&migrations[applied.len()..])
+}
+
+fn refusal(row: &Record<'_>, what: &str) -> Result<StoreError, StoreError> {
+    Ok(StoreError::Internal(format!("migration {} {what}", row.text("name")?)))
+}
+
+fn batch(migration: &Migration) -> Vec<Statement> {
+    let mut batch: Vec<Statement> =
+        statements(migration.script).map(|sql| Statement { sql, params: Vec::new(), expect: Expect::Any }).collect();
+    let record = vec![migration.number.into(), migration.name.into(), checksum(migration.script).into()];
+    batch.push(Statement::one(RECORD, record));
+    batch
+}
+
+/// The statements of a script; each ends with a semicolon at the end of a line.
+fn statements(script: &'static str) -> impl Iterator<Item = &'static str> {
+    let is_statement = |text: &str| text.lines().any(|line| !line.trim().is_empty() && !line.starts_with("--"));
+    script.split(";\n").map(str::trim).filter(move |text| is_statement(text))
+}
+
+/// SHA-256 of the script in hex; how a checkout ends its lines does not matter.
+fn checksum(script: &str) -> String {
+    let digest = Sha256::digest(script.replace("\r\n", "\n"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const CREATE: &str = "
+    CREATE TABLE IF NOT EXISTS migrations (
+        number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)";
+
+const LIST: &str = "SELECT * FROM migrations ORDER BY number";
+
+const RECORD: &str = "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_no_gaps_and_names_carry_them() {
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.number, i64::try_from(index).unwrap() + 1);
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.number)), "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn scripts_keep_to_the_common_dialect() {
+        let foreign = ["AUTOINCREMENT", "STRICT", "WITHOUT ROWID", "DATETIME", "OR REPLACE", "SERIAL", "PRAGMA"];
+        let foreign = foreign.into_iter().chain([" INTEGER", "BOOLEAN", " TRUE", " FALSE", "COLLATE", "BYTEA"]);
+        let foreign: Vec<&str> = foreign.collect();
+        for migration in MIGRATIONS {
+            let code = migration.script.lines().filter(|line| !line.starts_with("--"));
+            for line in code {
+                let upper = line.to_uppercase();
+                let found: Vec<_> = foreign.iter().filter(|word| upper.contains(**word)).collect();
+                assert!(found.is_empty() || line.contains("serial"), "{}: {found:?} in {line}", migration.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_is_cut_where_lines_end_in_semicolons() {
+        let script =
+            "-- a; b\nCREATE TABLE a (\n    b TEXT\n);\n\n-- the end;\n\nINSERT INTO a VALUES ('x;y');\n-- over\n";
+        let cut: Vec<&str> = statements(script).collect();
+        assert_eq!(cut.len(), 2, "{cut:?}");
+        assert!(cut[1].ends_with("('x;y')"));
+    }
+
+    #[test]
+    fn checksums_do_not_see_line_ends() {
+        assert_eq!(checksum("a\r\nb"), checksum("a\nb"));
+        assert_ne!(checksum("a\nb"), checksum("a\nc"));
+    }
+}

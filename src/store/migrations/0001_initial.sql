@@ -1,0 +1,264 @@
+-- Common dialect of SQLite and PostgreSQL: TEXT, BIGINT and BLOB (on PostgreSQL a domain over bytea) are all types.
+-- Ids are hyphenated UUIDs in lower case, moments Unix milliseconds UTC, flags 0 or 1, lists JSON. A column *_key or
+-- *_search holds text folded by the program: what matches without case is decided there, not by a collation.
+-- Each statement ends with a semicolon at the end of a line; there is no other semicolon at the end of a line.
+
+CREATE TABLE settings (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- One row that the readiness check writes to.
+CREATE TABLE health (
+    id BIGINT NOT NULL PRIMARY KEY,
+    beats BIGINT NOT NULL
+);
+INSERT INTO health (id, beats) VALUES (1, 0);
+
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL UNIQUE,
+    local_part TEXT,
+    email_search TEXT NOT NULL,
+    name TEXT,
+    name_search TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    role TEXT NOT NULL,
+    enabled BIGINT NOT NULL,
+    password_hash TEXT,
+    credential_version BIGINT NOT NULL,
+    device_limit BIGINT,
+    created_at BIGINT NOT NULL,
+    version BIGINT NOT NULL
+);
+CREATE INDEX users_by_age ON users (created_at, id);
+CREATE INDEX users_by_local_part ON users (local_part);
+
+CREATE TABLE tokens (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    secret_hash BLOB NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX tokens_by_age ON tokens (created_at, id);
+CREATE INDEX tokens_of_user ON tokens (user_id);
+
+-- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
+CREATE TABLE devices (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    hw_dev_id TEXT,
+    search TEXT NOT NULL,
+    enrollment_id TEXT NOT NULL,
+    linked_device_id TEXT REFERENCES devices (id),
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX devices_by_age ON devices (created_at, id);
+CREATE INDEX devices_by_enrollment ON devices (enrollment_id);
+
+CREATE TABLE enrollments (
+    id TEXT NOT NULL PRIMARY KEY,
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    user_id TEXT REFERENCES users (id),
+    state TEXT NOT NULL,
+    is_open BIGINT NOT NULL,
+    mode TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    claimed_device_id TEXT,
+    hw_dev_id TEXT,
+    reported_dev_id TEXT,
+    reported_source TEXT,
+    os_version TEXT,
+    os_edition BIGINT,
+    context TEXT NOT NULL,
+    account BLOB NOT NULL,
+    enrolled_at BIGINT NOT NULL,
+    last_seen_at BIGINT,
+    inventory_at BIGINT,
+    state_since BIGINT NOT NULL,
+    closed_reason TEXT,
+    warning TEXT,
+    locked_to_tenant BIGINT NOT NULL,
+    version BIGINT NOT NULL
+);
+CREATE INDEX enrollments_of_device ON enrollments (device_id);
+CREATE INDEX enrollments_of_user ON enrollments (user_id, is_open, device_id);
+CREATE INDEX enrollments_in_state ON enrollments (state, state_since);
+
+CREATE TABLE enrollment_identifiers (
+    identifier TEXT NOT NULL,
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    PRIMARY KEY (identifier, enrollment_id)
+);
+CREATE INDEX identifiers_of_enrollment ON enrollment_identifiers (enrollment_id);
+
+CREATE TABLE conversations (
+    enrollment_id TEXT NOT NULL PRIMARY KEY REFERENCES enrollments (id),
+    state TEXT NOT NULL
+);
+
+CREATE TABLE inventory (
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    node_key TEXT NOT NULL,
+    loc_uri TEXT NOT NULL,
+    value TEXT,
+    format TEXT,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (device_id, node_key)
+);
+
+CREATE TABLE missing_nodes (
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    loc_uri TEXT NOT NULL,
+    os_version TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    PRIMARY KEY (device_id, loc_uri)
+);
+
+CREATE TABLE certificates (
+    serial TEXT NOT NULL PRIMARY KEY,
+    sha256 BLOB NOT NULL UNIQUE,
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    subject TEXT NOT NULL,
+    der BLOB NOT NULL,
+    key_sha256 BLOB NOT NULL UNIQUE,
+    not_before BIGINT NOT NULL,
+    not_after BIGINT NOT NULL,
+    revoked_at BIGINT,
+    revoked_reason TEXT
+);
+CREATE INDEX certificates_of_enrollment ON certificates (enrollment_id);
+CREATE INDEX certificates_by_age ON certificates (not_before, serial);
+CREATE INDEX certificates_revoked ON certificates (revoked_at, serial) WHERE revoked_at IS NOT NULL;
+
+-- body and items are sealed. offer_session is no foreign key: sessions are pruned before the commands they carried.
+CREATE TABLE commands (
+    id TEXT NOT NULL PRIMARY KEY,
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    action_name TEXT NOT NULL,
+    action TEXT NOT NULL,
+    is_raw BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    is_open BIGINT NOT NULL,
+    detail TEXT NOT NULL,
+    status BIGINT,
+    hresult TEXT,
+    priority BIGINT NOT NULL,
+    alone BIGINT NOT NULL,
+    body BLOB NOT NULL,
+    items BLOB NOT NULL,
+    step BIGINT NOT NULL,
+    offers BIGINT NOT NULL,
+    retries BIGINT NOT NULL,
+    offer_session TEXT,
+    offer_msg BIGINT,
+    offered_at BIGINT,
+    not_before BIGINT,
+    expires_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    created_by TEXT NOT NULL,
+    reason TEXT,
+    revealed BIGINT NOT NULL
+);
+CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;
+CREATE INDEX commands_offered ON commands (enrollment_id) WHERE is_open = 1 AND offer_session IS NOT NULL;
+CREATE INDEX commands_of_session ON commands (offer_session, offer_msg) WHERE offer_session IS NOT NULL;
+CREATE INDEX commands_ending ON commands (state, expires_at) WHERE is_open = 1;
+CREATE INDEX commands_finished ON commands (finished_at) WHERE is_open = 0;
+CREATE INDEX commands_by_age ON commands (created_at, id);
+CREATE INDEX commands_of_device ON commands (device_id, created_at, id);
+
+CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY,
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    wire_id TEXT NOT NULL,
+    opened_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    state TEXT NOT NULL,
+    messages BIGINT NOT NULL,
+    login TEXT NOT NULL,
+    mode TEXT,
+    correlation TEXT,
+    client_request_id TEXT,
+    remarks TEXT NOT NULL
+);
+CREATE INDEX sessions_by_age ON sessions (opened_at, id);
+CREATE INDEX sessions_of_device ON sessions (device_id, opened_at, id);
+CREATE INDEX sessions_idle ON sessions (last_at) WHERE closed_at IS NULL;
+CREATE INDEX sessions_closed ON sessions (closed_at) WHERE closed_at IS NOT NULL;
+
+CREATE TABLE transcripts (
+    session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    direction TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (session_id, seq)
+);
+
+CREATE TABLE answers (
+    session_id TEXT NOT NULL PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
+    enrollment_id TEXT NOT NULL,
+    msg_id BIGINT NOT NULL,
+    digest BLOB NOT NULL,
+    at BIGINT NOT NULL,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX answers_by_age ON answers (at);
+
+CREATE TABLE attempts (
+    id TEXT NOT NULL PRIMARY KEY,
+    started_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    address TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    hresult BIGINT,
+    trace_id TEXT NOT NULL,
+    device_name TEXT,
+    os_version TEXT,
+    enrollment_id TEXT
+);
+CREATE INDEX attempts_by_age ON attempts (started_at, id);
+CREATE INDEX attempts_by_trace ON attempts (trace_id);
+CREATE INDEX attempts_by_email ON attempts (email_key, started_at, id);
+CREATE INDEX attempts_open ON attempts (email_key, address, started_at, id) WHERE outcome = 'open';
+
+CREATE TABLE events (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT,
+    time BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    seq BIGINT UNIQUE
+);
+CREATE INDEX events_of_subject ON events (subject, seq);
+CREATE INDEX events_unnumbered ON events (id) WHERE seq IS NULL;
+CREATE INDEX events_by_age ON events (time);
+
+CREATE TABLE audit (
+    id TEXT NOT NULL PRIMARY KEY,
+    time BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object_kind TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    object_name TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    address TEXT NOT NULL
+);
+CREATE INDEX audit_by_age ON audit (time, id);
+CREATE INDEX audit_of_object ON audit (object_id, time, id);

@@ -1,0 +1,50 @@
+//! What is removed after its time, in small portions.
+//!
+//! Each statement repeats its condition outside of the sub-select: on PostgreSQL a row can change between the two.
+
+use time::OffsetDateTime;
+
+use super::engine::Statement;
+use crate::app::ports::Expired;
+
+pub(super) fn prune(what: Expired, before: OffsetDateTime, limit: u32) -> Statement {
+    Statement::any(sql(what), vec![before.into(), limit.into()])
+}
+
+pub(super) fn sql(what: Expired) -> &'static str {
+    match what {
+        Expired::Sessions => SESSIONS,
+        Expired::Attempts => ATTEMPTS,
+        Expired::Events => EVENTS,
+        Expired::Audit => AUDIT,
+        Expired::Answers => ANSWERS,
+        Expired::Commands => COMMANDS,
+    }
+}
+
+/// Transcripts and answers go with their session.
+const SESSIONS: &str = "
+    DELETE FROM sessions
+    WHERE closed_at < $1 AND id IN (SELECT id FROM sessions WHERE closed_at < $1 ORDER BY closed_at LIMIT $2)";
+
+const ATTEMPTS: &str = "
+    DELETE FROM attempts
+    WHERE started_at < $1 AND id IN (SELECT id FROM attempts WHERE started_at < $1 ORDER BY started_at LIMIT $2)";
+
+/// Only numbered ones, and never the last: its place is the one after which numbering goes on.
+const EVENTS: &str = "
+    DELETE FROM events
+    WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events) AND id IN (
+        SELECT id FROM events WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events) ORDER BY time LIMIT $2)";
+
+const AUDIT: &str = "
+    DELETE FROM audit WHERE time < $1 AND id IN (SELECT id FROM audit WHERE time < $1 ORDER BY time LIMIT $2)";
+
+const ANSWERS: &str = "
+    DELETE FROM answers
+    WHERE at < $1 AND session_id IN (SELECT session_id FROM answers WHERE at < $1 ORDER BY at LIMIT $2)";
+
+const COMMANDS: &str = "
+    DELETE FROM commands
+    WHERE is_open = 0 AND finished_at < $1 AND id IN (
+        SELECT id FROM commands WHERE is_open = 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2)";

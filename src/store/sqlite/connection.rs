@@ -1,0 +1,157 @@
+//! Connections of the SQLite engine: how they are set up, how statements run on them, what their errors mean.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, ffi};
+
+use super::super::engine::{Cell, Row, Value};
+use crate::app::ports::StoreError;
+
+/// Opens the connection that writes, and puts the file into WAL mode.
+pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let connection = open(path, busy_timeout)?;
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0)).map_err(|error| failure(&error))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(StoreError::Unavailable(format!("the file system allows no write-ahead log (got {mode})")));
+    }
+    // A commit is answered when it is on the disk. The log keeps its size, because syncing a file that grows costs
+    // several times as much as syncing one that does not; checkpoints never wait for readers (SQLite's own are passive).
+    connection
+        .execute_batch(
+            "PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA journal_size_limit = 67108864;
+             PRAGMA wal_autocheckpoint = 1000;
+             PRAGMA cache_size = -16384;
+             PRAGMA temp_store = MEMORY;",
+        )
+        .map_err(|error| failure(&error))?;
+    Ok(connection)
+}
+
+/// Opens a connection that cannot write.
+pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let connection = open(path, busy_timeout)?;
+    connection
+        .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;")
+        .map_err(|error| failure(&error))?;
+    Ok(connection)
+}
+
+fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(&error))?;
+    connection.busy_timeout(busy_timeout).map_err(|error| failure(&error))?;
+    // All statements of the program are constants; this many are more than there are.
+    connection.set_prepared_statement_cache_capacity(192);
+    Ok(connection)
+}
+
+/// Runs a statement and returns its rows.
+pub(super) fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let mut statement = prepare(connection, sql, params)?;
+    let names: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(|error| failure(&error))? {
+        let cells = (0..names.len()).map(|index| cell(row.get_ref(index).map_err(|error| failure(&error))?));
+        found.push(Row::new(Arc::clone(&names), cells.collect::<Result<_, _>>()?));
+    }
+    Ok(found)
+}
+
+/// Runs a statement and returns how many rows it touched.
+pub(super) fn execute(connection: &Connection, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+    let mut statement = prepare(connection, sql, params)?;
+    if statement.column_count() == 0 {
+        let touched = statement.raw_execute().map_err(|error| failure(&error))?;
+        return Ok(touched as u64);
+    }
+    // RETURNING: the rows are not wanted here, but the statement is done only when they were all taken.
+    let mut rows = statement.raw_query();
+    while rows.next().map_err(|error| failure(&error))?.is_some() {}
+    Ok(connection.changes())
+}
+
+/// `$1` is a name to SQLite, numbered by first appearance: so values are bound by name. A value that the statement does
+/// not use, and a parameter without a value, are mistakes; SQLite would take the latter for NULL.
+fn prepare<'c>(connection: &'c Connection, sql: &str, params: &[Value]) -> Result<CachedStatement<'c>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|error| failure(&error))?;
+    if statement.parameter_count() != params.len() {
+        return Err(misuse(sql, "has another number of parameters than values"));
+    }
+    let mut name = String::with_capacity(4);
+    for (index, value) in params.iter().enumerate() {
+        name.clear();
+        let _ = write!(name, "${}", index + 1);
+        let place = statement.parameter_index(&name).map_err(|error| failure(&error))?;
+        let place = place.ok_or_else(|| misuse(sql, "does not use every value"))?;
+        statement.raw_bind_parameter(place, value).map_err(|error| failure(&error))?;
+    }
+    Ok(statement)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Int(None) | Self::Text(None) | Self::Bytes(None) => ValueRef::Null,
+            Self::Int(Some(number)) => ValueRef::Integer(*number),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(Some(bytes)) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Result<Cell, StoreError> {
+    Ok(match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Int(number),
+        ValueRef::Text(text) => {
+            let text = std::str::from_utf8(text).map_err(|_| odd("text that is not UTF-8"))?;
+            Cell::Text(text.to_owned())
+        }
+        ValueRef::Blob(bytes) => Cell::Bytes(bytes.to_vec()),
+        ValueRef::Real(_) => return Err(odd("a floating-point number")),
+    })
+}
+
+/// What an error of SQLite means for whoever asked. Its messages name tables and columns, never values.
+pub(super) fn failure(error: &rusqlite::Error) -> StoreError {
+    let Some(cause) = error.sqlite_error() else { return StoreError::Internal(error.to_string()) };
+    match (cause.code, cause.extended_code) {
+        // A parent that is gone is a change as well: whoever referred to it loads again and finds out.
+        (
+            ErrorCode::ConstraintViolation,
+            ffi::SQLITE_CONSTRAINT_UNIQUE
+            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID
+            | ffi::SQLITE_CONSTRAINT_FOREIGNKEY,
+        ) => StoreError::Conflict,
+        (
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory,
+            _,
+        ) => StoreError::Unavailable(error.to_string()),
+        _ => StoreError::Internal(error.to_string()),
+    }
+}
+
+fn misuse(sql: &str, what: &str) -> StoreError {
+    StoreError::Internal(format!("a statement {what}: {}", sql.trim()))
+}
+
+fn odd(what: &str) -> StoreError {
+    StoreError::Internal(format!("a column holds {what}"))
+}

@@ -1,0 +1,57 @@
+//! Changes in the domain's words, as statements with expectations.
+
+use super::engine::Statement;
+use super::{
+    attempts, audit, certificates, commands, devices, enrollments, events, retention, sessions, tokens, users,
+};
+use crate::app::ports::{Sealer, StoreError, Write};
+
+/// One batch for everything in the list.
+pub(super) fn batch(mut writes: Vec<Write>, sealer: &dyn Sealer) -> Result<Vec<Statement>, StoreError> {
+    writes.sort_by_key(rank);
+    let mut batch = Vec::with_capacity(writes.len());
+    for write in &writes {
+        batch.extend(statements(write, sealer)?);
+    }
+    Ok(batch)
+}
+
+/// A list takes effect together and so has no order of its own; rows come before the rows that refer to them.
+fn rank(write: &Write) -> u8 {
+    match write {
+        Write::InsertUser(_) | Write::UpdateUser(_) | Write::DeleteUser { .. } => 0,
+        Write::InsertDevice(_) => 1,
+        Write::InsertEnrollment(_) | Write::UpdateEnrollment(_) => 2,
+        Write::SaveSession(_) => 3,
+        _ => 4,
+    }
+}
+
+fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, StoreError> {
+    Ok(match write {
+        Write::InsertUser(user) => vec![users::insert(user)],
+        Write::UpdateUser(user) => vec![users::update(user)],
+        Write::DeleteUser { user, warning } => users::delete(user, warning).into(),
+        Write::InsertToken(token) => vec![tokens::insert(token)],
+        Write::RevokeToken { id, at } => vec![tokens::revoke(*id, *at)],
+        Write::InsertDevice(device) => vec![devices::insert(device)],
+        Write::UpdateDevice(device) => vec![devices::update(device)],
+        Write::SaveInventory { device_id, items } => devices::save_inventory(*device_id, items).collect(),
+        Write::RememberMissing { device_id, node } => vec![devices::remember_missing(*device_id, node)],
+        Write::InsertEnrollment(enrollment) => enrollments::insert(enrollment)?,
+        Write::UpdateEnrollment(enrollment) => enrollments::update(enrollment)?,
+        Write::SaveConversation { enrollment_id, state } => vec![enrollments::save_conversation(*enrollment_id, state)],
+        Write::InsertCertificate(certificate) => vec![certificates::insert(certificate)],
+        Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
+        Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],
+        Write::UpdateCommand(command) => vec![commands::update(command, sealer)?],
+        Write::SaveSession(session) => vec![sessions::save(session)?],
+        Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
+        Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),
+        Write::SaveAttempt(attempt) => vec![attempts::save(attempt)],
+        Write::AppendEvent(event) => vec![events::append(event)],
+        Write::AppendAudit(row) => vec![audit::append(row)],
+        Write::NumberEvents(places) => events::number(places).collect(),
+        Write::Prune { what, before, limit } => vec![retention::prune(*what, *before, *limit)],
+    })
+}

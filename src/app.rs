@@ -3,10 +3,19 @@
 //! Every use-case is a method of [`App`] and has the same shape: load, compute with the pure layers below, commit. The
 //! doors (SOAP, SyncML, API, command line) call the same ones.
 
+pub mod actions;
+pub mod certificates;
 mod error;
+mod failures;
+pub mod idempotency;
 pub mod ports;
 mod principal;
+pub mod read;
 mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod tokens;
+pub mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +32,7 @@ use crate::pki::authority::Authority;
 pub use error::{Error, FieldError};
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
-pub use settings::Settings;
+pub use settings::{Retention, Settings};
 
 /// The application: settings, the issuing CA, and the ports.
 #[derive(Clone)]
@@ -51,6 +60,10 @@ pub struct App {
 pub struct Memory {
     /// Rings when events were committed and wait for their place.
     pub events: Notify,
+    /// Who failed to authenticate with a token, and whose token is known to be good.
+    pub bearers: tokens::Bearers,
+    /// The revocation list as handed out last.
+    pub revocation_list: certificates::RevocationList,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
 }
@@ -98,7 +111,14 @@ impl App {
 
     /// A row of the audit trail, to be committed with what it tells of.
     #[must_use]
-    pub fn audit(&self, actor: &Principal, action: &str, object: AuditObject<'_>, outcome: &str, detail: &str) -> Write {
+    pub fn audit(
+        &self,
+        actor: &Principal,
+        action: &str,
+        object: AuditObject<'_>,
+        outcome: &str,
+        detail: &str,
+    ) -> Write {
         Write::AppendAudit(AuditRow {
             id: self.new_id(),
             time: self.now(),
@@ -113,10 +133,14 @@ impl App {
         })
     }
 
-    /// Commits, and rings for the publisher of events.
+    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
+        let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
         self.store.commit(writes).await?;
+        if revokes {
+            self.memory.revocation_list.drop_cached().await;
+        }
         if rings {
             self.memory.events.notify_one();
         }

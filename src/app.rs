@@ -11,8 +11,7 @@ mod device_events;
 mod discover;
 mod enroll;
 mod error;
-mod failures;
-mod idempotency;
+pub mod idempotency;
 mod identify;
 mod ledger;
 mod policies;
@@ -24,6 +23,8 @@ mod refusal;
 mod settings;
 mod sign_in;
 mod sweep;
+#[cfg(test)]
+pub(crate) mod testing;
 mod throttle;
 pub mod tokens;
 mod transcripts;

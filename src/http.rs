@@ -1,4 +1,57 @@
-//! Layer 5: HTTP. Listeners and what they know of a caller.
+//! Layer 5: the doors that speak HTTP.
+//!
+//! `listener` accepts connections and puts [`peer::Peer`] on every request; [`router`] holds the one table of routes;
+//! `mdm` speaks with devices, [`api`] with programs, [`ops`] with operators. A handler turns a request into the call of a
+//! use-case and its result into an answer, and decides nothing.
 
+pub mod answer;
+pub mod api;
+pub mod auth;
+pub mod error;
+pub mod extract;
 pub mod listener;
+pub mod mdm;
+mod ops;
 pub mod peer;
+mod pki;
+pub mod router;
+mod signpost;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+
+use crate::app::App;
+use crate::config::Network;
+use crate::observe::Metrics;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct Shared {
+    /// The use-cases.
+    pub app: App,
+    /// The metrics of this process.
+    pub metrics: Arc<Metrics>,
+    /// Whose word about a client's address is believed.
+    pub trusted_proxies: Arc<[Network]>,
+    /// Limits of the doors for devices.
+    pub doors: Doors,
+}
+
+/// Limits of the doors for devices.
+#[derive(Clone, Copy, Debug)]
+pub struct Doors {
+    /// Largest body of an enrollment request.
+    pub soap_body_bytes: usize,
+    /// Largest message of a device.
+    pub message_bytes: usize,
+    /// Time for the body of a request.
+    pub body_deadline: Duration,
+}
+
+impl FromRef<Shared> for App {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.app.clone()
+    }
+}

@@ -1,1 +1,176 @@
-//! (being written)
+//! What operators watch: the log on standard error, and the metrics of one process.
+//!
+//! Neither holds bodies, values of settings, passwords or tokens; routes are counted by their pattern, never by the path
+//! that was asked for.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+use crate::domain::event::Event;
+
+/// Starts the log of the process; what libraries have to say appears from `warn` on. Later calls change nothing.
+pub fn start_log(log: &Log) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let filter = EnvFilter::new(format!("warn,muster={}", log.level.as_str()));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that is running already keeps running: tests start several servers in one process.
+    let _ = match log.format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_ansi(colour).try_init(),
+    };
+}
+
+/// The metrics of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Histogram,
+    events: Family<TypeLabels, Counter>,
+    enrollments: Family<OutcomeLabels, Counter>,
+    sessions: Counter,
+    queue: Family<OperationLabels, Counter>,
+    hashes: Counter<u64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TypeLabels {
+    r#type: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("muster"),
+            requests: Family::default(),
+            seconds: Histogram::new(BUCKETS),
+            events: Family::default(),
+            enrollments: Family::default(),
+            sessions: Counter::default(),
+            queue: Family::default(),
+            hashes: Counter::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
+        registry.register("http_request_seconds", "Time to the answer", metrics.seconds.clone());
+        registry.register("events", "Events published, by type", metrics.events.clone());
+        registry.register("enrollments", "Attempts to enroll that ended, by outcome", metrics.enrollments.clone());
+        registry.register("sessions", "Management sessions begun", metrics.sessions.clone());
+        registry.register("queue_operations", "What happened to queued actions", metrics.queue.clone());
+        registry.register("password_hashes", "Password hashes computed", metrics.hashes.clone());
+        metrics
+    }
+
+    /// Counts an answer. `route` is the pattern of the route, not the path.
+    pub fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        let labels = RequestLabels { method: method.to_owned(), route: route.to_owned(), status };
+        self.requests.get_or_create(&labels).inc();
+        self.seconds.observe(seconds);
+    }
+
+    /// Counts a published event, and what it tells of enrollments, sessions and the queue.
+    pub fn event(&self, event: &Event) {
+        let kind = event.kind.strip_prefix("muster.").unwrap_or(&event.kind);
+        self.events.get_or_create(&TypeLabels { r#type: kind.to_owned() }).inc();
+        match kind.split_once('.') {
+            Some(("enroll", "attempt")) => {
+                let outcome = event.data["outcome"].as_str().unwrap_or("unknown").to_owned();
+                self.enrollments.get_or_create(&OutcomeLabels { outcome }).inc();
+            }
+            Some(("device", "checkin")) => {
+                self.sessions.inc();
+            }
+            Some(("action", operation)) => {
+                self.queue.get_or_create(&OperationLabels { operation: operation.to_owned() }).inc();
+            }
+            _ => {}
+        }
+    }
+
+    /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far.
+    #[must_use]
+    pub fn render(&self, hashes: u64) -> String {
+        self.hashes.inner().store(hashes, Ordering::Relaxed);
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            // Only memory could be missing, and then the rest would not be written either.
+            let _ = text.write_str("# EOF\n");
+        }
+        text
+    }
+}
+
+/// The media type of [`Metrics::render`].
+pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::Id;
+
+    fn event(kind: &str, data: serde_json::Value) -> Event {
+        let (id, time) = (Id::new(Uuid::nil()), OffsetDateTime::UNIX_EPOCH);
+        Event { id, kind: kind.to_owned(), subject: None, time, data, seq: Some(1) }
+    }
+
+    #[test]
+    fn counts_appear_in_the_text() {
+        let metrics = Metrics::new();
+        metrics.request("GET", "/api/v1/users/{id}", 200, 0.002);
+        metrics.event(&event("muster.enroll.attempt", json!({"outcome": "failed"})));
+        metrics.event(&event("muster.action.queued", json!({})));
+        metrics.event(&event("muster.device.checkin", json!({})));
+        let text = metrics.render(7);
+        for line in [
+            "muster_http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 1",
+            "muster_enrollments_total{outcome=\"failed\"} 1",
+            "muster_queue_operations_total{operation=\"queued\"} 1",
+            "muster_sessions_total 1",
+            "muster_events_total{type=\"device.checkin\"} 1",
+            "muster_password_hashes_total 7",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -29,12 +29,16 @@ pub(super) struct Throttles {
     user: Tries<String>,
     /// Wrong passwords from one network for all users.
     network: Tries<IpAddr>,
+    /// Wrong bearer tokens from one network.
+    pub(super) bearer: Tries<IpAddr>,
     /// Messages of one device.
     device: DefaultKeyedRateLimiter<Id<Enrollment>>,
     /// Rows that somebody without a credential can cause: ledger entries and audit rows about refusals.
     rows: DefaultKeyedRateLimiter<IpAddr>,
 }
 
+/// Wrong bearer tokens of one network: a token cannot be guessed, so this only spares the database.
+pub(super) const BEARER: Allowance = Allowance { burst: 600, per_hour: 3600 };
 /// Rows per minute and address for callers without a credential.
 const ROWS_PER_MINUTE: u32 = 600;
 
@@ -48,6 +52,7 @@ impl Throttles {
             user_at_network: Tries::new(user),
             user: Tries::new(everywhere),
             network: Tries::new(Allowance { burst: checks.address_burst, per_hour: checks.address_per_hour }),
+            bearer: Tries::new(BEARER),
             device: limiter(settings.device_requests_per_minute),
             rows: limiter(ROWS_PER_MINUTE),
         }
@@ -96,6 +101,7 @@ impl Throttles {
         self.user_at_network.tidy(now);
         self.user.tidy(now);
         self.network.tidy(now);
+        self.bearer.tidy(now);
         self.device.retain_recent();
         self.rows.retain_recent();
     }

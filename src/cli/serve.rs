@@ -87,7 +87,12 @@ pub async fn start(options: Options) -> Result<Running> {
     let tls = Tls::new(certificate, &device)?;
 
     let (app, transcripts) = application(settings(&config, &url, &device_url), authority, store.clone(), sealer, clock);
-    let shared = Shared { app: app.clone(), metrics: Arc::new(Metrics::new()), doors: Arc::new(doors(&config)) };
+    let shared = Shared {
+        app: app.clone(),
+        metrics: Arc::new(Metrics::new()),
+        trusted_proxies: config.server.trusted_proxies.clone().into(),
+        doors: doors(&config),
+    };
     let (stop, stopped) = watch::channel(false);
     let mut background = vec![
         tokio::spawn(transcripts.run(app.clone(), until(stopped.clone()))),
@@ -264,7 +269,6 @@ fn doors(config: &Config) -> Doors {
         soap_body_bytes: config.limits.soap_body_bytes,
         message_bytes: config.limits.message_bytes,
         body_deadline: Duration::from_secs(u64::from(config.limits.body_seconds)),
-        trusted_proxies: config.server.trusted_proxies.clone(),
     }
 }
 

@@ -41,7 +41,7 @@ impl Received {
 /// Who sent a request: the address behind trusted proxies, and a fresh trace id.
 pub(super) fn caller(shared: &Shared, request: &Request) -> Option<Caller> {
     let peer = request.extensions().get::<Peer>()?;
-    let address = peer.client_address(request.headers(), &shared.doors.trusted_proxies);
+    let address = peer.client_address(request.headers(), &shared.trusted_proxies);
     Some(Caller { address, trace_id: shared.app.new_trace_id() })
 }
 

@@ -1,0 +1,172 @@
+//! Reading: what lists and detail pages show, and ids that people shorten.
+
+use super::ports::{AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Listed, Page, SessionFilter, Table, Write};
+use super::{App, AuditObject, Error, Principal};
+use crate::domain::Id;
+use crate::domain::attempt::Attempt;
+use crate::domain::command::QueuedCommand;
+use crate::domain::device::Device;
+use crate::domain::event::{AuditRow, Event};
+use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::session_record::SessionRecord;
+
+/// A device with all that it told about itself.
+#[derive(Clone, Debug)]
+pub struct DeviceDetail {
+    /// The device, its enrollment, its user.
+    pub view: DeviceView,
+    /// Nodes that it reported.
+    pub inventory: Vec<InventoryItem>,
+    /// Nodes that it does not have.
+    pub missing: Vec<MissingNode>,
+}
+
+impl App {
+    /// Devices, newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn devices(&self, filter: &DeviceFilter, page: &Page) -> Result<Listed<DeviceView>, Error> {
+        Ok(self.store.devices(filter, page).await?)
+    }
+
+    /// A device.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's.
+    pub async fn device(&self, id: Id<Device>) -> Result<DeviceDetail, Error> {
+        let view = self.store.device(id).await?.ok_or(Error::NotFound("device"))?;
+        let inventory = self.store.inventory(id).await?;
+        let missing = self.store.missing_nodes(id).await?;
+        Ok(DeviceDetail { view, inventory, missing })
+    }
+
+    /// Actions and commands, newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn commands(&self, filter: &CommandFilter, page: &Page) -> Result<Listed<QueuedCommand>, Error> {
+        Ok(self.store.commands(filter, page).await?)
+    }
+
+    /// An action or command.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's.
+    pub async fn command(&self, id: Id<QueuedCommand>) -> Result<QueuedCommand, Error> {
+        self.store.command(id).await?.ok_or(Error::NotFound("command"))
+    }
+
+    /// Sessions, newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Result<Listed<SessionRecord>, Error> {
+        Ok(self.store.sessions(filter, page).await?)
+    }
+
+    /// A session, without its messages.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's.
+    pub async fn session(&self, id: Id<SessionRecord>) -> Result<SessionRecord, Error> {
+        self.store.session(id).await?.ok_or(Error::NotFound("session"))
+    }
+
+    /// Attempts to enroll, newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, Error> {
+        Ok(self.store.attempts(filter, page).await?)
+    }
+
+    /// Published events after that one, oldest first; `None` begins with the oldest that is kept.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where `after` is no event (any more), or the store's.
+    pub async fn events_after(
+        &self,
+        after: Option<Id<Event>>,
+        subject: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Event>, Error> {
+        let seq = match after {
+            None => 0,
+            Some(id) => match self.store.event(id).await?.ok_or(Error::NotFound("event"))?.seq {
+                Some(seq) => seq,
+                // Not published yet, so nothing is published after it.
+                None => return Ok(Vec::new()),
+            },
+        };
+        Ok(self.store.events_after(seq, subject, limit).await?)
+    }
+
+    /// The audit trail, newest first; of one object where one is named.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn audit_rows(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, Error> {
+        Ok(self.store.audit(object_id, page).await?)
+    }
+
+    /// Writes down that somebody known tried what they may not do.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn note_refusal(&self, by: &Principal, action: &str, reason: &str) -> Result<(), Error> {
+        let object = AuditObject { kind: "route", id: String::new(), name: String::new() };
+        let row: Write = self.audit(by, action, object, "refused", reason);
+        Ok(self.commit(vec![row]).await?)
+    }
+
+    /// The id that the text names: a whole id, or the beginning of exactly one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Conflict`] `ambiguous_id`, or the store's.
+    pub async fn resolve<T>(&self, table: Table, what: &'static str, text: &str) -> Result<Id<T>, Error> {
+        if let Some(id) = whole_id(text) {
+            return Ok(id);
+        }
+        let found = self.id_with_prefix(table, what, text).await?;
+        found.parse().map_err(|cause| Error::Internal(Box::new(cause)))
+    }
+
+    /// The serial number that the text names: a whole one, or the beginning of exactly one.
+    ///
+    /// # Errors
+    /// As [`App::resolve`].
+    pub async fn resolve_serial(&self, text: &str) -> Result<String, Error> {
+        let text = text.replace(':', "");
+        self.id_with_prefix(Table::Certificates, "certificate", &text).await
+    }
+
+    async fn id_with_prefix(&self, table: Table, what: &'static str, text: &str) -> Result<String, Error> {
+        let prefix = text.to_ascii_lowercase();
+        let is_prefix = prefix.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if !is_prefix || !PREFIX_LENGTHS.contains(&prefix.len()) {
+            return Err(Error::NotFound(what));
+        }
+        let mut found = self.store.ids_with_prefix(table, &prefix).await?;
+        match (found.pop(), found.pop()) {
+            (None, _) => Err(Error::NotFound(what)),
+            (Some(id), None) => Ok(id),
+            (Some(_), Some(_)) => {
+                let words = format!("more than one {what} has an id that begins with {prefix}; give more of it");
+                Err(Error::conflict("ambiguous_id", words))
+            }
+        }
+    }
+}
+
+/// Lengths that the beginning of an id may have, up to a whole one.
+const PREFIX_LENGTHS: std::ops::RangeInclusive<usize> = 4..=36;
+
+/// A whole id as this server writes it.
+fn whole_id<T>(text: &str) -> Option<Id<T>> {
+    text.parse().ok().filter(|_| text.len() == 36)
+}
+
+#[cfg(test)]
+#[path = "read/tests.rs"]
+mod tests;

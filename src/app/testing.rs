@@ -1,0 +1,221 @@
+//! For unit tests: an application on a real database in a temporary folder, with a clock that stands still until moved.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use secrecy::{ExposeSecret, SecretString};
+use time::{Duration, OffsetDateTime};
+
+use super::ports::{Clock, HashError, PasswordHasher, Rng, SealError, Sealer, Write};
+use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
+use crate::domain::user::{Role, Token, User, UserKind};
+use crate::pki::create::{CaNames, issuing, root};
+use crate::pki::{Authority, Serial};
+use crate::proto::mde2::{AuthPolicy, Version};
+use crate::proto::wap::{Phase, Poll};
+use crate::store::open_sqlite;
+
+/// An application and what it stands on.
+pub(crate) struct Ground {
+    pub(crate) app: App,
+    pub(crate) clock: Arc<HandClock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Ground {
+    /// An empty installation with the administrator `root@example.test`.
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sealer: Arc<dyn Sealer> = Arc::new(OpenSealer);
+        let store = open_sqlite(&folder.path().join("muster.db"), Arc::clone(&sealer)).await.unwrap();
+        let clock = Arc::new(HandClock(Mutex::new(NOON)));
+        let app = App {
+            settings: Arc::new(settings()),
+            authority: authority(),
+            store: Arc::new(store),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            rng: Arc::new(TestRng),
+            hasher: Arc::new(QuickHasher(Mutex::new(0))),
+            sealer,
+            memory: Arc::new(Memory::new(&settings(), &TestRng).0),
+        };
+        let ground = Self { app, clock, _folder: folder };
+        ground.user("root@example.test", Role::Admin).await;
+        ground
+    }
+
+    /// Puts a user into the database.
+    pub(crate) async fn user(&self, email: &str, role: Role) -> User {
+        let user = User {
+            id: self.app.new_id(),
+            email: email.to_owned(),
+            name: None,
+            kind: UserKind::Person,
+            role,
+            enabled: true,
+            password_hash: None,
+            credential_version: 1,
+            device_limit: None,
+            created_at: self.app.now(),
+            version: 1,
+        };
+        self.app.commit(vec![Write::InsertUser(user.clone())]).await.unwrap();
+        user
+    }
+
+    /// A user of that role with a token, and the token's secret.
+    pub(crate) async fn bearer(&self, role: Role) -> (User, String) {
+        let user = self.user(&format!("{}-{}@example.test", role.as_str(), self.app.new_trace_id()), role).await;
+        let secret = super::tokens::new_secret(self.app.rng.as_ref());
+        let token = Token {
+            id: self.app.new_id(),
+            name: "test".to_owned(),
+            secret_hash: super::tokens::secret_hash(secret.expose_secret()),
+            role,
+            user_id: user.id,
+            created_at: self.app.now(),
+            expires_at: None,
+            revoked_at: None,
+        };
+        self.app.commit(vec![Write::InsertToken(token)]).await.unwrap();
+        (user, secret.expose_secret().to_owned())
+    }
+
+    /// The administrator that every installation has.
+    pub(crate) async fn admin(&self) -> Principal {
+        let user = self.app.store.user_by_name("root@example.test").await.unwrap().unwrap();
+        principal(&user)
+    }
+}
+
+/// A user, after authentication.
+pub(crate) fn principal(user: &User) -> Principal {
+    let address = "192.0.2.10".to_owned();
+    Principal { name: user.email.clone(), user_id: Some(user.id), role: user.role, address }
+}
+
+pub(crate) const NOON: OffsetDateTime = time::macros::datetime!(2026-11-20 12:00 UTC);
+
+/// A clock that is moved by hand.
+pub(crate) struct HandClock(Mutex<OffsetDateTime>);
+
+impl HandClock {
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+struct TestRng;
+
+impl Rng for TestRng {
+    fn fill(&self, buffer: &mut [u8]) {
+        SystemRandom::new().fill(buffer).unwrap();
+    }
+}
+
+/// Costs nothing; counts.
+struct QuickHasher(Mutex<u64>);
+
+#[async_trait]
+impl PasswordHasher for QuickHasher {
+    async fn hash(&self, password: SecretString) -> Result<String, HashError> {
+        *self.0.lock().unwrap() += 1;
+        Ok(format!("$test${}", password.expose_secret().chars().rev().collect::<String>()))
+    }
+
+    async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, HashError> {
+        Ok(stored == Some(self.hash(password).await?))
+    }
+
+    fn computed(&self) -> u64 {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// Seals nothing; keeps purposes apart.
+struct OpenSealer;
+
+impl Sealer for OpenSealer {
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        [purpose.as_bytes(), b"\0", plain].concat()
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let rest = sealed.strip_prefix(purpose.as_bytes()).and_then(|rest| rest.strip_prefix(b"\0"));
+        rest.map(<[u8]>::to_vec).ok_or(SealError)
+    }
+
+    fn mark(&self, secret: &[u8]) -> [u8; 8] {
+        let mut mark = [0; 8];
+        secret.iter().enumerate().for_each(|(index, byte)| mark[index % 8] ^= byte);
+        mark
+    }
+}
+
+/// One CA for all tests of a process: its keys take a second to make.
+fn authority() -> Arc<Authority> {
+    static AUTHORITY: OnceLock<Arc<Authority>> = OnceLock::new();
+    let make = || {
+        let names = CaNames::new(None, [1, 2, 3]);
+        let root = root(&names, Serial::from_random([1; 16]), NOON).unwrap();
+        let issuing = issuing(&root, &names, Serial::from_random([2; 16]), NOON).unwrap();
+        Arc::new(Authority::new(root.certificate, issuing.certificate, &issuing.key).unwrap())
+    };
+    Arc::clone(AUTHORITY.get_or_init(make))
+}
+
+fn settings() -> Settings {
+    let phase = |count, interval| Phase { count, interval };
+    Settings {
+        url: "https://mdm.example.test".to_owned(),
+        device_url: "https://mdm.example.test:8443".to_owned(),
+        provider_id: "Muster".to_owned(),
+        display_name: "Example".to_owned(),
+        domains: Vec::new(),
+        auth_policy: AuthPolicy::OnPremise,
+        max_enrollment_version: Version::new(4),
+        bulk_prefix: "windows-bulkenroll".to_owned(),
+        max_devices_per_user: 0,
+        match_hardware: true,
+        certificate_lifetime: Duration::days(365),
+        renew_period_days: 42,
+        renew_retry_days: 4,
+        min_key_bits: 2048,
+        software_keys_only: false,
+        poll: Poll {
+            first: phase(5, 3),
+            second: phase(8, 15),
+            remaining: phase(0, 480),
+            on_login: true,
+            all_users_on_first_login: true,
+        },
+        poll_jitter_percent: 10,
+        xml: crate::proto::xml::Limits::default(),
+        reply_bytes: 400_000,
+        reply_commands: 100,
+        session_timeout: Duration::minutes(30),
+        keep_alive_next_message: false,
+        device_requests_per_minute: 600,
+        password_checks: PasswordChecks {
+            user_burst: 10,
+            user_per_hour: 60,
+            address_burst: 100,
+            address_per_hour: 100,
+        },
+        remember_password: Duration::ZERO,
+        retention: Retention {
+            transcripts_days: 30,
+            attempts_days: 90,
+            events_days: 90,
+            audit_days: 365,
+            commands_days: 90,
+        },
+    }
+}

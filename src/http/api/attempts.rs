@@ -1,0 +1,100 @@
+//! `/enrollment-attempts`: the ledger of enrollments, failures included.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{List, page, stamp, word};
+use crate::app::App;
+use crate::app::ports::AttemptFilter;
+use crate::domain::attempt::{Attempt, Outcome};
+use crate::http::error::Problem;
+use crate::http::extract::Params;
+
+/// An attempt to enroll.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AttemptDocument {
+    /// Identifier.
+    id: String,
+    /// First message.
+    #[schema(format = DateTime)]
+    started_at: String,
+    /// Last message.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// User name or address as typed.
+    email: String,
+    /// Where it came from.
+    address: String,
+    /// How far it came: `discover`, `policy` or `enroll`.
+    phase: &'static str,
+    /// `open`, `succeeded` or `failed`.
+    outcome: &'static str,
+    /// What happened, in words.
+    cause: String,
+    /// The HRESULT that the person at the device saw.
+    #[schema(example = "0x80180002")]
+    hresult: Option<String>,
+    /// The reference that device and log share.
+    trace_id: String,
+    /// Name of the device, where it was told.
+    device_name: Option<String>,
+    /// Version of the operating system, where it was told.
+    os_version: Option<String>,
+    /// What it led to.
+    enrollment_id: Option<String>,
+}
+
+impl From<Attempt> for AttemptDocument {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            id: attempt.id.to_string(),
+            started_at: stamp(attempt.started_at),
+            updated_at: stamp(attempt.updated_at),
+            email: attempt.email,
+            address: attempt.address,
+            phase: attempt.phase.as_str(),
+            outcome: attempt.outcome.as_str(),
+            cause: attempt.cause,
+            hresult: attempt.hresult.map(|code| format!("0x{code:08X}")),
+            trace_id: attempt.trace_id,
+            device_name: attempt.device_name,
+            os_version: attempt.os_version,
+            enrollment_id: attempt.enrollment_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// Which attempts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AttemptQuery {
+    /// `open`, `succeeded` or `failed`.
+    outcome: Option<String>,
+    /// With that reference.
+    trace_id: Option<String>,
+    /// Of that user name.
+    email: Option<String>,
+    /// Most items, 1 to 500; default 50.
+    limit: Option<u32>,
+    /// `next_cursor` of the part before.
+    cursor: Option<String>,
+}
+
+/// Lists attempts to enroll, newest first.
+#[utoipa::path(get, path = "/api/v1/enrollment-attempts", tag = "enrollment", params(AttemptQuery),
+    responses((status = 200, body = List<AttemptDocument>)))]
+pub async fn list(
+    State(app): State<App>,
+    Params(query): Params<AttemptQuery>,
+) -> Result<Json<List<AttemptDocument>>, Problem> {
+    let page = page(query.limit, query.cursor.as_deref())?;
+    let filter = AttemptFilter {
+        outcome: word("outcome", query.outcome.as_deref(), Outcome::parse)?,
+        trace_id: query.trace_id.filter(|text| !text.is_empty()),
+        email: query.email.filter(|text| !text.is_empty()),
+    };
+    Ok(Json(List::of(app.attempts(&filter, &page).await?, AttemptDocument::from)))
+}

@@ -1,0 +1,230 @@
+//! `/commands`: SyncML commands as administrators write them, and what devices said to each.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::actions::QueueQuery;
+use super::period::Period;
+use super::{List, location, stamp};
+use crate::app::App;
+use crate::app::ports::Table;
+use crate::domain::command::{ItemState, QueuedCommand};
+use crate::http::auth::By;
+use crate::http::error::Problem;
+use crate::http::extract::{IdempotencyKey, Params, expect_media_type, read_body};
+use crate::proto::syncml::MEDIA_TYPE;
+
+/// Commands that travel together, and what the device said to them.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CommandDocument {
+    /// Identifier.
+    id: String,
+    /// The hardware.
+    device_id: String,
+    /// The period of management whose queue it is in.
+    enrollment_id: String,
+    /// `raw`, or the type of the action that they belong to.
+    r#type: &'static str,
+    /// `queued`, `sent`, `succeeded`, `failed`, `unsupported`, `expired`, `cancelled` or `unknown`.
+    state: &'static str,
+    /// Where it stands, in words.
+    detail: String,
+    /// The OMA-DM status that decided.
+    status: Option<u16>,
+    /// Each Item of each command, in the order in which they are sent.
+    items: Vec<ItemDocument>,
+    /// When it was asked for.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Who asked.
+    created_by: String,
+    /// When it is given up if the device does not come.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// When it reached a final state.
+    #[schema(format = DateTime)]
+    finished_at: Option<String>,
+    /// True where nothing was queued because `dry_run` was asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+}
+
+/// One Item of one command.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ItemDocument {
+    /// `Add`, `Replace`, `Delete`, `Get`, `Exec`, `Atomic` or `Sequence`.
+    cmd: String,
+    /// The node; null for Atomic and Sequence.
+    loc_uri: Option<String>,
+    /// The OMA-DM status; null until the device answered.
+    status: Option<u16>,
+    /// The HRESULT beside it.
+    hresult: Option<String>,
+    /// What a Get brought; never the value of a node that holds a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+    /// Its format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+}
+
+impl CommandDocument {
+    fn of(command: QueuedCommand) -> Self {
+        Self {
+            id: command.id.to_string(),
+            device_id: command.device_id.to_string(),
+            enrollment_id: command.enrollment_id.to_string(),
+            r#type: command.action.name(),
+            state: command.state.as_str(),
+            detail: command.detail,
+            status: command.status,
+            items: command.items.into_iter().map(ItemDocument::from).collect(),
+            created_at: stamp(command.created_at),
+            created_by: command.created_by,
+            expires_at: stamp(command.expires_at),
+            finished_at: command.finished_at.map(stamp),
+            dry_run: false,
+        }
+    }
+}
+
+impl From<ItemState> for ItemDocument {
+    fn from(item: ItemState) -> Self {
+        let shows = !item.loc_uri.as_deref().is_some_and(holds_secret);
+        Self {
+            cmd: item.cmd,
+            loc_uri: item.loc_uri,
+            status: item.status,
+            hresult: item.hresult,
+            data: item.data.filter(|_| shows),
+            format: item.format.filter(|_| shows),
+        }
+    }
+}
+
+/// Whether a node holds a secret by its name (management reference 1.15, transcripts).
+fn holds_secret(loc_uri: &str) -> bool {
+    let name = loc_uri.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+const SECRET_NAMES: &[&str] = &[
+    "NewPINValue",
+    "PFXCertBlob",
+    "PFXCertPassword",
+    "Password",
+    "AAuthSecret",
+    "AAuthData",
+    "Challenge",
+    "WlanXml",
+    "SasUrl",
+    "ProductKey",
+    "UpgradeEditionWithProductKey",
+    "ChangeProductKey",
+];
+
+/// How to take the commands.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RunQuery {
+    /// Only say what would happen.
+    dry_run: Option<bool>,
+    /// Take commands that the catalogue of settings would refuse.
+    #[expect(dead_code, reason = "read for its shape; there is no catalogue that could refuse")]
+    unchecked: Option<bool>,
+    /// How long they wait for the device; default 30 days.
+    expires_in: Option<Period>,
+}
+
+/// Queues SyncML commands for a device: one or more of Add, Replace, Delete, Get, Exec, Atomic and Sequence.
+#[utoipa::path(post, path = "/api/v1/devices/{id}/commands", tag = "commands",
+    request_body(content_type = "application/vnd.syncml.dm+xml", content = String),
+    params(("id" = String, Path), RunQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless")),
+    responses((status = 202, body = CommandDocument), (status = 200, description = "The answer to a dry run",
+        body = CommandDocument)))]
+pub async fn run(
+    State(app): State<App>,
+    By(by): By,
+    Path(id): Path<String>,
+    Params(query): Params<RunQuery>,
+    key: IdempotencyKey,
+    request: Request,
+) -> Result<Response, Problem> {
+    expect_media_type(request.headers(), &[MEDIA_TYPE, "application/xml", "text/xml"])?;
+    let body = read_body(request).await?;
+    let device = app.resolve(Table::Devices, "device", &id).await?;
+    let dry_run = query.dry_run.unwrap_or(false);
+    let expires_in = query.expires_in.map(|period| period.0);
+    let command = app.run_commands(&by, device, &body, expires_in, key.as_deref(), dry_run).await?;
+    let document = CommandDocument { dry_run, ..CommandDocument::of(command) };
+    if dry_run {
+        return Ok(Json(document).into_response());
+    }
+    Ok((StatusCode::ACCEPTED, [location("commands", &document.id)], Json(document)).into_response())
+}
+
+/// Lists raw commands, newest first.
+#[utoipa::path(get, path = "/api/v1/commands", tag = "commands", params(QueueQuery),
+    responses((status = 200, body = List<CommandDocument>)))]
+pub async fn list(
+    State(app): State<App>,
+    Params(query): Params<QueueQuery>,
+) -> Result<Json<List<CommandDocument>>, Problem> {
+    Ok(Json(List::of(query.select(&app, true).await?, CommandDocument::of)))
+}
+
+/// Shows commands: raw ones, or those of an action.
+#[utoipa::path(get, path = "/api/v1/commands/{id}", tag = "commands", params(("id" = String, Path)),
+    responses((status = 200, body = CommandDocument)))]
+pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CommandDocument>, Problem> {
+    let id = app.resolve(Table::Commands, "command", &id).await?;
+    Ok(Json(CommandDocument::of(app.command(id).await?)))
+}
+
+/// Withdraws commands that were not delivered yet.
+#[utoipa::path(delete, path = "/api/v1/commands/{id}", tag = "commands", params(("id" = String, Path)),
+    responses((status = 200, body = CommandDocument)))]
+pub async fn cancel(
+    State(app): State<App>,
+    By(by): By,
+    Path(id): Path<String>,
+) -> Result<Json<CommandDocument>, Problem> {
+    let id = app.resolve(Table::Commands, "command", &id).await?;
+    Ok(Json(CommandDocument::of(app.cancel_command(&by, id).await?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_the_name_of_their_node() {
+        for uri in [
+            "./Device/Vendor/MSFT/RemoteLock/NewPINValue",
+            "./vendor/msft/remotelock/newpinvalue",
+            "./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/PFXCertPassword",
+        ] {
+            assert!(holds_secret(uri), "{uri}");
+        }
+        assert!(!holds_secret("./DevDetail/SwV"));
+        assert!(!holds_secret("./Vendor/MSFT/Policy/Config/Password/MinLength"));
+        let item = ItemState {
+            step: 0,
+            cmd_id: "1".to_owned(),
+            cmd: "Get".to_owned(),
+            loc_uri: Some("./Device/Vendor/MSFT/RemoteLock/NewPINValue".to_owned()),
+            status: Some(200),
+            hresult: None,
+            data: Some("482910".to_owned()),
+            format: Some("chr".to_owned()),
+        };
+        let shown = serde_json::to_string(&ItemDocument::from(item)).unwrap();
+        assert!(!shown.contains("482910"), "{shown}");
+    }
+}

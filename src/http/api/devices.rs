@@ -1,0 +1,192 @@
+//! `/devices`: hardware with its current enrollment.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{List, editions, page, stamp, word};
+use crate::app::App;
+use crate::app::ports::{DeviceFilter, DeviceView, Table};
+use crate::app::read::DeviceDetail;
+use crate::domain::enrollment::EnrollmentState;
+use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::http::error::Problem;
+use crate::http::extract::Params;
+
+/// A device with its current enrollment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeviceDocument {
+    /// Identifier of the hardware.
+    id: String,
+    /// The name that the device gave itself.
+    name: String,
+    /// `pending`, `active`, `retiring`, `retired`, `wiping`, `wiped` or `blocked`.
+    state: &'static str,
+    /// E-mail address of the user; null where there is none.
+    user: Option<String>,
+    /// How the device came.
+    #[schema(example = "on_premise")]
+    mode: &'static str,
+    /// Version of the operating system.
+    #[schema(example = "10.0.26100.2454")]
+    os_version: Option<String>,
+    /// Product number of the edition.
+    os_edition: Option<u32>,
+    /// Its name.
+    os_edition_name: Option<&'static str>,
+    /// Hardware hash, where the device sent a usable one.
+    hw_dev_id: Option<String>,
+    /// When it enrolled.
+    #[schema(format = DateTime)]
+    enrolled_at: String,
+    /// Its last authenticated message.
+    #[schema(format = DateTime)]
+    last_seen_at: Option<String>,
+    /// The space it belongs to.
+    space: Option<String>,
+    /// Identifier of this period of management.
+    enrollment_id: String,
+    /// What an administrator should look at.
+    warning: Option<String>,
+    /// Why the enrollment ended.
+    closed_reason: Option<String>,
+    /// Another device that claims the same hardware.
+    linked_device_id: Option<String>,
+}
+
+impl From<DeviceView> for DeviceDocument {
+    fn from(view: DeviceView) -> Self {
+        let (device, enrollment) = (view.device, view.enrollment);
+        Self {
+            id: device.id.to_string(),
+            name: device.name,
+            state: enrollment.state.as_str(),
+            user: view.user,
+            mode: enrollment.mode.as_str(),
+            os_version: enrollment.os_version,
+            os_edition: enrollment.os_edition,
+            os_edition_name: enrollment.os_edition.and_then(editions::name),
+            hw_dev_id: device.hw_dev_id,
+            enrolled_at: stamp(enrollment.enrolled_at),
+            last_seen_at: enrollment.last_seen_at.map(stamp),
+            space: None,
+            enrollment_id: enrollment.id.to_string(),
+            warning: enrollment.warning,
+            closed_reason: enrollment.closed_reason,
+            linked_device_id: device.linked_device_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// A device with all that it told about itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeviceDetailDocument {
+    /// The device.
+    #[serde(flatten)]
+    device: DeviceDocument,
+    /// Every node that it reported, by LocURI.
+    inventory: BTreeMap<String, NodeDocument>,
+    /// Nodes that it answered it does not have, when an action needed them.
+    unsupported: Vec<MissingNodeDocument>,
+    /// The items of the enrollment request, as sent.
+    context: Vec<ContextItem>,
+}
+
+/// The value of a node.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NodeDocument {
+    /// The value; null where the device said that it has no such node.
+    value: Option<String>,
+    /// Format, where the device named one.
+    format: Option<String>,
+    /// When it was reported.
+    #[schema(format = DateTime)]
+    at: String,
+}
+
+/// A node that a device does not have.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MissingNodeDocument {
+    /// The node, in lower case.
+    loc_uri: String,
+    /// What the device answered.
+    status: u16,
+    /// Version of the operating system at the time; another version is asked anew.
+    os_version: String,
+}
+
+/// An item of the enrollment request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ContextItem {
+    /// Name.
+    name: String,
+    /// Value.
+    value: String,
+}
+
+impl From<DeviceDetail> for DeviceDetailDocument {
+    fn from(detail: DeviceDetail) -> Self {
+        let context = detail.view.enrollment.context.clone();
+        Self {
+            device: detail.view.into(),
+            inventory: detail.inventory.into_iter().map(node).collect(),
+            unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),
+            context: context.into_iter().map(|(name, value)| ContextItem { name, value }).collect(),
+        }
+    }
+}
+
+fn node(item: InventoryItem) -> (String, NodeDocument) {
+    let document = NodeDocument { value: item.value, format: item.format, at: stamp(item.at) };
+    (item.loc_uri.as_str().to_owned(), document)
+}
+
+impl From<MissingNode> for MissingNodeDocument {
+    fn from(node: MissingNode) -> Self {
+        Self { loc_uri: node.loc_uri, status: node.status, os_version: node.os_version }
+    }
+}
+
+/// Which devices.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeviceQuery {
+    /// Part of the name, the hardware id, the user's address or an id.
+    query: Option<String>,
+    /// In one state.
+    state: Option<String>,
+    /// Of one user, by address.
+    user: Option<String>,
+    /// Most items, 1 to 500; default 50.
+    limit: Option<u32>,
+    /// `next_cursor` of the part before.
+    cursor: Option<String>,
+}
+
+/// Lists devices, newest first.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices", params(DeviceQuery),
+    responses((status = 200, body = List<DeviceDocument>)))]
+pub async fn list(
+    State(app): State<App>,
+    Params(query): Params<DeviceQuery>,
+) -> Result<Json<List<DeviceDocument>>, Problem> {
+    let page = page(query.limit, query.cursor.as_deref())?;
+    let filter = DeviceFilter {
+        query: query.query.filter(|words| !words.is_empty()),
+        state: word("state", query.state.as_deref(), EnrollmentState::parse)?,
+        user: query.user.filter(|user| !user.is_empty()),
+    };
+    Ok(Json(List::of(app.devices(&filter, &page).await?, DeviceDocument::from)))
+}
+
+/// Shows a device with its inventory.
+#[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices", params(("id" = String, Path)),
+    responses((status = 200, body = DeviceDetailDocument)))]
+pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DeviceDetailDocument>, Problem> {
+    let id = app.resolve(Table::Devices, "device", &id).await?;
+    Ok(Json(app.device(id).await?.into()))
+}

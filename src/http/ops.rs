@@ -1,0 +1,31 @@
+//! For operators, on a listener of their own: health, readiness, metrics.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use super::Shared;
+use crate::observe::METRICS_TYPE;
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: what a request needs is there: the database, and a CA that has not ended.
+pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
+    let app = &shared.app;
+    if app.authority.not_after() <= app.now() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the device issuing CA has expired\n".to_owned());
+    }
+    match app.store.check().await {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    }
+}
+
+/// `GET /metrics`.
+pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, METRICS_TYPE)], shared.metrics.render(shared.app.hasher.computed()))
+}

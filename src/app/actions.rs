@@ -149,6 +149,7 @@ impl App {
             hresult: None,
             placing: Placing { priority: 20, alone: false },
             body: Vec::new(),
+            rest: Vec::new(),
             items: Vec::new(),
             step: 0,
             offers: 0,
@@ -330,7 +331,8 @@ fn wait(request: &ActionRequest) -> Result<Duration, Error> {
 }
 
 fn impossible(error: Impossible) -> Error {
-    let code = match error {
+    let code = match &error {
+        Impossible::Name(error) => return Error::invalid("/name", error.to_string()),
         Impossible::NotAutopilot(_) => "not_autopilot",
         Impossible::NotOnHoloLens => "not_supported_by_device",
     };

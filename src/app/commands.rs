@@ -12,7 +12,8 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
-use crate::proto::syncml::{Command, LocUri, Verb, decode_fragment, encoded_len};
+use crate::proto::syncml::{Command, LocUri, Verb, decode_fragment};
+use crate::session::fits;
 
 /// Formats of OMA-DM (management reference 2.2).
 const FORMATS: &[&str] = &["b64", "bin", "bool", "chr", "date", "float", "int", "node", "null", "time", "xml"];
@@ -39,7 +40,8 @@ impl App {
             let view = self.managed_device(device).await?;
             let expires_at = self.now() + expires_in.unwrap_or_else(|| Action::Raw.default_expiry());
             let mut command = self.new_command(by, &view.enrollment, &request, id, expires_at)?;
-            command.begin_step(0, commands.clone());
+            let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
+            command.begin_portion(0, commands.clone(), |portion| fits(portion, bytes, count));
             if dry_run {
                 return Ok(command);
             }
@@ -65,18 +67,11 @@ impl App {
         for (index, command) in commands.iter().enumerate() {
             check(command, &format!("{}[{}]", command.verb.name(), index + 1), None, &mut errors);
         }
-        let count = commands.iter().flat_map(Command::walk).count();
-        if count > self.settings.reply_commands {
-            errors.push(mistake(
-                "(document)",
-                format!("has {count} commands; one message takes {}", self.settings.reply_commands),
-            ));
-        }
-        if encoded_len(&commands) > self.settings.reply_bytes {
-            errors.push(mistake(
-                "(document)",
-                format!("is larger than the {} bytes of one message", self.settings.reply_bytes),
-            ));
+        let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
+        let too_large = |command: &Command| !fits(std::slice::from_ref(command), bytes, count);
+        for (index, command) in commands.iter().enumerate().filter(|(_, command)| too_large(command)) {
+            let path = format!("{}[{}]", command.verb.name(), index + 1);
+            errors.push(mistake(&path, format!("is more than one message takes: {count} commands, {bytes} bytes")));
         }
         if errors.is_empty() { Ok(commands) } else { Err(Error::Invalid(errors)) }
     }
@@ -86,8 +81,8 @@ impl App {
 fn same_commands(known: QueuedCommand, commands: Vec<Command>) -> Result<QueuedCommand, Error> {
     let mut again = known.clone();
     again.items.clear();
-    again.begin_step(0, commands);
-    if known.step == 0 && again.body == known.body {
+    again.begin_portion(0, commands, |portion| portion.len() <= known.body.len());
+    if known.step > 0 || (again.body == known.body && again.rest == known.rest) {
         return Ok(known);
     }
     Err(reused())

@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::command::{CommandState, ItemState};
 use super::enrollment::Enrollment;
-use crate::proto::csp::{dm_client, laps, reboot, remote_lock, remote_wipe, tenant_lockdown};
+use crate::proto::csp::{computer_name, dm_client, laps, reboot, remote_lock, remote_wipe, tenant_lockdown};
 use crate::proto::syncml::{Command, LocUri, StatusCode, Verb, Verdict, hresult_name, status_words, verdict};
 
 /// What is to happen on the device.
@@ -38,6 +38,11 @@ pub enum Action {
     Reboot,
     /// Report back.
     Sync,
+    /// Change the computer name.
+    Rename {
+        /// The new name.
+        name: String,
+    },
     /// Insist on the tenant's sign-in after a reset.
     TenantLockdown {
         /// On or off.
@@ -104,6 +109,9 @@ pub enum Impossible {
     /// TenantLockdown means something only where Autopilot knows the device.
     #[error("TenantLockdown works only on devices that came through Autopilot; this one enrolled as {0}")]
     NotAutopilot(&'static str),
+    /// Windows would not take the name.
+    #[error(transparent)]
+    Name(computer_name::NameError),
     /// HoloLens has two of the wipe variants.
     #[error("HoloLens supports only the variants wipe and keep_provisioning")]
     NotOnHoloLens,
@@ -122,6 +130,7 @@ impl Action {
             Self::Wipe { .. } => "wipe",
             Self::Reboot => "reboot",
             Self::Sync => "sync",
+            Self::Rename { .. } => "rename",
             Self::TenantLockdown { .. } => "tenant_lockdown",
         }
     }
@@ -147,6 +156,7 @@ impl Action {
             Self::Wipe { variant } if enrollment.is_hololens() && !variant.is_on_hololens() => {
                 Err(Impossible::NotOnHoloLens)
             }
+            Self::Rename { name } => computer_name::check(name).map_err(Impossible::Name),
             _ => Ok(()),
         }
     }
@@ -160,6 +170,7 @@ impl Action {
             Self::Wipe { variant } => LocUri::fixed(variant.node()),
             Self::Reboot => LocUri::fixed(reboot::REBOOT_NOW),
             Self::TenantLockdown { .. } => LocUri::fixed(tenant_lockdown::REQUIRE_NETWORK_IN_OOBE),
+            Self::Rename { .. } => LocUri::fixed(computer_name::DNS_COMPUTER_NAME),
             Self::Retire => dm_client::node(provider_id, "Unenroll"),
             Self::Raw | Self::Unlock | Self::Sync => return None,
         })
@@ -177,6 +188,7 @@ impl Action {
             Self::Retire => vec![dm_client::unenroll(provider_id)],
             Self::Wipe { variant } => vec![variant.command()],
             Self::Reboot => vec![reboot::reboot_now()],
+            Self::Rename { name } => vec![computer_name::rename(name)],
             Self::Sync => vec![Command::get(LocUri::fixed(crate::proto::csp::device_info::SOFTWARE_VERSION))],
             Self::TenantLockdown { enable } => vec![tenant_lockdown::set(*enable), tenant_lockdown::read()],
         }
@@ -191,7 +203,7 @@ impl Action {
             Self::Retire => Repeat::Offers { most: 4, pause: Duration::ZERO },
             Self::Wipe { .. } | Self::ResetPasscode { .. } | Self::Reboot => Repeat::Never,
             Self::Raw if verbs(body).any(|verb| verb == Verb::Exec) => Repeat::Never,
-            Self::Raw | Self::Sync | Self::TenantLockdown { .. } | Self::Unlock => Repeat::Freely,
+            Self::Raw | Self::Sync | Self::TenantLockdown { .. } | Self::Rename { .. } | Self::Unlock => Repeat::Freely,
         }
     }
 
@@ -231,6 +243,7 @@ impl Action {
                 hresult: None,
                 detail: "the device checked in".to_owned(),
             }),
+            Self::Rename { .. } => conclude_rename(items),
             Self::Raw | Self::Reboot | Self::Unlock => conclude_all(items),
         }
     }
@@ -323,6 +336,16 @@ fn conclude_lockdown(enable: bool, items: &[ItemState]) -> Conclusion {
         }
         Some(_) => ending(CommandState::Succeeded, set, "set, and confirmed by reading it back"),
         None => ending(CommandState::Succeeded, set, "set; the device did not let it be read back"),
+    })
+}
+
+/// The new name counts from the next start on.
+fn conclude_rename(items: &[ItemState]) -> Conclusion {
+    let Some(item) = items.first() else { return Conclusion::Finished(no_status()) };
+    Conclusion::Finished(match item.status {
+        Some(404 | 406) => ending(CommandState::Unsupported, item, "this build of Windows cannot be renamed this way"),
+        Some(200..=299) => ending(CommandState::Succeeded, item, "the new name counts after the next restart"),
+        _ => decide(item, Verb::Replace),
     })
 }
 

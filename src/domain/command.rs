@@ -35,6 +35,8 @@ pub struct QueuedCommand {
     pub placing: Placing,
     /// The commands of the current step, numbered.
     pub body: Vec<Command>,
+    /// Commands of an administrator that one message cannot take; they follow step by step.
+    pub rest: Vec<Command>,
     /// What the device said to each Item of each step, oldest step first.
     pub items: Vec<ItemState>,
     /// Step of the action, from 0.
@@ -212,6 +214,16 @@ impl QueuedCommand {
         self.placing = self.action.placing(&commands);
         self.body = commands;
         self.offers = 0;
+    }
+
+    /// Takes the commands of an administrator: as many as `fits` allows now, the rest in later steps. At least one.
+    pub fn begin_portion(&mut self, step: u32, mut commands: Vec<Command>, fits: impl Fn(&[Command]) -> bool) {
+        let mut count = 1;
+        while count < commands.len() && fits(&commands[..=count]) {
+            count += 1;
+        }
+        self.rest = commands.split_off(count.min(commands.len()));
+        self.begin_step(step, commands);
     }
 
     /// The answers to the current step.

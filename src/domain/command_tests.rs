@@ -21,6 +21,7 @@ fn queued(action: Action, commands: Vec<Command>) -> QueuedCommand {
         hresult: None,
         placing: Placing { priority: 0, alone: false },
         body: Vec::new(),
+        rest: Vec::new(),
         items: Vec::new(),
         step: 0,
         offers: 0,

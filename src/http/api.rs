@@ -11,7 +11,6 @@ pub mod audit;
 pub mod certificates;
 pub mod commands;
 pub mod devices;
-mod editions;
 pub mod events;
 pub mod me;
 pub mod openapi;

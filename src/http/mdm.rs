@@ -5,8 +5,10 @@
 
 mod body;
 mod enroll;
+mod identity;
 mod manage;
 mod soap;
 
 pub use enroll::{discovery, enrollment, policy, renew};
+pub use identity::identify;
 pub use manage::manage;

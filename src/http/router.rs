@@ -101,6 +101,7 @@ pub fn device(shared: &Shared) -> Router {
         .fallback(answer::nothing)
         .layer(CatchPanicLayer::custom(answer::panicked))
         .layer(from_fn(refuse_odd_paths))
+        .layer(from_fn_with_state(shared.clone(), mdm::identify))
         .layer(from_fn_with_state(shared.clone(), answer::device))
         .with_state(shared.clone())
 }

@@ -90,6 +90,7 @@ impl World {
             hresult: None,
             placing: Placing { priority: 0, alone: false },
             body: Vec::new(),
+            rest: Vec::new(),
             items: Vec::new(),
             step: 0,
             offers: 0,

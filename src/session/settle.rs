@@ -10,7 +10,7 @@ use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::MissingNode;
 use crate::proto::csp::dm_client;
-use crate::proto::syncml::Verb;
+use crate::proto::syncml::{Command, Verb, encoded_len};
 
 /// Times that a command may go back to the queue because the device asked for it.
 const MOST_RETRIES: u32 = 5;
@@ -162,7 +162,10 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
     let now = work.now;
     remember_missing(work, id);
     let Some(command) = work.commands.get_mut(&id) else { return };
-    match command.action.conclude(command.current_items(), &work.limits.provider_id) {
+    // Of commands in portions, what came before counts too once the last has its answers.
+    let items = if command.action == Action::Raw { &command.items } else { command.current_items() };
+    match command.action.conclude(items, &work.limits.provider_id) {
+        Conclusion::Finished(_) if !command.rest.is_empty() => next_portion(work, id),
         Conclusion::Finished(ending) => finish(work, id, ending),
         Conclusion::Next(commands) => {
             command.begin_step(command.step + 1, commands);
@@ -184,6 +187,21 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
             );
         }
     }
+}
+
+/// The next commands of a list that one message could not take, whatever came of those before.
+fn next_portion(work: &mut Work, id: Id<QueuedCommand>) {
+    let (bytes, count) = (work.limits.reply_bytes, work.limits.reply_commands);
+    let Some(command) = work.commands.get_mut(&id) else { return };
+    let rest = std::mem::take(&mut command.rest);
+    command.begin_portion(command.step + 1, rest, |commands| fits(commands, bytes, count));
+    command.state = CommandState::Queued;
+    "the next commands follow".clone_into(&mut command.detail);
+}
+
+/// Whether commands go into one message.
+pub(crate) fn fits(commands: &[Command], bytes: usize, count: usize) -> bool {
+    commands.iter().flat_map(Command::walk).count() <= count && encoded_len(commands) <= bytes
 }
 
 fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {

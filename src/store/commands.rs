@@ -102,6 +102,7 @@ fn columns(command: &QueuedCommand, sealer: &dyn Sealer) -> Result<Vec<Value>, S
         command.created_by.as_str().into(),
         command.reason.as_deref().into(),
         command.revealed.into(),
+        sealer.seal(&purpose(REST, id), &encode_fragment(&command.rest)).into(),
     ])
 }
 
@@ -118,7 +119,8 @@ fn read(row: &Row, sealer: &dyn Sealer) -> Result<QueuedCommand, StoreError> {
         status: row.opt_number("status")?,
         hresult: row.opt_string("hresult")?,
         placing: Placing { priority: row.number("priority")?, alone: row.flag("alone")? },
-        body: open_body(&row, id, sealer)?,
+        body: open_fragment(&row, "body", BODY, id, sealer)?,
+        rest: open_fragment(&row, "rest", REST, id, sealer)?,
         items: open_items(&row, id, sealer)?,
         step: row.number("step")?,
         offers: row.number("offers")?,
@@ -140,13 +142,19 @@ fn last_offer(row: &Record<'_>) -> Result<Option<Offer>, StoreError> {
 }
 
 /// Some actions have no commands, which is no fragment.
-fn open_body(row: &Record<'_>, id: Id<QueuedCommand>, sealer: &dyn Sealer) -> Result<Vec<Command>, StoreError> {
-    let opened = sealer.open(&purpose(BODY, id), row.bytes("body")?);
-    let fragment = opened.map_err(|error| row.odd("body", &error.to_string()))?;
+fn open_fragment(
+    row: &Record<'_>,
+    column: &str,
+    what: &str,
+    id: Id<QueuedCommand>,
+    sealer: &dyn Sealer,
+) -> Result<Vec<Command>, StoreError> {
+    let opened = sealer.open(&purpose(what, id), row.bytes(column)?);
+    let fragment = opened.map_err(|error| row.odd(column, &error.to_string()))?;
     if fragment.is_empty() {
         return Ok(Vec::new());
     }
-    decode_fragment(&fragment, &STORED).map_err(|error| row.odd("body", &error.to_string()))
+    decode_fragment(&fragment, &STORED).map_err(|error| row.odd(column, &error.to_string()))
 }
 
 fn open_items(row: &Record<'_>, id: Id<QueuedCommand>, sealer: &dyn Sealer) -> Result<Vec<ItemState>, StoreError> {
@@ -165,6 +173,7 @@ fn json(column: &str, value: &impl serde::Serialize) -> Result<String, StoreErro
 }
 
 const BODY: &str = "command-body";
+const REST: &str = "command-rest";
 const ITEMS: &str = "command-items";
 
 /// What was accepted at a door is read back whatever its size: an `&lt;` that stood inside CDATA there is an event of
@@ -174,16 +183,16 @@ const STORED: Limits = Limits { depth: 128, attributes: 64, events: usize::MAX }
 const INSERT: &str = "
     INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail, status,
         hresult, priority, alone, body, items, step, offers, retries, offer_session, offer_msg, offered_at, not_before,
-        expires_at, created_at, finished_at, created_by, reason, revealed)
+        expires_at, created_at, finished_at, created_by, reason, revealed, rest)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $25, $26, $27, $28)";
+        $24, $25, $26, $27, $28, $29)";
 
 const UPDATE: &str = "
     UPDATE commands SET enrollment_id = $2, device_id = $3, action_name = $4, action = $5, is_raw = $6, state = $7,
         is_open = $8, detail = $9, status = $10, hresult = $11, priority = $12, alone = $13, body = $14, items = $15,
         step = $16, offers = $17, retries = $18, offer_session = $19, offer_msg = $20, offered_at = $21,
         not_before = $22, expires_at = $23, created_at = $24, finished_at = $25, created_by = $26, reason = $27,
-        revealed = $28
+        revealed = $28, rest = $29
     WHERE id = $1";
 
 pub(super) const FIND: &str = "SELECT * FROM commands WHERE id = $1";

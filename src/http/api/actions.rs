@@ -122,6 +122,8 @@ pub struct RequestAction {
     method: Option<ResetMethod>,
     /// Of `tenant_lockdown`: on or off.
     enable: Option<bool>,
+    /// Of `rename`: the new computer name, 1 to 15 characters; `%SERIAL%` and `%RAND:n%` are filled in by Windows.
+    name: Option<String>,
     /// Why; kept in the audit trail.
     reason: Option<String>,
     /// How long it waits for the device; default 30 days, for `wipe` and `retire` 90.
@@ -148,6 +150,8 @@ pub enum ActionWord {
     Sync,
     /// Insist on the tenant's sign-in after a reset.
     TenantLockdown,
+    /// Change the computer name.
+    Rename,
 }
 
 impl RequestAction {
@@ -159,6 +163,7 @@ impl RequestAction {
         takes("variant", self.variant.is_some(), ActionWord::Wipe, "wipe")?;
         takes("method", self.method.is_some(), ActionWord::ResetPasscode, "reset_passcode")?;
         takes("enable", self.enable.is_some(), ActionWord::TenantLockdown, "tenant_lockdown")?;
+        takes("name", self.name.is_some(), ActionWord::Rename, "rename")?;
         Ok(match self.r#type {
             ActionWord::Lock => Action::Lock,
             ActionWord::Unlock => Action::Unlock,
@@ -170,6 +175,10 @@ impl RequestAction {
             ActionWord::TenantLockdown => match self.enable {
                 Some(enable) => Action::TenantLockdown { enable },
                 None => return Err(Problem::invalid("/enable", "say true or false")),
+            },
+            ActionWord::Rename => match self.name.as_deref().map(str::trim) {
+                Some(name) => Action::Rename { name: name.to_owned() },
+                None => return Err(Problem::invalid("/name", "say the new name")),
             },
         })
     }
@@ -277,7 +286,7 @@ pub struct RevealedDocument {
     /// Identifier of the action.
     id: String,
     /// The new PIN.
-    pin: String,
+    new_pin: String,
 }
 
 /// Shows the new PIN of a passcode reset, once.
@@ -289,8 +298,8 @@ pub async fn reveal(
     Path(id): Path<String>,
 ) -> Result<Json<RevealedDocument>, Problem> {
     let action = find(&app, &id).await?;
-    let pin = app.reveal(&by, action.id).await?;
-    Ok(Json(RevealedDocument { id: action.id.to_string(), pin }))
+    let new_pin = app.reveal(&by, action.id).await?;
+    Ok(Json(RevealedDocument { id: action.id.to_string(), new_pin }))
 }
 
 /// An action by its id; raw commands are no actions.

@@ -12,11 +12,12 @@ use super::period::Period;
 use super::{List, location, stamp};
 use crate::app::App;
 use crate::app::ports::Table;
+use crate::app::redact::is_secret;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::{IdempotencyKey, Params, expect_media_type, read_body};
-use crate::proto::syncml::MEDIA_TYPE;
+use crate::proto::syncml::{Command, Item, MEDIA_TYPE, split_children};
 
 /// Commands that travel together, and what the device said to them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,10 +71,16 @@ pub struct ItemDocument {
     /// Its format.
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<String>,
+    /// Of an interior node: the names of its children.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    children: Option<Vec<String>>,
 }
 
 impl CommandDocument {
     fn of(command: QueuedCommand) -> Self {
+        let later = command.rest.iter().flat_map(Command::walk);
+        let waits: Vec<ItemDocument> =
+            later.flat_map(|each| each.items.iter().map(|item| waiting(each, item))).collect();
         Self {
             id: command.id.to_string(),
             device_id: command.device_id.to_string(),
@@ -82,7 +89,7 @@ impl CommandDocument {
             state: command.state.as_str(),
             detail: command.detail,
             status: command.status,
-            items: command.items.into_iter().map(ItemDocument::from).collect(),
+            items: command.items.into_iter().map(ItemDocument::from).chain(waits).collect(),
             created_at: stamp(command.created_at),
             created_by: command.created_by,
             expires_at: stamp(command.expires_at),
@@ -94,8 +101,10 @@ impl CommandDocument {
 
 impl From<ItemState> for ItemDocument {
     fn from(item: ItemState) -> Self {
-        let shows = !item.loc_uri.as_deref().is_some_and(holds_secret);
+        let shows = !item.uri().is_some_and(|uri| is_secret(&uri));
+        let is_node = item.format.as_deref() == Some("node");
         Self {
+            children: item.data.as_deref().filter(|_| shows && is_node).map(split_children),
             cmd: item.cmd,
             loc_uri: item.loc_uri,
             status: item.status,
@@ -106,26 +115,18 @@ impl From<ItemState> for ItemDocument {
     }
 }
 
-/// Whether a node holds a secret by its name (management reference 1.15, transcripts).
-fn holds_secret(loc_uri: &str) -> bool {
-    let name = loc_uri.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    SECRET_NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+/// An Item that waits for its turn.
+fn waiting(command: &Command, item: &Item) -> ItemDocument {
+    ItemDocument {
+        cmd: command.verb.name().to_owned(),
+        loc_uri: item.target.as_ref().map(ToString::to_string),
+        status: None,
+        hresult: None,
+        data: None,
+        format: None,
+        children: None,
+    }
 }
-
-const SECRET_NAMES: &[&str] = &[
-    "NewPINValue",
-    "PFXCertBlob",
-    "PFXCertPassword",
-    "Password",
-    "AAuthSecret",
-    "AAuthData",
-    "Challenge",
-    "WlanXml",
-    "SasUrl",
-    "ProductKey",
-    "UpgradeEditionWithProductKey",
-    "ChangeProductKey",
-];
 
 /// How to take the commands.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -202,6 +203,7 @@ pub async fn cancel(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::syncml::LocUri;
 
     #[test]
     fn secrets_are_known_by_the_name_of_their_node() {
@@ -210,10 +212,10 @@ mod tests {
             "./vendor/msft/remotelock/newpinvalue",
             "./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/PFXCertPassword",
         ] {
-            assert!(holds_secret(uri), "{uri}");
+            assert!(is_secret(&LocUri::received(uri)), "{uri}");
         }
-        assert!(!holds_secret("./DevDetail/SwV"));
-        assert!(!holds_secret("./Vendor/MSFT/Policy/Config/Password/MinLength"));
+        assert!(!is_secret(&LocUri::received("./DevDetail/SwV")));
+        assert!(!is_secret(&LocUri::received("./Vendor/MSFT/Policy/Config/Password/MinLength")));
         let item = ItemState {
             step: 0,
             cmd_id: "1".to_owned(),

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{List, editions, page, stamp, word};
+use super::{List, page, stamp, word};
 use crate::app::App;
 use crate::app::ports::{DeviceFilter, DeviceView, Table};
 use crate::app::read::DeviceDetail;
@@ -15,6 +15,7 @@ use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::http::error::Problem;
 use crate::http::extract::Params;
+use crate::proto::mde2::os_edition_name;
 
 /// A device with its current enrollment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +56,8 @@ pub struct DeviceDocument {
     closed_reason: Option<String>,
     /// Another device that claims the same hardware.
     linked_device_id: Option<String>,
+    /// The name that the device gave itself in its last message (`Source/LocURI`): a claim.
+    reported_source: Option<String>,
 }
 
 impl From<DeviceView> for DeviceDocument {
@@ -68,7 +71,7 @@ impl From<DeviceView> for DeviceDocument {
             mode: enrollment.mode.as_str(),
             os_version: enrollment.os_version,
             os_edition: enrollment.os_edition,
-            os_edition_name: enrollment.os_edition.and_then(editions::name),
+            os_edition_name: enrollment.os_edition.and_then(os_edition_name),
             hw_dev_id: device.hw_dev_id,
             enrolled_at: stamp(enrollment.enrolled_at),
             last_seen_at: enrollment.last_seen_at.map(stamp),
@@ -77,6 +80,7 @@ impl From<DeviceView> for DeviceDocument {
             warning: enrollment.warning,
             closed_reason: enrollment.closed_reason,
             linked_device_id: device.linked_device_id.map(|id| id.to_string()),
+            reported_source: enrollment.reported_source,
         }
     }
 }

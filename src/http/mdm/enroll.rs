@@ -2,13 +2,12 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 
-use super::manage::certificate;
 use super::soap::{self, Received};
-use crate::app::{Refusal, Unidentified};
+use crate::app::Refusal;
 use crate::domain::attempt::Phase;
 use crate::http::Shared;
 use crate::proto::mde2::Discover;
@@ -82,26 +81,12 @@ async fn enroll(shared: Shared, request: Request) -> Response {
     }
 }
 
-/// Renewal: without a good certificate there is no answer but 403; with one, a renewal is not possible yet and is told so
-/// with the fault that leaves the device enrolled.
+/// Renewal is not possible yet, and that is told with the fault that leaves the device enrolled.
 pub async fn renew(State(shared): State<Shared>, request: Request) -> Response {
     soap::guarded(shared.clone(), Operation::RequestSecurityToken, refuse_renewal(shared, request)).await
 }
 
 async fn refuse_renewal(shared: Shared, request: Request) -> Response {
-    let Some(caller) = soap::caller(&shared, &request) else {
-        return StatusCode::FORBIDDEN.into_response();
-    };
-    let certificate = certificate(&request);
-    match shared.app.identify(certificate.as_deref(), caller.address).await {
-        Ok(_) => {}
-        Err(Unidentified::Store(_)) => {
-            let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
-            return response;
-        }
-        Err(_) => return StatusCode::FORBIDDEN.into_response(),
-    }
     match soap::receive(&shared, request, Operation::RequestSecurityToken, Phase::Enroll).await {
         Ok(received) => received.refuse(Operation::RequestSecurityToken, &Refusal::NotEligibleToRenew),
         Err(response) => response,

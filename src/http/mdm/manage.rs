@@ -8,9 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::{body, soap};
-use crate::app::{App, CheckIn, CheckInAnswer, DeviceIdentity, Error, Unidentified};
+use crate::app::{App, CheckIn, CheckInAnswer, DeviceIdentity, Error};
 use crate::http::Shared;
-use crate::http::peer::Peer;
 use crate::proto::syncml::MEDIA_TYPE;
 use crate::session::Opening;
 
@@ -19,13 +18,7 @@ const ACCEPTED: &[&str] = &[MEDIA_TYPE, "application/vnd.syncml+xml", "applicati
 /// Longest text of a header that is kept.
 const LONGEST_HEADER: usize = 200;
 
-/// The presented certificate, DER.
-pub(super) fn certificate(request: &Request) -> Option<Vec<u8>> {
-    let peer = request.extensions().get::<Peer>()?;
-    peer.certificate.as_ref().map(|certificate| certificate.as_ref().to_vec())
-}
-
-/// Takes one message of a device. Who it is comes first: nothing of a message is read for somebody who may not speak.
+/// Takes one message of a device that [`super::identify`] let through.
 pub async fn manage(State(shared): State<Shared>, request: Request) -> Response {
     let work = check_in(shared.clone(), request);
     match tokio::spawn(work).await {
@@ -38,12 +31,8 @@ pub async fn manage(State(shared): State<Shared>, request: Request) -> Response 
 }
 
 async fn check_in(shared: Shared, request: Request) -> Response {
-    let Some(caller) = soap::caller(&shared, &request) else { return StatusCode::FORBIDDEN.into_response() };
-    let certificate = certificate(&request);
-    let device = match shared.app.identify(certificate.as_deref(), caller.address).await {
-        Ok(device) => device,
-        Err(Unidentified::Store(_)) => return unavailable(&shared.app),
-        Err(_) => return StatusCode::FORBIDDEN.into_response(),
+    let Some(device) = request.extensions().get::<DeviceIdentity>().cloned() else {
+        return StatusCode::FORBIDDEN.into_response();
     };
     let (parts, body) = request.into_parts();
     match read(&shared, &parts, body).await {
@@ -86,7 +75,7 @@ fn reply(bytes: Vec<u8>) -> Response {
     response
 }
 
-fn unavailable(app: &App) -> Response {
+pub(super) fn unavailable(app: &App) -> Response {
     later(app, StatusCode::SERVICE_UNAVAILABLE, 30)
 }
 

@@ -180,6 +180,7 @@ pub(in crate::store) fn command(number: u128) -> QueuedCommand {
         hresult: None,
         placing: Action::Sync.placing(&[]),
         body: Vec::new(),
+        rest: Vec::new(),
         items: Vec::new(),
         step: 0,
         offers: 0,

@@ -136,7 +136,7 @@ CREATE INDEX certificates_of_enrollment ON certificates (enrollment_id);
 CREATE INDEX certificates_by_age ON certificates (not_before, serial);
 CREATE INDEX certificates_revoked ON certificates (revoked_at, serial) WHERE revoked_at IS NOT NULL;
 
--- body and items are sealed. offer_session is no foreign key: sessions are pruned before the commands they carried.
+-- body, rest and items are sealed. offer_session is no foreign key: sessions are pruned before the commands they carried.
 CREATE TABLE commands (
     id TEXT NOT NULL PRIMARY KEY,
     enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
@@ -165,7 +165,8 @@ CREATE TABLE commands (
     finished_at BIGINT,
     created_by TEXT NOT NULL,
     reason TEXT,
-    revealed BIGINT NOT NULL
+    revealed BIGINT NOT NULL,
+    rest BLOB NOT NULL
 );
 CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;
 CREATE INDEX commands_offered ON commands (enrollment_id) WHERE is_open = 1 AND offer_session IS NOT NULL;

@@ -9,7 +9,7 @@ mod devices;
 mod engine;
 mod enrollments;
 mod events;
-mod fixtures;
+pub(super) mod fixtures;
 mod retention;
 mod sessions;
 mod users;

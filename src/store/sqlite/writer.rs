@@ -39,12 +39,14 @@ pub(super) struct Writer {
     /// Batches of the last group: as many are expected again.
     expected: usize,
     groups: u64,
+    most_log_pages: i64,
     stopping: bool,
 }
 
 impl Writer {
     pub(super) fn new(connection: Connection, inbox: Receiver<Message>, busy_timeout: Duration) -> Self {
-        Self { connection, inbox, busy_timeout, expected: 1, groups: 0, stopping: false }
+        let most_log_pages = MOST_LOG_PAGES;
+        Self { connection, inbox, busy_timeout, expected: 1, groups: 0, most_log_pages, stopping: false }
     }
 
     /// Commits groups until told to stop; then moves the log into the file.
@@ -174,7 +176,7 @@ impl Writer {
 
     fn checkpoint(&self) -> Result<(), StoreError> {
         let pages = |sql| self.connection.query_row(sql, (), |row| row.get::<_, i64>("log"));
-        let long = pages("PRAGMA wal_checkpoint(PASSIVE)").map_err(|error| failure(&error))? > MOST_LOG_PAGES;
+        let long = pages("PRAGMA wal_checkpoint(PASSIVE)").map_err(|error| failure(&error))? > self.most_log_pages;
         if long {
             let patient = |time| self.connection.busy_timeout(time).map_err(|error| failure(&error));
             patient(LOG_PATIENCE)?;

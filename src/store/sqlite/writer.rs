@@ -163,8 +163,8 @@ impl Writer {
         }
     }
 
-    /// SQLite's own checkpoints never wait, so under readers that never pause the log is never begun anew and grows. Now
-    /// and then it is looked at, and when it is too long, commits wait a moment for the readers.
+    /// SQLite's own checkpoints never wait, so under readers that never pause the log is never begun anew and grows.
+    /// Now and then it is looked at, and when it is too long, commits wait a moment for the readers.
     fn bound_log(&self) {
         if !self.groups.is_multiple_of(LOOK_AT_LOG) {
             return;

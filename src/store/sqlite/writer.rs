@@ -107,8 +107,12 @@ impl Writer {
             Err(error) => {
                 self.roll_back();
                 tracing::warn!(%error, batches = batches.len(), "a transaction failed");
+                let cause = match error {
+                    StoreError::Unavailable(cause) => cause,
+                    other => other.to_string(),
+                };
                 for answer in answers {
-                    let _ = answer.send(Err(StoreError::Unavailable(error.to_string())));
+                    let _ = answer.send(Err(StoreError::Unavailable(cause.clone())));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Layer 4: the `Store` port over a small port for engines.
 //!
 //! Each subject has a file with its SQL, written once in the dialect that SQLite and PostgreSQL share. An engine knows
-//! no subject: it reads rows and commits batches. What differs between databases is inside of the engines, nowhere else.
+//! no subject: it reads rows and commits batches. What differs between databases is inside the engines, nowhere else.
 
 mod attempts;
 mod audit;

@@ -9,7 +9,8 @@ mod devices;
 mod engine;
 mod enrollments;
 mod events;
-mod fixtures;
+pub(super) mod fixtures;
+mod hostile;
 mod retention;
 mod sessions;
 mod users;
@@ -49,6 +50,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     events::run(&make).await;
     audit::run(&make).await;
     retention::run(&make).await;
+    hostile::run(&make).await;
 }
 
 /// Hides nothing from an attacker, but plain text from a search through the file, and keeps purposes apart.

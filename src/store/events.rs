@@ -74,4 +74,4 @@ pub(super) const AFTER_OF_SUBJECT: &str = "
 
 pub(super) const UNNUMBERED: &str = "SELECT * FROM events WHERE seq IS NULL ORDER BY id LIMIT $1";
 
-pub(super) const LAST_SEQ: &str = "SELECT COALESCE(MAX(seq), 0) AS last FROM events";
+pub(super) const LAST_SEQ: &str = "SELECT COALESCE(MAX(seq), 0) AS last FROM events WHERE seq IS NOT NULL";

@@ -34,8 +34,9 @@ const ATTEMPTS: &str = "
 /// Only numbered ones, and never the last: its place is the one after which numbering goes on.
 const EVENTS: &str = "
     DELETE FROM events
-    WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events) AND id IN (
-        SELECT id FROM events WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events) ORDER BY time LIMIT $2)";
+    WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events WHERE seq IS NOT NULL) AND id IN (
+        SELECT id FROM events
+        WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events WHERE seq IS NOT NULL) ORDER BY time LIMIT $2)";
 
 const AUDIT: &str = "
     DELETE FROM audit WHERE time < $1 AND id IN (SELECT id FROM audit WHERE time < $1 ORDER BY time LIMIT $2)";

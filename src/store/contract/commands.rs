@@ -1,8 +1,9 @@
 //! The queue.
 
+use super::super::engine::Statement;
 use super::Ground;
 use super::fixtures::{at, command, enroll_all, enrolled, first, id, ids, is_conflict, walk};
-use crate::app::ports::{CommandFilter, Store, Write};
+use crate::app::ports::{CommandFilter, Store, StoreError, Write};
 use crate::domain::action::{Action, Placing, ResetMethod};
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
@@ -11,6 +12,7 @@ use crate::proto::syncml::{Command, Data, Item, LocUri, Meta, Verb};
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     a_command_is_read_as_written(&make().await).await;
+    a_body_opens_for_its_own_command_alone(&make().await).await;
     every_action_is_read_as_written(&make().await).await;
     the_open_queue_is_in_order(&make().await).await;
     offered_commands_can_be_answered(&make().await).await;
@@ -97,6 +99,22 @@ async fn a_command_is_read_as_written(Ground { store, .. }: &Ground) {
     assert!(is_conflict(store.commit(vec![update(&command(3))]).await), "no such command");
     let orphan = QueuedCommand { enrollment_id: id(9), ..command(4) };
     assert!(is_conflict(store.commit(vec![insert(&orphan)]).await), "no such enrollment");
+}
+
+async fn a_body_opens_for_its_own_command_alone(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1]).await;
+    store.commit(vec![insert(&command(1)), insert(&command(2))]).await.unwrap();
+    for (column, sql) in [
+        ("body", "UPDATE commands SET body = (SELECT c.body FROM commands c WHERE c.id = $1) WHERE id = $2"),
+        ("items", "UPDATE commands SET items = (SELECT c.items FROM commands c WHERE c.id = $1) WHERE id = $2"),
+    ] {
+        let params = vec![command(1).id.into(), command(2).id.into()];
+        store.engine.commit(vec![Statement::one(sql, params)]).await.unwrap();
+        let outcome = store.command(id(2)).await;
+        assert!(matches!(&outcome, Err(StoreError::Internal(words)) if words.contains("commands.")), "{column}");
+        store.commit(vec![update(&command(2))]).await.unwrap();
+    }
+    assert_same(&store.command(id(2)).await.unwrap().unwrap(), &command(2));
 }
 
 async fn every_action_is_read_as_written(Ground { store, .. }: &Ground) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::engine::{Engine, Expect, Row, Statement, Value};
+use super::super::engine::{Expect, Row, Statement, Value};
 use super::Ground;
 use crate::app::ports::StoreError;
 

@@ -49,7 +49,7 @@ async fn events_are_numbered_once(Ground { store, .. }: &Ground) {
 }
 
 async fn numbered_events_are_read_in_order(Ground { store, .. }: &Ground) {
-    let about = |number: u128| Event { subject: (number % 2 == 0).then(|| "even".to_owned()), ..event(number) };
+    let about = |number: u128| Event { subject: number.is_multiple_of(2).then(|| "even".to_owned()), ..event(number) };
     store.commit((1..=7).map(|number| Write::AppendEvent(about(number))).collect()).await.unwrap();
     // The order of ids is not the order of places; 7 has none yet.
     let places = [(6, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)];

@@ -243,8 +243,9 @@ CREATE TABLE events (
     subject TEXT,
     time BIGINT NOT NULL,
     data TEXT NOT NULL,
-    seq BIGINT UNIQUE
+    seq BIGINT
 );
+CREATE UNIQUE INDEX events_in_order ON events (seq) WHERE seq IS NOT NULL;
 CREATE INDEX events_of_subject ON events (subject, seq);
 CREATE INDEX events_unnumbered ON events (id) WHERE seq IS NULL;
 CREATE INDEX events_by_age ON events (time);

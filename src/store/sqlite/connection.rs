@@ -20,7 +20,7 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
         return Err(StoreError::Unavailable(format!("the file system allows no write-ahead log (got {mode})")));
     }
     // A commit is answered when it is on the disk. The log keeps its size, because syncing a file that grows costs
-    // several times as much as syncing one that does not; checkpoints never wait for readers (SQLite's own are passive).
+    // several times as much as syncing one that does not; checkpoints wait for no reader (SQLite's own are passive).
     connection
         .execute_batch(
             "PRAGMA synchronous = FULL;

@@ -39,12 +39,14 @@ pub(super) struct Writer {
     /// Batches of the last group: as many are expected again.
     expected: usize,
     groups: u64,
+    most_log_pages: i64,
     stopping: bool,
 }
 
 impl Writer {
     pub(super) fn new(connection: Connection, inbox: Receiver<Message>, busy_timeout: Duration) -> Self {
-        Self { connection, inbox, busy_timeout, expected: 1, groups: 0, stopping: false }
+        let most_log_pages = MOST_LOG_PAGES;
+        Self { connection, inbox, busy_timeout, expected: 1, groups: 0, most_log_pages, stopping: false }
     }
 
     /// Commits groups until told to stop; then moves the log into the file.
@@ -105,8 +107,12 @@ impl Writer {
             Err(error) => {
                 self.roll_back();
                 tracing::warn!(%error, batches = batches.len(), "a transaction failed");
+                let cause = match error {
+                    StoreError::Unavailable(cause) => cause,
+                    other => other.to_string(),
+                };
                 for answer in answers {
-                    let _ = answer.send(Err(StoreError::Unavailable(error.to_string())));
+                    let _ = answer.send(Err(StoreError::Unavailable(cause.clone())));
                 }
             }
         }
@@ -161,8 +167,8 @@ impl Writer {
         }
     }
 
-    /// SQLite's own checkpoints never wait, so under readers that never pause the log is never begun anew and grows. Now
-    /// and then it is looked at, and when it is too long, commits wait a moment for the readers.
+    /// SQLite's own checkpoints never wait, so under readers that never pause the log is never begun anew and grows.
+    /// Now and then it is looked at, and when it is too long, commits wait a moment for the readers.
     fn bound_log(&self) {
         if !self.groups.is_multiple_of(LOOK_AT_LOG) {
             return;
@@ -174,7 +180,7 @@ impl Writer {
 
     fn checkpoint(&self) -> Result<(), StoreError> {
         let pages = |sql| self.connection.query_row(sql, (), |row| row.get::<_, i64>("log"));
-        let long = pages("PRAGMA wal_checkpoint(PASSIVE)").map_err(|error| failure(&error))? > MOST_LOG_PAGES;
+        let long = pages("PRAGMA wal_checkpoint(PASSIVE)").map_err(|error| failure(&error))? > self.most_log_pages;
         if long {
             let patient = |time| self.connection.busy_timeout(time).map_err(|error| failure(&error));
             patient(LOG_PATIENCE)?;

@@ -1,0 +1,151 @@
+//! Query plans: what runs with every message, sweep or page goes through an index.
+
+use super::super::super::{
+    attempts, audit, certificates, commands, devices, enrollments, events, prefixes, retention, sessions, tokens, users,
+};
+use super::*;
+
+/// The steps of SQLite's plan for a statement.
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let rows = statement.raw_query().mapped(|row| row.get("detail"));
+    rows.map(Result::unwrap).collect()
+}
+
+/// Walking a table or an index from its beginning; a sorted index may be walked where a limit ends the walk.
+fn is_scan(step: &str) -> bool {
+    step.starts_with("SCAN") && step != "SCAN CONSTANT ROW"
+}
+
+#[tokio::test]
+async fn hot_queries_look_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = open(&folder).await.unwrap();
+    let connection = Connection::open(path(&folder)).unwrap();
+    let looked_up = [
+        users::FIND,
+        users::FIND_BY_NAME,
+        users::FIND_BY_LOCAL_PART,
+        users::COUNT_DEVICES,
+        tokens::FIND,
+        devices::FIND,
+        devices::LIST_OF_USER,
+        devices::INVENTORY,
+        devices::MISSING_NODES,
+        enrollments::FIND,
+        enrollments::CLAIMING,
+        enrollments::QUIET_SINCE,
+        enrollments::CONVERSATION,
+        certificates::FIND,
+        certificates::FIND_BY_SERIAL,
+        certificates::KEY_OWNER,
+        certificates::OF_ENROLLMENT,
+        certificates::LIST_OF_DEVICE,
+        certificates::REVOKED,
+        commands::FIND,
+        commands::OPEN,
+        commands::OFFERED,
+        commands::OVERDUE,
+        commands::ORPHANED,
+        sessions::FIND,
+        sessions::IDLE,
+        sessions::TRANSCRIPT,
+        sessions::ANSWER,
+        attempts::FIND_OPEN,
+        attempts::LIST_OF_TRACE,
+        events::FIND,
+        events::AFTER,
+        events::AFTER_OF_SUBJECT,
+        events::LAST_SEQ,
+    ];
+    let expired =
+        [Expired::Sessions, Expired::Attempts, Expired::Events, Expired::Audit, Expired::Answers, Expired::Commands];
+    let tables = [
+        Table::Users,
+        Table::Devices,
+        Table::Commands,
+        Table::Sessions,
+        Table::Certificates,
+        Table::Attempts,
+        Table::Tokens,
+    ];
+    let looked_up = looked_up.into_iter().chain(expired.map(retention::sql)).chain(tables.map(prefixes::sql));
+    for sql in looked_up {
+        let plan = plan(&connection, sql);
+        assert!(!plan.iter().any(|step| is_scan(step)), "{sql}\n{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_and_queues_come_sorted_from_their_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = open(&folder).await.unwrap();
+    let connection = Connection::open(path(&folder)).unwrap();
+    let sorted = [
+        users::LIST,
+        tokens::LIST,
+        devices::LIST,
+        certificates::LIST,
+        certificates::REVOKED,
+        commands::OPEN,
+        commands::OVERDUE,
+        commands::LIST,
+        commands::LIST_OF_DEVICE,
+        sessions::LIST,
+        sessions::LIST_OF_DEVICE,
+        sessions::IDLE,
+        attempts::FIND_OPEN,
+        attempts::LIST,
+        attempts::LIST_OF_EMAIL,
+        events::AFTER,
+        events::AFTER_OF_SUBJECT,
+        events::UNNUMBERED,
+        audit::LIST,
+        audit::LIST_OF_OBJECT,
+    ];
+    for sql in sorted {
+        let plan = plan(&connection, sql);
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}\n{plan:#?}");
+    }
+}
+
+/// R-09: the hundred thousand commands that wait behind the first are not touched.
+#[tokio::test]
+async fn a_long_queue_costs_no_more_than_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await.unwrap();
+    let mut writes = enroll(enrolled(1));
+    for number in 1..=10 {
+        writes.push(Write::InsertCommand(Box::new(command(number))));
+    }
+    store.commit(writes).await.unwrap();
+    let copies = "
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+        INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail,
+            priority, alone, body, items, step, offers, retries, expires_at, created_at, created_by, revealed)
+        SELECT 'copy-' || i, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail,
+            90, alone, body, items, step, offers, retries, expires_at, created_at, created_by, revealed
+        FROM n JOIN commands ON commands.id = $1";
+    let batch = vec![Statement { sql: copies, params: vec![id::<()>(1).into()], expect: Expect::Exactly(100_000) }];
+    store.engine.commit(batch).await.unwrap();
+    let connection = Connection::open(path(&folder)).unwrap();
+    let steps = |sql: &str, limit: u32| {
+        let mut statement = connection.prepare(sql).unwrap();
+        for (name, value) in [("$1", id::<()>(1).to_string()), ("$2", limit.to_string()), ("$3", String::new())] {
+            if let Some(place) = statement.parameter_index(name).unwrap() {
+                statement.raw_bind_parameter(place, value).unwrap();
+            }
+        }
+        let mut rows = statement.raw_query();
+        while rows.next().unwrap().is_some() {}
+        drop(rows);
+        statement.get_status(rusqlite::StatementStatus::VmStep)
+    };
+    // The copies do not open, being sealed for another id: nothing of them was read.
+    assert_eq!(store.open_commands(id(1), 10).await.unwrap().len(), 10);
+    assert!(store.offered_commands(id(1), None).await.unwrap().is_empty());
+    assert!(store.overdue_commands(at(0), 10).await.unwrap().is_empty());
+    assert!(steps(commands::OPEN, 10) < 2_000, "{}", steps(commands::OPEN, 10));
+    assert!(steps(commands::OFFERED, 10) < 2_000, "{}", steps(commands::OFFERED, 10));
+    assert!(steps(commands::OVERDUE, 10) < 2_000, "{}", steps(commands::OVERDUE, 10));
+}

@@ -56,7 +56,8 @@ fn a_stranger_is_refused_everywhere() {
     assert!(operations.len() >= 20, "S-09: the document describes every route: {operations:?}");
     for (method, path) in &operations {
         let bare = Request::new(method, path);
-        let with_body = Request { body: b"{\"a\":".to_vec(), ..bare.clone() }.header("Content-Type", "application/json");
+        let with_body =
+            Request { body: b"{\"a\":".to_vec(), ..bare.clone() }.header("Content-Type", "application/json");
         for request in [bare, with_body] {
             assert_stranger(&format!("S-09: {method} {path}"), &as_stranger(server, &request));
         }
@@ -98,9 +99,22 @@ fn a_wrong_token_is_no_token() {
 fn bent_paths_open_nothing() {
     let server = Server::shared();
     let paths = [
-        "//api/v1/users", "/api//v1/users", "/api/v1/users/", "/api/v1/./users", "/api/v1/x/../users", "/api/v1/%2e/users",
-        "/api/v1/users;x=y", "/api/v1;x=y/users", "/API/V1/USERS", "/api/v1/users%2f", "/api/v1/users%00", "/api/v1/users?a=1;b",
-        "/EnrollmentServer/../api/v1/users", "/pki/../api/v1/users", "/api/v1/users#x", "/%61pi/v1/users",
+        "//api/v1/users",
+        "/api//v1/users",
+        "/api/v1/users/",
+        "/api/v1/./users",
+        "/api/v1/x/../users",
+        "/api/v1/%2e/users",
+        "/api/v1/users;x=y",
+        "/api/v1;x=y/users",
+        "/API/V1/USERS",
+        "/api/v1/users%2f",
+        "/api/v1/users%00",
+        "/api/v1/users?a=1;b",
+        "/EnrollmentServer/../api/v1/users",
+        "/pki/../api/v1/users",
+        "/api/v1/users#x",
+        "/%61pi/v1/users",
     ];
     for path in paths {
         let response = as_stranger(server, &Request::get(path));
@@ -108,9 +122,14 @@ fn bent_paths_open_nothing() {
         assert!(!response.text().contains("admin@example.test"), "S-09: {path}");
     }
     let headers = [
-        ("X-Original-URL", "/api/v1/users"), ("X-Rewrite-URL", "/api/v1/users"), ("X-Forwarded-Prefix", "/api/v1"),
-        ("X-HTTP-Method-Override", "GET"), ("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1"),
-        ("X-Forwarded-User", "admin@example.test"), ("Remote-User", "admin@example.test"),
+        ("X-Original-URL", "/api/v1/users"),
+        ("X-Rewrite-URL", "/api/v1/users"),
+        ("X-Forwarded-Prefix", "/api/v1"),
+        ("X-HTTP-Method-Override", "GET"),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Real-IP", "127.0.0.1"),
+        ("X-Forwarded-User", "admin@example.test"),
+        ("Remote-User", "admin@example.test"),
     ];
     for (name, value) in headers {
         for path in ["/api/v1/users", "/EnrollmentServer/Discovery.svc"] {
@@ -166,9 +185,27 @@ fn sql_in_parameters_is_text() {
     let server = Server::shared();
     let api = server.api();
     api.add_user();
-    let hostile = ["%27", "%27--", "%25", "_", "%00", "%22%3B%20DROP%20TABLE%20users%3B", "x%27%20OR%20%271%27=%271", "%F0%9F%92%A9"];
+    let hostile = [
+        "%27",
+        "%27--",
+        "%25",
+        "_",
+        "%00",
+        "%22%3B%20DROP%20TABLE%20users%3B",
+        "x%27%20OR%20%271%27=%271",
+        "%F0%9F%92%A9",
+    ];
     for value in hostile {
-        for path in ["/users?query=", "/devices?query=", "/devices?state=", "/devices?user=", "/devices?limit=", "/users?cursor=", "/events?after=", "/sessions?device="] {
+        for path in [
+            "/users?query=",
+            "/devices?query=",
+            "/devices?state=",
+            "/devices?user=",
+            "/devices?limit=",
+            "/users?cursor=",
+            "/events?after=",
+            "/sessions?device=",
+        ] {
             let response = api.send(Request::get(&format!("{path}{value}")));
             assert!(response.status < 500, "S-20: {path}{value}: {}", response.status);
             soap::check_gives_nothing_away(response.text());
@@ -185,7 +222,14 @@ fn sql_in_parameters_is_text() {
 // covers: S-05
 fn input_errors_are_problem_documents() {
     let api = Server::shared().api();
-    let bodies = [json!({}), json!({"email": 7}), json!({"email": "no at sign"}), json!({"email": ""}), json!([1]), json!({"email": "a@b.test", "unknown": 1})];
+    let bodies = [
+        json!({}),
+        json!({"email": 7}),
+        json!({"email": "no at sign"}),
+        json!({"email": ""}),
+        json!([1]),
+        json!({"email": "a@b.test", "unknown": 1}),
+    ];
     for body in bodies {
         let request = Request::post("/users", body.to_string()).header("Content-Type", "application/json");
         let response = api.send(request);

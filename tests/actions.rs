@@ -42,7 +42,11 @@ fn a_lock_succeeds_on_200_only() {
     assert_eq!(api.action_state(&action), "sent", "M-109: sent is not done");
     device.finish(reply);
     let shown = api.action(&action);
-    assert_eq!((shown["state"].as_str(), shown["status"].to_string().trim_matches('"')), (Some("succeeded"), "200"), "M-109");
+    assert_eq!(
+        (shown["state"].as_str(), shown["status"].to_string().trim_matches('"')),
+        (Some("succeeded"), "200"),
+        "M-109"
+    );
     for kind in ["action.queued", "action.sent", "action.succeeded"] {
         api.wait_for_event(kind, &id);
     }
@@ -98,7 +102,8 @@ fn a_pin_reset_shows_the_pin_once() {
     let action = api.act(&id, &json!({"type": "reset_passcode", "reason": "forgotten"}));
     let reply = device.start_session();
     let sequence = reply.commands.iter().find(|c| c.verb == "Sequence").expect("M-110: a Sequence");
-    let steps: Vec<(&str, bool)> = sequence.children.iter().map(|c| (c.verb.as_str(), c.targets("/LockAndResetPIN"))).collect();
+    let steps: Vec<(&str, bool)> =
+        sequence.children.iter().map(|c| (c.verb.as_str(), c.targets("/LockAndResetPIN"))).collect();
     assert_eq!(steps, [("Exec", true), ("Get", false)], "M-110: {}", sequence.xml);
     assert!(sequence.children[1].targets("/RemoteLock/NewPINValue"), "M-110: {}", sequence.xml);
     device.finish(reply);
@@ -210,7 +215,12 @@ fn a_rename_writes_the_computer_name() {
     let (mut device, id, api) = settled();
     let (action, visit) = carried_out(&mut device, &api, &id, &json!({"type": "rename", "name": "FRONT-DESK-1"}));
     let sent = visit.find("Replace", "/DNSComputerName").expect("7.24");
-    assert_eq!((sent.items[0].format.as_deref(), sent.data()), (Some("chr"), Some("FRONT-DESK-1")), "7.24: {}", sent.xml);
+    assert_eq!(
+        (sent.items[0].format.as_deref(), sent.data()),
+        (Some("chr"), Some("FRONT-DESK-1")),
+        "7.24: {}",
+        sent.xml
+    );
     device.settle();
     assert_eq!(api.action_state(action["id"].as_str().unwrap()), "succeeded");
     for name in ["", "a name with blanks", "far-too-long-for-a-computer", "<x>"] {
@@ -247,7 +257,13 @@ fn orders_that_make_no_sense_are_refused() {
         api.send(Request::post(path, body.to_string()).header("Content-Type", "application/json")).status
     };
     let path = format!("/devices/{id}/actions");
-    for body in [json!({}), json!({"type": "explode"}), json!({"type": "wipe", "variant": "gently"}), json!({"type": 7}), json!([])] {
+    for body in [
+        json!({}),
+        json!({"type": "explode"}),
+        json!({"type": "wipe", "variant": "gently"}),
+        json!({"type": 7}),
+        json!([]),
+    ] {
         let status = send(&path, &body);
         assert!(matches!(status, 400 | 422), "{body}: {status}");
     }
@@ -299,7 +315,9 @@ fn actions_are_audited() {
     let (_, id, api) = settled();
     let action = api.act(&id, &json!({"type": "lock", "reason": "left in a train"}));
     let rows = api.list("/audit?limit=200");
-    let row = rows.iter().find(|r| r.to_string().contains(&action) || (r.to_string().contains(&id) && r.to_string().contains("lock")));
+    let row = rows
+        .iter()
+        .find(|r| r.to_string().contains(&action) || (r.to_string().contains(&id) && r.to_string().contains("lock")));
     let row = row.unwrap_or_else(|| panic!("S-29: no audit row for {action}"));
     assert!(row["actor"].is_string() || row["actor"].is_object(), "S-29: {row}");
     assert!(row["action"].is_string() && row["outcome"].is_string(), "S-29: {row}");

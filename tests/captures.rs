@@ -87,8 +87,10 @@ fn captured_get_policies_requests_are_answered() {
 fn with_password_header(server: &Server, text: &str) -> String {
     let user = server.api().add_user();
     let envelope = Element::parse("a capture", text);
-    let token = username_token(&user.email, &user.password)
-        .replace("<wsse:UsernameToken", &format!(r#"<wsse:UsernameToken xmlns:wsse="{}" xmlns:u="{}""#, soap::SECEXT, soap::UTILITY));
+    let token = username_token(&user.email, &user.password).replace(
+        "<wsse:UsernameToken",
+        &format!(r#"<wsse:UsernameToken xmlns:wsse="{}" xmlns:u="{}""#, soap::SECEXT, soap::UTILITY),
+    );
     let header = format!(r#"<wsse:Security xmlns:wsse="{}">{token}</wsse:Security>"#, soap::SECEXT);
     match envelope.at("Header").child("Security") {
         Some(security) => text.replace(&security.source, &header),
@@ -145,7 +147,8 @@ fn check_issued(capture: &Capture, id: &str, request: &str, response: &Response)
         .filter(|e| e.attribute("name") == Some("EncodedCertificate"))
         .filter_map(|e| e.attribute("value"))
         .collect();
-    let decoded: Vec<Vec<u8>> = values.iter().map(|v| base64::engine::general_purpose::STANDARD.decode(v).unwrap()).collect();
+    let decoded: Vec<Vec<u8>> =
+        values.iter().map(|v| base64::engine::general_purpose::STANDARD.decode(v).unwrap()).collect();
     let [root, issuing, leaf] = decoded.try_into().expect("E-77: three certificates");
     certificate::Chain { root, issuing, leaf }.check(&csr::public_key_of(request));
 }

@@ -158,7 +158,8 @@ fn the_children_of_an_interior_node_are_told_apart() {
 // covers: M-78, M-79
 fn markup_in_results_is_kept_and_cdata_flattened() {
     let (mut device, id, api) = settled();
-    let markup = r#"<CSPVersions xmlns=""><CSP Node="./DevDetail" Version="1.1"/><Other>a &amp; b</Other></CSPVersions>"#;
+    let markup =
+        r#"<CSPVersions xmlns=""><CSP Node="./DevDetail" Version="1.1"/><Other>a &amp; b</Other></CSPVersions>"#;
     device.csp.rule("Get", "/Markup", Answer::Markup(markup.to_owned()));
     let data = read(&mut device, &api, &id, &format!("{NODE}/Markup"))["data"].as_str().unwrap().to_owned();
     assert!(data.contains("<CSP ") && data.contains(r#"Node="./DevDetail""#) && data.contains("&amp;"), "M-78: {data}");
@@ -176,8 +177,16 @@ fn hostile_results_are_text() {
     let (mut device, id, api) = settled();
     let long = "x".repeat(1024 * 1024);
     let values = [
-        "<script>alert(1)</script>", "=HYPERLINK(\"http://x\")", "{{7*7}}${7*7}", "\u{1b}[31mred", "a\u{202e}b",
-        "line\nbreak\r\n", "'; DROP TABLE devices; --", "]]>", "&lt;once&gt;", &long,
+        "<script>alert(1)</script>",
+        "=HYPERLINK(\"http://x\")",
+        "{{7*7}}${7*7}",
+        "\u{1b}[31mred",
+        "a\u{202e}b",
+        "line\nbreak\r\n",
+        "'; DROP TABLE devices; --",
+        "]]>",
+        "&lt;once&gt;",
+        &long,
     ];
     for (n, value) in values.iter().filter(|v| !v.contains('\u{1b}')).enumerate() {
         let uri = format!("{NODE}/Hostile{n}");
@@ -220,7 +229,10 @@ fn what_windows_cannot_do_is_refused_on_entry() {
         ("M-92: an empty segment", get("./Vendor//X")),
         ("M-92: a dot segment", get("./Vendor/./X")),
         ("Copy is not for Windows", command("Copy", 1, &node)),
-        ("a Status is no command", command("Status", 1, "<MsgRef>1</MsgRef><CmdRef>1</CmdRef><Cmd>Get</Cmd><Data>200</Data>")),
+        (
+            "a Status is no command",
+            command("Status", 1, "<MsgRef>1</MsgRef><CmdRef>1</CmdRef><Cmd>Get</Cmd><Data>200</Data>"),
+        ),
         ("no Item", command("Replace", 1, "")),
         ("not XML", "<Replace>".to_owned()),
         ("nothing", String::new()),
@@ -232,7 +244,8 @@ fn what_windows_cannot_do_is_refused_on_entry() {
         let kind = response.header("content-type").unwrap_or_default();
         assert!(kind.starts_with("application/problem+json"), "{name}: {kind}");
     }
-    let wrong_type = api.send(Request::post(&format!("/devices/{id}/commands"), replace("X", "1")).header("Content-Type", "text/html"));
+    let wrong_type = api
+        .send(Request::post(&format!("/devices/{id}/commands"), replace("X", "1")).header("Content-Type", "text/html"));
     wrong_type.expect_status("the body is SyncML", 415);
     assert!(device.check_in().is_quiet(), "nothing of it reaches the device");
 }
@@ -241,7 +254,8 @@ fn what_windows_cannot_do_is_refused_on_entry() {
 // covers: M-87
 fn a_failed_atomic_shows_which_child_failed() {
     let (mut device, id, api) = settled();
-    let children: String = (2..5).map(|n| command("Replace", n, &item(&format!("{NODE}/Part{n}"), "int", "1"))).collect();
+    let children: String =
+        (2..5).map(|n| command("Replace", n, &item(&format!("{NODE}/Part{n}"), "int", "1"))).collect();
     let atomic = api.command(&id, &command("Atomic", 1, &children));
     device.csp.rule("Replace", "/Part3", Answer::Failed(500, "0x80070057"));
     let reply = device.start_session();
@@ -250,7 +264,8 @@ fn a_failed_atomic_shows_which_child_failed() {
     let shown = api.command_document(&atomic);
     assert_eq!(shown["state"], "failed", "M-87: {shown}");
     let items = shown["items"].as_array().unwrap();
-    let part = |n: u32| items.iter().find(|i| i["loc_uri"] == format!("{NODE}/Part{n}")).unwrap_or_else(|| panic!("{shown}"));
+    let part =
+        |n: u32| items.iter().find(|i| i["loc_uri"] == format!("{NODE}/Part{n}")).unwrap_or_else(|| panic!("{shown}"));
     assert_eq!((status(part(2)), status(part(3)), status(part(4))), ("216".into(), "500".into(), "216".into()), "M-87");
     assert!(part(3).to_string().contains("0x80070057"), "M-89: {shown}");
     assert!(device.check_in().is_quiet(), "M-87: a refused Atomic is not sent again");
@@ -262,7 +277,8 @@ fn an_atomic_without_a_status_of_its_own_is_decided_by_its_children() {
     let (mut device, id, api) = settled();
     device.style.container_status = false;
     let atomic = |name: &str| {
-        let children: String = (2..4).map(|n| command("Replace", n, &item(&format!("{NODE}/{name}{n}"), "int", "1"))).collect();
+        let children: String =
+            (2..4).map(|n| command("Replace", n, &item(&format!("{NODE}/{name}{n}"), "int", "1"))).collect();
         api.command(&id, &command("Atomic", 1, &children))
     };
     let good = atomic("Good");
@@ -293,8 +309,14 @@ fn values_arrive_as_they_were_given() {
     let values = [
         "</Data></Item></Replace><Exec><CmdID>9</CmdID><Item><Target><LocURI>./Device/Vendor/MSFT/RemoteWipe/doWipe</LocURI></Target></Item></Exec>",
         "<enabled/><data id=\"RingName\" value=\"broad\"/>",
-        "]]>", "a & b &amp; c", "\"quotes\" and 'apostrophes'", "one\u{f000}two\u{f000}three", "tab\there", "ümläut 日本 🖥",
-        "  blanks around  ", "<?xml version=\"1.0\"?><WLANProfile xmlns=\"http://x\"><name>a &lt; b</name></WLANProfile>",
+        "]]>",
+        "a & b &amp; c",
+        "\"quotes\" and 'apostrophes'",
+        "one\u{f000}two\u{f000}three",
+        "tab\there",
+        "ümläut 日本 🖥",
+        "  blanks around  ",
+        "<?xml version=\"1.0\"?><WLANProfile xmlns=\"http://x\"><name>a &lt; b</name></WLANProfile>",
     ];
     for (n, value) in values.iter().enumerate() {
         let name = format!("Literal{n}");
@@ -306,12 +328,17 @@ fn values_arrive_as_they_were_given() {
     let nested = command(
         "Replace",
         1,
-        &format!("<Item><Target><LocURI>{NODE}/Nested</LocURI></Target><Data><MsiInstallJob id=\"{{x}}\"><a/></MsiInstallJob></Data></Item>"),
+        &format!(
+            "<Item><Target><LocURI>{NODE}/Nested</LocURI></Target><Data><MsiInstallJob id=\"{{x}}\"><a/></MsiInstallJob></Data></Item>"
+        ),
     );
     api.command(&id, &nested);
     device.settle();
     let arrived = device.csp.value(&format!("{NODE}/Nested")).unwrap_or_default();
-    assert!(arrived.contains("<MsiInstallJob") && arrived.contains("id=\"{x}\""), "M-93: elements become escaped text: {arrived:?}");
+    assert!(
+        arrived.contains("<MsiInstallJob") && arrived.contains("id=\"{x}\""),
+        "M-93: elements become escaped text: {arrived:?}"
+    );
 }
 
 #[test]
@@ -330,8 +357,17 @@ fn characters_that_xml_cannot_carry_are_refused_on_entry() {
 fn unknown_codes_fall_back_to_their_class() {
     let (mut device, id, api) = settled();
     let cases = [
-        (200, "succeeded"), (201, "succeeded"), (202, "succeeded"), (299, "succeeded"), (300, "failed"), (403, "failed"),
-        (409, "failed"), (425, "failed"), (499, "failed"), (500, "failed"), (599, "failed"),
+        (200, "succeeded"),
+        (201, "succeeded"),
+        (202, "succeeded"),
+        (299, "succeeded"),
+        (300, "failed"),
+        (403, "failed"),
+        (409, "failed"),
+        (425, "failed"),
+        (499, "failed"),
+        (500, "failed"),
+        (599, "failed"),
     ];
     let mut commands = Vec::new();
     for (code, _) in cases {
@@ -388,7 +424,8 @@ fn answer_items(device: &FakeDevice, reply: &Reply, absent: &str) -> Message {
 fn a_get_of_several_items_keeps_each_answer() {
     let (mut device, id, api) = settled();
     let uris = ["./DevInfo/Man", "./DevInfo/Nothing", "./DevInfo/Mod"];
-    let items: String = uris.iter().map(|uri| format!("<Item><Target><LocURI>{uri}</LocURI></Target></Item>")).collect();
+    let items: String =
+        uris.iter().map(|uri| format!("<Item><Target><LocURI>{uri}</LocURI></Target></Item>")).collect();
     let get = api.command(&id, &command("Get", 1, &items));
     let reply = device.start_session();
     if reply.commands.iter().any(|c| c.items.len() > 1) {
@@ -402,10 +439,13 @@ fn a_get_of_several_items_keeps_each_answer() {
     assert_eq!(shown["state"], "succeeded", "M-132: {shown}");
     let codes: Vec<String> = uris
         .iter()
-        .map(|uri| shown["items"].as_array().unwrap().iter().find(|i| i["loc_uri"] == *uri).map(status).unwrap_or_default())
+        .map(|uri| {
+            shown["items"].as_array().unwrap().iter().find(|i| i["loc_uri"] == *uri).map(status).unwrap_or_default()
+        })
         .collect();
     assert_eq!(codes, ["200", "404", "200"], "M-132: {shown}");
-    let data = |uri: &str| shown["items"].as_array().unwrap().iter().find(|i| i["loc_uri"] == uri).unwrap()["data"].clone();
+    let data =
+        |uri: &str| shown["items"].as_array().unwrap().iter().find(|i| i["loc_uri"] == uri).unwrap()["data"].clone();
     assert!(data("./DevInfo/Man").is_string() && data("./DevInfo/Nothing").is_null(), "M-132: {shown}");
 }
 
@@ -415,8 +455,16 @@ fn the_first_session_takes_the_inventory() {
     let server = Server::shared();
     let (mut device, _) = FakeDevice::new(server);
     let visit = device.check_in();
-    let asked: Vec<String> = visit.commands().iter().filter(|c| c.verb == "Get").map(|c| c.uri().to_lowercase()).collect();
-    for node in ["./devdetail/swv", "./devdetail/hwv", "./devdetail/oem", "/totalram", "/securebootstate", "/maxsyncapplicationversion"] {
+    let asked: Vec<String> =
+        visit.commands().iter().filter(|c| c.verb == "Get").map(|c| c.uri().to_lowercase()).collect();
+    for node in [
+        "./devdetail/swv",
+        "./devdetail/hwv",
+        "./devdetail/oem",
+        "/totalram",
+        "/securebootstate",
+        "/maxsyncapplicationversion",
+    ] {
         assert!(asked.iter().any(|uri| uri.ends_with(node)), "7.10: {node} is not asked for: {asked:?}");
     }
     let provider = device.provisioned.provider_id.clone();
@@ -466,7 +514,12 @@ fn a_queued_command_is_sent_with_its_format() {
     api.command(&id, &command("Add", 1, node));
     let reply = device.start_session();
     let sent = reply.expect("Add", "/Node").clone();
-    assert_eq!((sent.items[0].format.as_deref(), sent.data()), (Some("node"), None), "2.5: no Data at all: {}", sent.xml);
+    assert_eq!(
+        (sent.items[0].format.as_deref(), sent.data()),
+        (Some("node"), None),
+        "2.5: no Data at all: {}",
+        sent.xml
+    );
 }
 
 #[test]

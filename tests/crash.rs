@@ -251,7 +251,11 @@ fn session_numbers_that_begin_again_do_no_harm() {
     let mut message: Message = again.open_as("1");
     again.fill_package_one(&mut message);
     let reply = again.exchange(&message);
-    assert!(!reply.commands.is_empty(), "a new enrollment begins with an inventory, whatever its numbers: {}", reply.xml);
+    assert!(
+        !reply.commands.is_empty(),
+        "a new enrollment begins with an inventory, whatever its numbers: {}",
+        reply.xml
+    );
     again.finish(reply);
     let old = device.package_one().xml();
     device.post(old).expect_status("E-67", 403);

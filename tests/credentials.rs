@@ -70,11 +70,7 @@ fn wrong_and_missing_credentials_differ() {
 fn the_password_type_may_be_spelled_in_several_ways() {
     let server = Server::start();
     let user = server.api().add_user();
-    let spellings = [
-        format!(r#" wsse:Type="{PASSWORD_TEXT}""#),
-        format!(r#" Type="{PASSWORD_TEXT}""#),
-        String::new(),
-    ];
+    let spellings = [format!(r#" wsse:Type="{PASSWORD_TEXT}""#), format!(r#" Type="{PASSWORD_TEXT}""#), String::new()];
     for attributes in spellings {
         granted(&server, &Soap::get_policies(&username_token_with(&user.email, &user.password, &attributes)));
     }
@@ -138,9 +134,11 @@ fn credentials_stand_exactly_once_at_their_place() {
     for (name, soap) in cases {
         assert_eq!(refused(&server, &soap).subcode, "a:InvalidSecurity", "E-139, S-06: {name}");
     }
-    let in_the_body = Soap { headers: String::new(), body: format!("{}{good}", policies(&user).body), ..policies(&user) };
+    let in_the_body =
+        Soap { headers: String::new(), body: format!("{}{good}", policies(&user).body), ..policies(&user) };
     refused(&server, &in_the_body);
-    let signature = format!(r#"{good}<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo/></ds:Signature>"#);
+    let signature =
+        format!(r#"{good}<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo/></ds:Signature>"#);
     assert_eq!(refused(&server, &security(&signature)).subcode, "a:InvalidSecurity", "S-06: an XML signature");
     granted(&server, &policies(&user));
 }
@@ -152,7 +150,10 @@ fn a_security_header_behind_the_body_does_not_count() {
     let user = server.api().add_user();
     let soap = policies(&user);
     let header = soap::security(&username_token(&user.email, &user.password));
-    let moved = soap.xml().replace(&header, "").replace("</s:Envelope>", &format!("<s:Header>{header}</s:Header></s:Envelope>"));
+    let moved = soap
+        .xml()
+        .replace(&header, "")
+        .replace("</s:Envelope>", &format!("<s:Header>{header}</s:Header></s:Envelope>"));
     let response = server.web(&soap::post(Operation::GetPolicies.path(), moved));
     assert!(matches!(response.status, 400 | 500), "S-06: {}", response.status);
     assert!(!response.text().contains("GetPoliciesResponse xmlns"), "S-06: {}", response.text());

@@ -49,7 +49,9 @@ fn the_probe_gets_an_empty_answer() {
 #[test]
 // covers: E-02
 fn the_discovery_path_is_found_in_any_letter_case() {
-    for path in ["/enrollmentserver/discovery.svc", "/EnrollmentServer/Discovery.SVC", "/ENROLLMENTSERVER/DISCOVERY.SVC"] {
+    for path in
+        ["/enrollmentserver/discovery.svc", "/EnrollmentServer/Discovery.SVC", "/ENROLLMENTSERVER/DISCOVERY.SVC"]
+    {
         Server::shared().web(&Request::get(path)).expect_status("E-02", 200);
         let soap = discover("ada@example.test");
         soap.accepted(&Server::shared().web(&post(path, soap.xml())));
@@ -166,8 +168,13 @@ fn the_device_host_speaks_http_1_1_only() {
 fn usual_content_types_are_processed() {
     let soap = discover("ada@example.test");
     let kinds = [
-        "application/soap+xml", "application/soap+xml; charset=utf-8", "application/soap+xml;charset=UTF-8; action=\"x\"",
-        "Application/SOAP+XML", "text/xml", "text/xml; charset=utf-8", "application/xml",
+        "application/soap+xml",
+        "application/soap+xml; charset=utf-8",
+        "application/soap+xml;charset=UTF-8; action=\"x\"",
+        "Application/SOAP+XML",
+        "text/xml",
+        "text/xml; charset=utf-8",
+        "application/xml",
     ];
     for kind in kinds {
         let request = Request::post(PATH, soap.xml()).header("Content-Type", kind);
@@ -192,9 +199,13 @@ fn prefixes_do_not_matter() {
     let soap = discover("ada@example.test");
     let other = soap
         .xml()
-        .replace("<s:", "<env:").replace("</s:", "</env:").replace("xmlns:s=", "xmlns:env=")
+        .replace("<s:", "<env:")
+        .replace("</s:", "</env:")
+        .replace("xmlns:s=", "xmlns:env=")
         .replace("s:mustUnderstand", "env:mustUnderstand")
-        .replace("<a:", "<wsa:").replace("</a:", "</wsa:").replace("xmlns:a=", "xmlns:wsa=");
+        .replace("<a:", "<wsa:")
+        .replace("</a:", "</wsa:")
+        .replace("xmlns:a=", "xmlns:wsa=");
     let as_default = format!(
         r#"<Envelope xmlns="{}"><Header><Action xmlns="{a}">{}</Action><MessageID xmlns="{a}">{}</MessageID></Header><Body><d:Discover xmlns:d="{DISCOVERY}"><d:request><d:EmailAddress>ada@example.test</d:EmailAddress><d:RequestVersion>6.0</d:RequestVersion><d:DeviceType>CIMClient_Windows</d:DeviceType><d:ApplicationVersion>10.0.22621.3155</d:ApplicationVersion><d:OSEdition>48</d:OSEdition><d:AuthPolicies><d:AuthPolicy>OnPremise</d:AuthPolicy><d:AuthPolicy>Federated</d:AuthPolicy></d:AuthPolicies></d:request></d:Discover></Body></Envelope>"#,
         soap::SOAP,
@@ -217,8 +228,12 @@ fn prefixes_of_the_security_header_do_not_matter() {
     let soap = Soap::get_policies(&username_token(&user.email, &user.password));
     let other = soap
         .xml()
-        .replace("<wsse:", "<ns2:").replace("</wsse:", "</ns2:").replace("xmlns:wsse=", "xmlns:ns2=")
-        .replace(" wsse:Type", " ns2:Type").replace("xmlns:u=", "xmlns:ns3=").replace(" u:Id", " ns3:Id");
+        .replace("<wsse:", "<ns2:")
+        .replace("</wsse:", "</ns2:")
+        .replace("xmlns:wsse=", "xmlns:ns2=")
+        .replace(" wsse:Type", " ns2:Type")
+        .replace("xmlns:u=", "xmlns:ns3=")
+        .replace(" u:Id", " ns3:Id");
     soap.accepted(&server.web(&post(Operation::GetPolicies.path(), other)));
 }
 
@@ -229,8 +244,10 @@ fn white_space_around_texts_is_trimmed() {
     let padded = Soap { action: format!("\r\n   {}\n\t", soap.action), ..soap.clone() };
     let spaced = padded
         .xml()
-        .replace("<EmailAddress>", "<EmailAddress>\n  ").replace("</RequestVersion>", " \n</RequestVersion>")
-        .replace("<AuthPolicy>", "<AuthPolicy>\n").replace("</AuthPolicy>", "\n</AuthPolicy>");
+        .replace("<EmailAddress>", "<EmailAddress>\n  ")
+        .replace("</RequestVersion>", " \n</RequestVersion>")
+        .replace("<AuthPolicy>", "<AuthPolicy>\n")
+        .replace("</AuthPolicy>", "\n</AuthPolicy>");
     let answer = soap.accepted(&Server::shared().web(&post(PATH, spaced)));
     assert_eq!(answer.at("DiscoverResult").source, discovered(&soap).source, "E-11");
     soap.accepted(&Server::shared().web(&post(PATH, format!(" \n\t{}\n", soap.xml()))));
@@ -355,7 +372,8 @@ fn a_policy_that_cannot_be_served_is_a_fault() {
 #[test]
 // covers: E-27, E-28
 fn the_version_is_the_lower_of_the_two() {
-    let answered = |version: &str| discovered(&with_version(version)).child("EnrollmentVersion").map(|e| e.text.clone());
+    let answered =
+        |version: &str| discovered(&with_version(version)).child("EnrollmentVersion").map(|e| e.text.clone());
     assert_eq!(answered("2.0"), None, "E-27");
     assert_eq!(answered("1.0"), None, "E-27");
     assert_eq!(answered("3.0").as_deref(), Some("3.0"), "E-27, E-28");
@@ -373,7 +391,8 @@ fn no_version_is_refused() {
     for version in ["9.0", "12.5", "", "new", "6,0", "-1", "99999999999999999999.0"] {
         discovered(&with_version(version));
     }
-    let without = "<EmailAddress>a@example.test</EmailAddress><AuthPolicies><AuthPolicy>OnPremise</AuthPolicy></AuthPolicies>";
+    let without =
+        "<EmailAddress>a@example.test</EmailAddress><AuthPolicies><AuthPolicy>OnPremise</AuthPolicy></AuthPolicies>";
     assert!(discovered(&discover_with(without)).child("EnrollmentVersion").is_none(), "E-144");
     assert!(discovered(&with_version("new")).child("EnrollmentVersion").is_none(), "E-144");
 }
@@ -415,7 +434,8 @@ fn the_web_host_speaks_both_versions_and_asks_for_no_certificate() {
 fn a_body_above_the_limit_is_refused_unread() {
     let big = format!("<!-- {} -->{}", "x".repeat(2 * 1024 * 1024), discover("ada@example.test").xml());
     Server::shared().web(&post(PATH, big)).expect_status("E-17", 413);
-    let announced = Request::post(PATH, "<a/>").header("Content-Type", CONTENT_TYPE).header("Content-Length", "99999999999");
+    let announced =
+        Request::post(PATH, "<a/>").header("Content-Type", CONTENT_TYPE).header("Content-Length", "99999999999");
     Server::shared().web(&announced).expect_status("E-17: by its announced length alone", 413);
     let chunked = chunked_request(3 * 1024 * 1024);
     let response = Server::shared().web_connection().send_bytes(&chunked, false).unwrap();
@@ -507,7 +527,8 @@ fn wrong_methods_and_types_are_refused() {
             assert!(response.header("allow").is_some_and(|a| a.contains("POST")), "E-141: Allow");
         }
     }
-    for kind in ["application/json", "application/x-www-form-urlencoded", "text/plain", "application/vnd.syncml.dm+xml"] {
+    for kind in ["application/json", "application/x-www-form-urlencoded", "text/plain", "application/vnd.syncml.dm+xml"]
+    {
         let request = Request::post(PATH, body.clone()).header("Content-Type", kind);
         server.web(&request).expect_status(&format!("E-141: {kind}"), 415);
     }
@@ -554,7 +575,8 @@ fn a_wrong_action_or_body_is_a_message_format_fault() {
         let fault = check_fault(Operation::Discover, Some(&soap.message_id), &send(&soap));
         fault.is("E-105", "s:MessageFormat", None);
     }
-    let doubled = [("</s:Body>", "</s:Body><s:Body/>"), ("</a:MessageID>", "</a:MessageID><a:MessageID>x</a:MessageID>")];
+    let doubled =
+        [("</s:Body>", "</s:Body><s:Body/>"), ("</a:MessageID>", "</a:MessageID><a:MessageID>x</a:MessageID>")];
     for (once_only, twice) in doubled {
         let response = Server::shared().web(&post(PATH, good.xml().replace(once_only, twice)));
         assert_eq!(response.status, 500, "E-139: {twice}");

@@ -39,7 +39,8 @@ fn requests_of_every_known_shape_are_accepted() {
 fn issued(document: &str) -> Vec<u8> {
     use base64::Engine;
     let root = Element::parse("the document", document);
-    let encoded: Vec<_> = root.walk().into_iter().filter(|e| e.attribute("name") == Some("EncodedCertificate")).collect();
+    let encoded: Vec<_> =
+        root.walk().into_iter().filter(|e| e.attribute("name") == Some("EncodedCertificate")).collect();
     let value = encoded[2].attribute("value").unwrap();
     base64::engine::general_purpose::STANDARD.decode(value).unwrap()
 }
@@ -107,10 +108,12 @@ fn the_body_may_use_default_namespaces() {
     let body = attempt.body().xml();
     let body = body
         .replacen("<wst:RequestSecurityToken>", &format!("<RequestSecurityToken xmlns=\"{}\">", soap::TRUST), 1)
-        .replace("<wst:", "<").replace("</wst:", "</")
+        .replace("<wst:", "<")
+        .replace("</wst:", "</")
         .replace("<wsse:BinarySecurityToken", &format!("<BinarySecurityToken xmlns=\"{}\"", soap::SECEXT))
         .replace("</wsse:BinarySecurityToken", "</BinarySecurityToken")
-        .replace("<ac:", "<").replace("</ac:", "</");
+        .replace("<ac:", "<")
+        .replace("</ac:", "</");
     accepted(server, &Soap::rst(&attempt.credentials, body));
 }
 
@@ -206,7 +209,8 @@ fn a_request_decides_the_public_key_and_nothing_else() {
     let server = Server::shared();
     let user = server.api().add_user();
     let mut attempt = Attempt::new(server, &user);
-    let any_eku = der::sequence(&[&der::oid("2.5.29.37.0"), &der::oid("1.3.6.1.5.5.7.3.1"), &der::oid("1.3.6.1.4.1.311.20.2.2")]);
+    let any_eku =
+        der::sequence(&[&der::oid("2.5.29.37.0"), &der::oid("1.3.6.1.5.5.7.3.1"), &der::oid("1.3.6.1.4.1.311.20.2.2")]);
     let names = der::sequence(&[&der::tlv(0x82, b"admin.example.test"), &der::tlv(0x81, b"admin@example.test")]);
     let sid = der::octet_string(b"S-1-5-21-1-2-3-500");
     let shape = Csr {
@@ -299,7 +303,9 @@ fn booleans_are_read_in_every_spelling() {
 // covers: E-66
 fn any_device_id_will_do() {
     let server = Server::shared();
-    for id in ["00112233-4455-6677-8899-AABBCCDDEEFF", "", "None", "short", "urn:uuid:CE9DF168-3B6A-5099-83CB-A49FC6613F9D"] {
+    for id in
+        ["00112233-4455-6677-8899-AABBCCDDEEFF", "", "None", "short", "urn:uuid:CE9DF168-3B6A-5099-83CB-A49FC6613F9D"]
+    {
         let user = server.api().add_user();
         let profile = Profile { device_id: id.to_owned(), ..Profile::new() };
         let device = Attempt::of(server, &user, profile).enroll(server, Some(&user.email));
@@ -470,7 +476,8 @@ fn a_wipe_that_was_sent_is_not_repeated_to_the_next_enrollment() {
 fn a_desktop_that_claims_oobe_gets_no_status_page() {
     let (mut device, _) = FakeDevice::new(Server::shared());
     let visit = device.check_in();
-    let pages: Vec<&str> = visit.replies.iter().flat_map(|r| r.uris()).filter(|u| u.contains("FirstSyncStatus")).collect();
+    let pages: Vec<&str> =
+        visit.replies.iter().flat_map(|r| r.uris()).filter(|u| u.contains("FirstSyncStatus")).collect();
     assert!(pages.is_empty(), "E-140: {pages:?}");
 }
 
@@ -479,7 +486,14 @@ fn a_desktop_that_claims_oobe_gets_no_status_page() {
 fn hostile_names_are_kept_as_text() {
     let server = Server::shared();
     let api = server.api();
-    let names = ["'; DROP TABLE devices; --", "50% _ off", "<script>alert(1)</script>", "=HYPERLINK(\"x\")", "a\u{202e}b", "{{7*7}}${7*7}"];
+    let names = [
+        "'; DROP TABLE devices; --",
+        "50% _ off",
+        "<script>alert(1)</script>",
+        "=HYPERLINK(\"x\")",
+        "a\u{202e}b",
+        "{{7*7}}${7*7}",
+    ];
     for name in names {
         let user = api.add_user();
         let profile = Profile { device_name: name.to_owned(), ..Profile::new() };
@@ -504,7 +518,10 @@ fn attempts_are_written_down() {
     let entries: Vec<&Value> = entries.iter().filter(of_user).collect();
     let succeeded = entries.iter().find(|e| e["outcome"] == "succeeded").expect("the good attempt is there");
     assert_eq!(succeeded["enrollment_id"], device.document(&server)["enrollment_id"], "{succeeded}");
-    assert_eq!((&succeeded["phase"], &succeeded["device_name"]), (&json!("enroll"), &json!(device.profile.device_name)));
+    assert_eq!(
+        (&succeeded["phase"], &succeeded["device_name"]),
+        (&json!("enroll"), &json!(device.profile.device_name))
+    );
     let failed = entries.iter().find(|e| e["outcome"] == "failed").expect("the refused attempt is there");
     assert_eq!(failed["trace_id"], trace_id.as_str(), "E-108: {failed}");
     assert!(server.log().contains(&trace_id), "E-108: the trace id is in the log");

@@ -58,8 +58,13 @@ fn faults_have_one_form() {
     for soap in faulty {
         let fault = soap.refused(&server.web(&soap.request()));
         let known = [
-            "s:MessageFormat", "s:Authentication", "s:Authorization", "s:CertificateRequest", "s:EnrollmentServer",
-            "a:InternalServiceFault", "a:InvalidSecurity",
+            "s:MessageFormat",
+            "s:Authentication",
+            "s:Authorization",
+            "s:CertificateRequest",
+            "s:EnrollmentServer",
+            "a:InternalServiceFault",
+            "a:InvalidSecurity",
         ];
         assert!(known.contains(&fault.subcode.as_str()), "E-106: {fault:?}");
         assert!(!fault.reason.trim().is_empty(), "E-106: a reason in words");
@@ -116,7 +121,8 @@ fn credentials_are_checked_before_the_certificate_request() {
 // covers: E-109
 fn paths_that_do_not_exist_say_nothing() {
     let server = Server::shared();
-    for path in ["/EnrollmentServer/", "/EnrollmentServer/Renew.svc", "/ManagementServer/MDM.svc", "/nothing", "/pki/"] {
+    for path in ["/EnrollmentServer/", "/EnrollmentServer/Renew.svc", "/ManagementServer/MDM.svc", "/nothing", "/pki/"]
+    {
         for request in [Request::get(path), soap::post(path, discover("a@example.test").xml())] {
             let response = server.web(&request);
             assert!(matches!(response.status, 403..=405), "{path}: {}", response.status);
@@ -128,5 +134,9 @@ fn paths_that_do_not_exist_say_nothing() {
         &server.tls().config(),
         &soap::post(Operation::Discover.path(), discover("a@example.test").xml()),
     );
-    assert!(matches!(at_device_host.status, 403 | 404), "enrollment is on the web host only: {}", at_device_host.status);
+    assert!(
+        matches!(at_device_host.status, 403 | 404),
+        "enrollment is on the web host only: {}",
+        at_device_host.status
+    );
 }

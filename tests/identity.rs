@@ -32,7 +32,8 @@ fn assert_forbidden(item: &str, response: &Response) {
 fn assert_refused(item: &str, device: &mut FakeDevice, tls: &Tls) {
     let message = device.package_one().xml();
     let request = device.request(message);
-    let answer = Connection::open(&Address::of(device.management_url()), &tls.config()).and_then(|mut c| c.send(&request));
+    let answer =
+        Connection::open(&Address::of(device.management_url()), &tls.config()).and_then(|mut c| c.send(&request));
     if let Ok(response) = answer {
         assert_forbidden(item, &response);
     }
@@ -304,7 +305,8 @@ fn a_device_certificate_opens_nothing_else() {
         assert!(matches!(response.status, 403 | 404), "S-24: at the device host: {}", response.status);
     }
     let created = server.api().with_token(None).send(
-        Request::post("/users", json!({"email": "x@example.test"}).to_string()).header("Content-Type", "application/json"),
+        Request::post("/users", json!({"email": "x@example.test"}).to_string())
+            .header("Content-Type", "application/json"),
     );
     created.expect_status("S-09", 401);
 }

@@ -30,7 +30,9 @@ fn package_one() -> Message {
 /// A good answer to package 1, with a Get and a Replace.
 fn good_reply() -> String {
     let status = |id: u32, cmd_ref: u32, cmd: &str| {
-        format!("<Status><CmdID>{id}</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>{cmd}</Cmd><Data>200</Data></Status>")
+        format!(
+            "<Status><CmdID>{id}</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>{cmd}</Cmd><Data>200</Data></Status>"
+        )
     };
     format!(
         concat!(
@@ -51,10 +53,8 @@ fn good_reply() -> String {
 }
 
 fn response(kind: &str, body: &str) -> Response {
-    let headers = vec![
-        ("Content-Type".to_owned(), kind.to_owned()),
-        ("Content-Length".to_owned(), body.len().to_string()),
-    ];
+    let headers =
+        vec![("Content-Type".to_owned(), kind.to_owned()), ("Content-Length".to_owned(), body.len().to_string())];
     Response { status: 200, headers, body: body.as_bytes().to_vec() }
 }
 
@@ -144,8 +144,13 @@ fn the_reply_checker_knows_what_may_stand_together() {
     let wipe = "<Exec><CmdID>w</CmdID><Item><Target><LocURI>./Device/Vendor/MSFT/RemoteWipe/doWipe</LocURI></Target></Item></Exec>";
     assert!(refuses(|| drop(judge(&good.replace("<Final/>", &format!("{wipe}<Final/>"))))), "a wipe among others");
     let item = "<Item><Target><LocURI>./a</LocURI></Target></Item>";
-    let atomic = format!("<Atomic><CmdID>a</CmdID><Add><CmdID>b</CmdID>{item}</Add><Replace><CmdID>c</CmdID>{item}</Replace></Atomic>");
-    assert!(refuses(|| drop(judge(&good.replace("<Final/>", &format!("{atomic}<Final/>"))))), "Add and Replace of one node");
+    let atomic = format!(
+        "<Atomic><CmdID>a</CmdID><Add><CmdID>b</CmdID>{item}</Add><Replace><CmdID>c</CmdID>{item}</Replace></Atomic>"
+    );
+    assert!(
+        refuses(|| drop(judge(&good.replace("<Final/>", &format!("{atomic}<Final/>"))))),
+        "Add and Replace of one node"
+    );
     let nested = format!("<Atomic><CmdID>a</CmdID><Get><CmdID>b</CmdID>{item}</Get></Atomic>");
     assert!(refuses(|| drop(judge(&good.replace("<Final/>", &format!("{nested}<Final/>"))))), "Get in Atomic");
 }
@@ -198,16 +203,25 @@ fn the_soap_checker_knows_good_from_bad() {
             Operation::Discover.message_id()
         )
     };
-    let good = envelope(&format!(r#"<DiscoverResponse xmlns="{}"><DiscoverResult/></DiscoverResponse>"#, soap::DISCOVERY));
+    let good =
+        envelope(&format!(r#"<DiscoverResponse xmlns="{}"><DiscoverResult/></DiscoverResponse>"#, soap::DISCOVERY));
     discover.accepted(&response(soap::CONTENT_TYPE, &good));
-    for (from, to) in [("mustUnderstand=\"1\"", "mustUnderstand=\"0\""), ("urn:uuid:", "urn:uuid: "), (soap::SOAP, soap::SOAP_11), ("DiscoverResponse<", " DiscoverResponse<")] {
+    for (from, to) in [
+        ("mustUnderstand=\"1\"", "mustUnderstand=\"0\""),
+        ("urn:uuid:", "urn:uuid: "),
+        (soap::SOAP, soap::SOAP_11),
+        ("DiscoverResponse<", " DiscoverResponse<"),
+    ] {
         let bad = good.replace(from, to);
         assert!(refuses(|| drop(discover.accepted(&response(soap::CONTENT_TYPE, &bad)))), "{from}");
     }
     let fault = |code: &str, extra: &str| {
-        let mut answer = response(soap::CONTENT_TYPE, &envelope(&format!(
-            r#"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value{extra}>{code}</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-us">No.</s:Text></s:Reason></s:Fault>"#
-        )));
+        let mut answer = response(
+            soap::CONTENT_TYPE,
+            &envelope(&format!(
+                r#"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value{extra}>{code}</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-us">No.</s:Text></s:Reason></s:Fault>"#
+            )),
+        );
         answer.status = 500;
         answer
     };
@@ -235,9 +249,12 @@ fn the_policy_checker_knows_good_from_bad() {
     let read = |xml: &str| xcep::check(&support::tree::Element::parse("the policy", xml));
     assert_eq!(read(&good).minimal_key_length, 2048);
     let bent = [
-        ("<policySchema>3", "<policySchema>2"), ("<minimalKeyLength>2048", "<minimalKeyLength>1024"),
-        ("<hashAlgorithmOIDReference>0", "<hashAlgorithmOIDReference>1"), (r#"<extensions xsi:nil="true"/>"#, "<extensions/>"),
-        ("<group>4</group>", ""), ("Microsoft Platform Crypto Provider", "Other"),
+        ("<policySchema>3", "<policySchema>2"),
+        ("<minimalKeyLength>2048", "<minimalKeyLength>1024"),
+        ("<hashAlgorithmOIDReference>0", "<hashAlgorithmOIDReference>1"),
+        (r#"<extensions xsi:nil="true"/>"#, "<extensions/>"),
+        ("<group>4</group>", ""),
+        ("Microsoft Platform Crypto Provider", "Other"),
     ];
     for (from, to) in bent {
         assert!(refuses(|| drop(read(&good.replace(from, to)))), "{from}");
@@ -262,11 +279,18 @@ fn the_provisioning_checker_knows_good_from_bad() {
     };
     assert_eq!(read(&document).provider_id, "Muster");
     let bent = [
-        ("type=\"User\"", "type=\"System\""), ("<characteristic type=\"PrivateKeyContainer\"/>", ""),
-        ("\"PROVIDER-ID\" value=\"Muster\"", "\"PROVIDER-ID\" value=\"muster\""), ("AAUTHDATA", "AAUTHDATE"),
-        ("value=\"w7\"", "value=\"w8\""), ("name=\"APPID\"", "name=\"ROLE\""), ("parm name=\"ROBOSupport\"", "param name=\"ROBOSupport\""),
-        ("EntDMID", "EntDmId"), ("\"NumberOfFirstRetries\" value=\"5\"", "\"NumberOfFirstRetries\" value=\"0\""),
-        (" datatype=\"boolean\"/>", "/>"), ("value=\"DIGEST\"", "value=\"BASIC\""), ("+xml", "+wbxml"),
+        ("type=\"User\"", "type=\"System\""),
+        ("<characteristic type=\"PrivateKeyContainer\"/>", ""),
+        ("\"PROVIDER-ID\" value=\"Muster\"", "\"PROVIDER-ID\" value=\"muster\""),
+        ("AAUTHDATA", "AAUTHDATE"),
+        ("value=\"w7\"", "value=\"w8\""),
+        ("name=\"APPID\"", "name=\"ROLE\""),
+        ("parm name=\"ROBOSupport\"", "param name=\"ROBOSupport\""),
+        ("EntDMID", "EntDmId"),
+        ("\"NumberOfFirstRetries\" value=\"5\"", "\"NumberOfFirstRetries\" value=\"0\""),
+        (" datatype=\"boolean\"/>", "/>"),
+        ("value=\"DIGEST\"", "value=\"BASIC\""),
+        ("+xml", "+wbxml"),
         ("\"RenewPeriod\" value=\"42\"", "\"RenewPeriod\" value=\"400\""),
     ];
     for (from, to) in bent {
@@ -275,7 +299,13 @@ fn the_provisioning_checker_knows_good_from_bad() {
         assert!(refuses(|| drop(read(&bad))), "taken as good: {from} -> {to}");
     }
     let other = Key::number(2).spki();
-    let expected = Expected { store: "User", device_url: "https://dm.example.test:8443", device_name: "LAB-PC-07", user: None, public_key: &other };
+    let expected = Expected {
+        store: "User",
+        device_url: "https://dm.example.test:8443",
+        device_name: "LAB-PC-07",
+        user: None,
+        public_key: &other,
+    };
     assert!(refuses(|| drop(provisioning::check(&document, &expected))), "E-78: another key");
 }
 
@@ -344,7 +374,10 @@ mod sample {
 
     fn stored(der: &[u8]) -> String {
         let value = STANDARD.encode(der);
-        format!(r#"<characteristic type="{}"><parm name="EncodedCertificate" value="{value}"/></characteristic>"#, thumbprint(der))
+        format!(
+            r#"<characteristic type="{}"><parm name="EncodedCertificate" value="{value}"/></characteristic>"#,
+            thumbprint(der)
+        )
     }
 
     pub(super) fn document(chain: &Chain) -> String {

@@ -53,8 +53,12 @@ fn a_session_of_windows_from_start_to_end() {
 fn usual_content_types_are_accepted() {
     let mut device = settled();
     let kinds = [
-        "application/vnd.syncml.dm+xml", "application/vnd.syncml.dm+xml; charset=utf-8",
-        "Application/Vnd.SyncML.DM+XML;charset=UTF-8", "application/vnd.syncml+xml", "application/xml", "text/xml",
+        "application/vnd.syncml.dm+xml",
+        "application/vnd.syncml.dm+xml; charset=utf-8",
+        "Application/Vnd.SyncML.DM+XML;charset=UTF-8",
+        "application/vnd.syncml+xml",
+        "application/xml",
+        "text/xml",
     ];
     for kind in kinds {
         let response = open_with(&mut device, |r| without_header(r, "content-type").header("Content-Type", kind));
@@ -278,8 +282,10 @@ fn older_and_missing_namespaces_are_read() {
     }
     let prefixed = device.package_one().xml();
     let prefixed = prefixed
-        .replace("<SyncML xmlns=", "<m:SyncML xmlns:m=").replace("</SyncML>", "</m:SyncML>")
-        .replace("<Sync", "<m:Sync").replace("</Sync", "</m:Sync")
+        .replace("<SyncML xmlns=", "<m:SyncML xmlns:m=")
+        .replace("</SyncML>", "</m:SyncML>")
+        .replace("<Sync", "<m:Sync")
+        .replace("</Sync", "</m:Sync")
         .replace("<m:SyncHdr>", r#"<m:SyncHdr xmlns="SYNCML:SYNCML1.2">"#)
         .replace("<m:SyncBody>", r#"<m:SyncBody xmlns="SYNCML:SYNCML1.2">"#);
     let response = device.post(prefixed.clone());
@@ -351,7 +357,9 @@ fn a_header_without_one_of_its_parts_is_400() {
 // covers: M-39
 fn version_1_1_gets_its_status() {
     let mut device = settled();
-    for (dtd, proto, code) in [("1.1", "DM/1.1", &["505", "513"][..]), ("1.2", "DM/1.1", &["513"]), ("1.1", "DM/1.2", &["505"])] {
+    for (dtd, proto, code) in
+        [("1.1", "DM/1.1", &["505", "513"][..]), ("1.2", "DM/1.1", &["513"]), ("1.1", "DM/1.2", &["505"])]
+    {
         let message = Message { ver_dtd: dtd.to_owned(), ver_proto: proto.to_owned(), ..device.package_one() };
         let response = device.post(message.xml());
         response.expect_status("1.6", 200);
@@ -383,9 +391,15 @@ fn stray_statuses_are_ignored() {
     let id = device.id(server);
     let reply = open_with_get(&mut device);
     let mut message = device.answer(&reply);
-    let strays = [("1", "1", "Status"), ("1", "no-such-command", "Replace"), ("1", "0", "SyncHdr"), ("7", "99", "Exec")];
+    let strays =
+        [("1", "1", "Status"), ("1", "no-such-command", "Replace"), ("1", "0", "SyncHdr"), ("7", "99", "Exec")];
     for (msg_ref, cmd_ref, cmd) in strays {
-        let of = StatusOf { msg_ref: msg_ref.into(), cmd_ref: cmd_ref.into(), cmd: cmd.into(), target_ref: Some("./x".into()) };
+        let of = StatusOf {
+            msg_ref: msg_ref.into(),
+            cmd_ref: cmd_ref.into(),
+            cmd: cmd.into(),
+            target_ref: Some("./x".into()),
+        };
         message.status(&of, 200);
     }
     message.command("Results", "<MsgRef>1</MsgRef><CmdRef>no-such-command</CmdRef><Item><Source><LocURI>./DevInfo/Man</LocURI></Source><Data>planted</Data></Item>");
@@ -468,7 +482,9 @@ fn odd_command_ids_do_no_harm() {
         assert!(matches!(response.status, 200 | 400), "S-05: CmdID {id:?}: {}", response.status);
     }
     let mut message = device.package_one();
-    message.body.push_str("<Alert><Data>1224</Data></Alert><Nonsense><CmdID>77</CmdID></Nonsense><Replace><CmdID>78</CmdID></Replace>");
+    message.body.push_str(
+        "<Alert><Data>1224</Data></Alert><Nonsense><CmdID>77</CmdID></Nonsense><Replace><CmdID>78</CmdID></Replace>",
+    );
     let response = device.post(message.xml());
     assert!(matches!(response.status, 200 | 400), "S-05: {}", response.status);
     device.settle();

@@ -133,7 +133,11 @@ fn a_user_may_leave_unasked() {
     let last = device.exchange(&leaving);
     assert!(last.commands.is_empty(), "M-99: {}", last.xml);
     assert_eq!(state(&api, &id), "retired", "M-99");
-    assert_eq!((api.command_state(&setting), api.action_state(&wipe)), ("cancelled".into(), "cancelled".into()), "M-99");
+    assert_eq!(
+        (api.command_state(&setting), api.action_state(&wipe)),
+        ("cancelled".into(), "cancelled".into()),
+        "M-99"
+    );
     let shown = api.device(&id);
     assert!(shown["inventory"].as_object().is_some_and(|i| !i.is_empty()), "7.4: history and inventory stay");
     let event = api.wait_for_event("device.retired", &id);
@@ -182,9 +186,13 @@ fn unknown_alerts_are_kept() {
 // covers: M-113, M-74
 fn each_wipe_uses_its_node_alone_and_last() {
     let variants = [
-        ("wipe", "doWipe"), ("protected", "doWipeProtected"), ("cloud", "doWipeCloud"),
-        ("keep_provisioning", "doWipePersistProvisionedData"), ("keep_user_data", "doWipePersistUserData"),
-        ("cloud_keep_user_data", "doWipeCloudPersistUserData"), ("cloud_keep_provisioning", "doWipeCloudPersistProvisionedData"),
+        ("wipe", "doWipe"),
+        ("protected", "doWipeProtected"),
+        ("cloud", "doWipeCloud"),
+        ("keep_provisioning", "doWipePersistProvisionedData"),
+        ("keep_user_data", "doWipePersistUserData"),
+        ("cloud_keep_user_data", "doWipeCloudPersistUserData"),
+        ("cloud_keep_provisioning", "doWipeCloudPersistProvisionedData"),
     ];
     for (variant, node) in variants {
         let (mut device, id, api) = settled();
@@ -192,10 +200,19 @@ fn each_wipe_uses_its_node_alone_and_last() {
         let action = api.act(&id, &json!({"type": "wipe", "variant": variant}));
         let visit = device.check_in();
         let exec = visit.find("Exec", &format!("/RemoteWipe/{node}")).unwrap_or_else(|| panic!("7.5: {variant}"));
-        assert_eq!((exec.items[0].format.as_deref(), exec.data()), (Some("chr"), Some("")), "7.5: empty Data: {}", exec.xml);
+        assert_eq!(
+            (exec.items[0].format.as_deref(), exec.data()),
+            (Some("chr"), Some("")),
+            "7.5: empty Data: {}",
+            exec.xml
+        );
         assert!(visit.find("Replace", "/Setting").is_some(), "M-74: what came before goes out before");
         assert_eq!(api.command_state(&setting), "succeeded");
-        assert_eq!((api.action_state(&action), state(&api, &id)), ("succeeded".into(), "wiping".into()), "1.18: {variant}");
+        assert_eq!(
+            (api.action_state(&action), state(&api, &id)),
+            ("succeeded".into(), "wiping".into()),
+            "1.18: {variant}"
+        );
         for _ in 0..2 {
             assert!(device.check_in().is_quiet(), "M-138: a wipe with Status 200 is never offered again");
         }
@@ -220,7 +237,8 @@ fn protected_and_cloud_fall_back_to_the_plain_wipe() {
 // covers: M-113
 fn a_wipe_that_keeps_data_does_not_fall_back() {
     let variants = [
-        ("keep_user_data", "/doWipePersistUserData"), ("keep_provisioning", "/doWipePersistProvisionedData"),
+        ("keep_user_data", "/doWipePersistUserData"),
+        ("keep_provisioning", "/doWipePersistProvisionedData"),
         ("cloud_keep_user_data", "/doWipeCloudPersistUserData"),
     ];
     for (variant, node) in variants {

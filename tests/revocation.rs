@@ -41,7 +41,8 @@ fn a_revoked_certificate_is_refused_from_the_next_request_on() {
     revoke(&api, &device);
     let message = device.package_one().xml();
     let fresh = device.tls().config();
-    let answer = Connection::open(&Address::of(device.management_url()), &fresh).and_then(|mut c| c.send(&device.request(message)));
+    let answer = Connection::open(&Address::of(device.management_url()), &fresh)
+        .and_then(|mut c| c.send(&device.request(message)));
     if let Ok(response) = answer {
         response.expect_status("M-21", 403);
         assert!(!response.text().contains("SyncML"), "S-02");
@@ -157,7 +158,8 @@ fn check_by_openssl(device: &FakeDevice, crl: &[u8]) -> Result<(), String> {
 fn an_unknown_serial_number_is_404() {
     let api = Server::shared().api();
     for serial in ["00", "0123456789abcdef0123456789abcdef", "..%2f..", "'%20OR%20'1"] {
-        let request = Request::post(&format!("/certificates/{serial}/revoke"), "{}").header("Content-Type", "application/json");
+        let request =
+            Request::post(&format!("/certificates/{serial}/revoke"), "{}").header("Content-Type", "application/json");
         let response = api.send(request);
         assert!(matches!(response.status, 400 | 404 | 422), "{serial}: {}", response.status);
     }

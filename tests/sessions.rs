@@ -133,7 +133,11 @@ fn device_commands_do_not_wait_for_the_user() {
     let free = api.command(&id, &replace("B", "1"));
     device.login = "none".to_owned();
     device.check_in();
-    assert_eq!((api.command_state(&held), api.command_state(&free)), ("queued".to_owned(), "succeeded".to_owned()), "M-59");
+    assert_eq!(
+        (api.command_state(&held), api.command_state(&free)),
+        ("queued".to_owned(), "succeeded".to_owned()),
+        "M-59"
+    );
 }
 
 #[test]
@@ -482,7 +486,8 @@ fn the_first_status_decides() {
     let reply = device.start_session();
     let mut message = device.answer(&reply);
     let cmd_ref = reply.expect("Replace", "/Twice").cmd_id.clone();
-    let of = support::syncml::StatusOf { msg_ref: reply.msg_id.clone(), cmd_ref, cmd: "Replace".into(), target_ref: None };
+    let of =
+        support::syncml::StatusOf { msg_ref: reply.msg_id.clone(), cmd_ref, cmd: "Replace".into(), target_ref: None };
     message.status(&of, 500);
     let next = device.exchange(&message);
     let mut again = device.next_message(&next);
@@ -594,7 +599,10 @@ fn session_documents_hold_the_messages_without_secrets() {
     let shown = Value::from(sessions.clone()).to_string();
     let messages: Vec<&Value> = sessions.iter().flat_map(|s| s["messages"].as_array().unwrap()).collect();
     assert!(messages.len() >= 4, "a session document holds its messages");
-    assert!(messages.iter().all(|m| m["direction"].is_string() && m["at"].is_string() && m["body"].is_string()), "{shown}");
+    assert!(
+        messages.iter().all(|m| m["direction"].is_string() && m["at"].is_string() && m["body"].is_string()),
+        "{shown}"
+    );
     assert!(shown.contains("LoginStatus") && shown.contains("SyncHdr"), "transcripts show what was said");
     for secret in [token, "c2VjcmV0LWNyZWRlbnRpYWw=", "c2VjcmV0.c2lnbmF0dXJl"] {
         assert!(!shown.contains(secret), "M-146: the transcript holds {secret:?}");

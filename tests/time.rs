@@ -38,7 +38,8 @@ impl Timed {
         let home = fresh_installation();
         let clock = Arc::new(ManualClock::new(now()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options { data_dir: home.join("data"), clock: Some(Arc::clone(&clock) as _), ..Options::default() };
+        let options =
+            Options { data_dir: home.join("data"), clock: Some(Arc::clone(&clock) as _), ..Options::default() };
         let running = runtime.block_on(serve::start(options)).expect("the server starts");
         let server = Server::attached(home, &running.url.to_string(), &running.device_url.to_string());
         Self { server, clock, running: Some(running), runtime }
@@ -113,7 +114,11 @@ fn what_a_dead_session_held_goes_back_to_the_queue() {
     let visit = device.check_in();
     assert!(visit.find("Replace", "/Held").is_some(), "R-06");
     assert!(visit.find("Exec", "/RebootNow").is_none(), "M-66");
-    assert_eq!((api.command_state(&setting), api.action_state(&reboot)), ("succeeded".into(), "unknown".into()), "M-66");
+    assert_eq!(
+        (api.command_state(&setting), api.action_state(&reboot)),
+        ("succeeded".into(), "unknown".into()),
+        "M-66"
+    );
 }
 
 #[test]

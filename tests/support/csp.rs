@@ -171,7 +171,8 @@ impl Csp {
             return Some(leaf.clone());
         }
         let prefix = format!("{name}/");
-        let below = self.nodes.keys().filter_map(|uri| uri.strip_prefix(&prefix)).filter_map(|rest| rest.split('/').next());
+        let below =
+            self.nodes.keys().filter_map(|uri| uri.strip_prefix(&prefix)).filter_map(|rest| rest.split('/').next());
         let mut children: Vec<&str> = below.collect();
         children.dedup();
         (!children.is_empty()).then(|| ("node".to_owned(), children.join("/")))

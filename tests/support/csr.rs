@@ -134,7 +134,7 @@ pub fn public_key_of(base64: &str) -> Vec<u8> {
     use x509_parser::prelude::FromDer;
     let compact: String = base64.chars().filter(|c| !c.is_whitespace()).collect();
     let der = STANDARD.decode(compact).expect("the request is base64");
-    let (_, request) = x509_parser::certification_request::X509CertificationRequest::from_der(&der)
-        .expect("the request is PKCS#10");
+    let (_, request) =
+        x509_parser::certification_request::X509CertificationRequest::from_der(&der).expect("the request is PKCS#10");
     request.certification_request_info.subject_pki.raw.to_vec()
 }

@@ -102,13 +102,8 @@ pub struct Style {
 
 impl Style {
     /// Windows: interleaved, no Cmd, no Meta.
-    pub const WINDOWS: Self = Self {
-        grouped: false,
-        results_msg_ref: true,
-        results_cmd: false,
-        results_meta: false,
-        container_status: true,
-    };
+    pub const WINDOWS: Self =
+        Self { grouped: false, results_msg_ref: true, results_cmd: false, results_meta: false, container_status: true };
 }
 
 /// An enrolled device. A clone is the same device again, with the same certificate and the same memory.
@@ -208,10 +203,10 @@ impl FakeDevice {
             public_key: &key.spki(),
         };
         let provisioned = provisioning::check(document, &expected);
-        let tls = server.tls().alpn(&["http/1.1"]).identity(Identity {
-            chain: vec![provisioned.chain.leaf.clone()],
-            key: key.pkcs8.clone(),
-        });
+        let tls = server
+            .tls()
+            .alpn(&["http/1.1"])
+            .identity(Identity { chain: vec![provisioned.chain.leaf.clone()], key: key.pkcs8.clone() });
         let management_url = provisioned.management_url.clone();
         let csp = default_tree(&profile, &provisioned);
         Self {
@@ -293,7 +288,10 @@ impl FakeDevice {
     pub fn request(&self, body: impl Into<Vec<u8>>) -> Request {
         let mut request = Request::post(&self.path(), body)
             .header("User-Agent", "MSFT OMA DM Client/1.2.0.1")
-            .header("Accept", "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml, application/octet-stream")
+            .header(
+                "Accept",
+                "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml, application/octet-stream",
+            )
             .header("Accept-Charset", "UTF-8")
             .header("Content-Type", MEDIA_TYPE)
             .header("client-request-id", &self.provisioned.ent_dm_id)
@@ -396,8 +394,7 @@ impl FakeDevice {
     /// An empty next message of the session that a reply belongs to, with the Status for its header.
     pub fn next_message(&self, reply: &Reply) -> Message {
         let number = reply.msg_id.parse::<u32>().expect("message numbers are numbers") + 1;
-        let mut message =
-            Message::new(&reply.session_id, number, &self.management_url, &self.profile.device_id);
+        let mut message = Message::new(&reply.session_id, number, &self.management_url, &self.profile.device_id);
         message.header_status(&reply.msg_id, 200);
         message
     }

@@ -364,7 +364,11 @@ fn read_command(element: &Element) -> Command {
         verb: element.name.clone(),
         cmd_id: element.text_at("CmdID").to_owned(),
         items,
-        children: if container { element.children.iter().filter(|c| is_child(c)).map(read_command).collect() } else { Vec::new() },
+        children: if container {
+            element.children.iter().filter(|c| is_child(c)).map(read_command).collect()
+        } else {
+            Vec::new()
+        },
         xml: element.source.clone(),
     }
 }

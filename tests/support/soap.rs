@@ -150,7 +150,19 @@ impl Soap {
                 r#"<a:To s:mustUnderstand="1">{}</a:To>{}</s:Header>"#,
                 r#"<s:Body xmlns:xsi="{}" xmlns:xsd="{}">{}</s:Body></s:Envelope>"#
             ),
-            envelope, ADDRESSING, UTILITY, SECEXT, TRUST, AUTHORIZATION, action, message_id, to, headers, XSI, XSD, body
+            envelope,
+            ADDRESSING,
+            UTILITY,
+            SECEXT,
+            TRUST,
+            AUTHORIZATION,
+            action,
+            message_id,
+            to,
+            headers,
+            XSI,
+            XSD,
+            body
         )
     }
 
@@ -415,8 +427,21 @@ fn fault_detail(detail: &Element, reason: &str) -> (String, String) {
 pub fn check_gives_nothing_away(text: &str) {
     let lower = text.to_lowercase();
     let tell_tales = [
-        "panicked", ".rs:", "src/", "select ", "insert into", "sqlite", "postgres", "database is", "/tmp", "/home",
-        "/var/", "backtrace", "rustls", "argon2", "unwrap",
+        "panicked",
+        ".rs:",
+        "src/",
+        "select ",
+        "insert into",
+        "sqlite",
+        "postgres",
+        "database is",
+        "/tmp",
+        "/home",
+        "/var/",
+        "backtrace",
+        "rustls",
+        "argon2",
+        "unwrap",
     ];
     for word in tell_tales {
         assert!(!lower.contains(word), "E-109, S-32: an answer says {word:?}: {text}");

@@ -70,7 +70,8 @@ impl Element {
     /// The element at a path of names separated by `/`; each step must exist exactly once.
     pub fn at(&self, path: &str) -> &Self {
         path.split('/').fold(self, |here, name| {
-            here.child(name).unwrap_or_else(|| panic!("<{}> has no <{name}> (path {path}):\n{}", here.name, here.source))
+            here.child(name)
+                .unwrap_or_else(|| panic!("<{}> has no <{name}> (path {path}):\n{}", here.name, here.source))
         })
     }
 

@@ -6,16 +6,33 @@ use super::soap::{XCEP, XSI};
 use super::tree::Element;
 
 const ATTRIBUTES: [&str; 15] = [
-    "commonName", "policySchema", "certificateValidity", "permission", "privateKeyAttributes", "revision",
-    "supersededPolicies", "privateKeyFlags", "subjectNameFlags", "enrollmentFlags", "generalFlags",
-    "hashAlgorithmOIDReference", "rARequirements", "keyArchivalAttributes", "extensions",
+    "commonName",
+    "policySchema",
+    "certificateValidity",
+    "permission",
+    "privateKeyAttributes",
+    "revision",
+    "supersededPolicies",
+    "privateKeyFlags",
+    "subjectNameFlags",
+    "enrollmentFlags",
+    "generalFlags",
+    "hashAlgorithmOIDReference",
+    "rARequirements",
+    "keyArchivalAttributes",
+    "extensions",
 ];
-const PRIVATE_KEY: [&str; 6] = [
-    "minimalKeyLength", "keySpec", "keyUsageProperty", "permissions", "algorithmOIDReference", "cryptoProviders",
-];
+const PRIVATE_KEY: [&str; 6] =
+    ["minimalKeyLength", "keySpec", "keyUsageProperty", "permissions", "algorithmOIDReference", "cryptoProviders"];
 const NIL_BELOW_ATTRIBUTES: [&str; 8] = [
-    "supersededPolicies", "privateKeyFlags", "subjectNameFlags", "enrollmentFlags", "generalFlags", "rARequirements",
-    "keyArchivalAttributes", "extensions",
+    "supersededPolicies",
+    "privateKeyFlags",
+    "subjectNameFlags",
+    "enrollmentFlags",
+    "generalFlags",
+    "rARequirements",
+    "keyArchivalAttributes",
+    "extensions",
 ];
 
 /// What the device takes from the policy.

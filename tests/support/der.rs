@@ -43,7 +43,7 @@ pub fn bit_string(content: &[u8]) -> Vec<u8> {
 
 /// An INTEGER from big-endian bytes of a positive number.
 pub fn integer(bytes: &[u8]) -> Vec<u8> {
-    let digits = &bytes[bytes.iter().position(|b| *b != 0).unwrap_or(bytes.len().saturating_sub(1))..];
+    let digits = &bytes[bytes.iter().position(|b| *b != 0).unwrap_or_else(|| bytes.len().saturating_sub(1))..];
     let sign: &[u8] = if digits.first().is_some_and(|b| b & 0x80 != 0) { &[0] } else { &[] };
     tlv(0x02, &[sign, digits].concat())
 }

@@ -319,6 +319,11 @@ impl FakeDevice {
         self.open_as(&session)
     }
 
+    /// The next sessions are numbered from here.
+    pub fn number_sessions_from(&mut self, number: u32) {
+        self.next_session = number;
+    }
+
     /// The same with a SessionID of the caller's choice.
     pub fn open_as(&mut self, session_id: &str) -> Message {
         self.counters.remove(session_id);

@@ -23,8 +23,7 @@ pub fn certificate_request(url: &str, tls: Tls) -> Option<CertificateRequest> {
     let mut config = Arc::unwrap_or_clone(tls.config());
     config.client_auth_cert_resolver = Arc::clone(&seen) as Arc<dyn ResolvesClientCert>;
     Connection::open(&Address::of(url), &Arc::new(config)).expect("a handshake without certificate succeeds");
-    let request = seen.0.lock().expect("nobody panics with the lock").clone();
-    request
+    seen.0.lock().expect("nobody panics with the lock").take()
 }
 
 #[derive(Debug, Default)]

@@ -42,20 +42,24 @@ impl Server {
 
     /// A fresh installation; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
-        let home = fresh_installation();
-        let overrides = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut server = Self::attached(fresh_installation(), "", "");
+        server.overrides = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        server.launch();
+        server
+    }
+
+    /// An installation that somebody else serves, in this process for instance.
+    pub fn attached(home: PathBuf, url: &str, device_url: &str) -> Self {
         let web = Tls::trusting(&fs::read(home.join("data/ca/root.pem")).expect("init writes ca/root.pem")).config();
-        let mut server = Self {
+        Self {
             home,
-            overrides,
+            overrides: Vec::new(),
             process: None,
             keys_used: AtomicUsize::new(0),
             web,
-            url: String::new(),
-            device_url: String::new(),
-        };
-        server.launch();
-        server
+            url: url.trim_end_matches('/').to_owned(),
+            device_url: device_url.trim_end_matches('/').to_owned(),
+        }
     }
 
     /// The server that all tests of one binary share; started by the first that asks.

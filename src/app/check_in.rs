@@ -92,6 +92,11 @@ impl App {
                 None => Ok(CheckInAnswer::Forbidden),
             };
         }
+        if conversation.open().is_some_and(|session| now - session.last_at >= self.settings.session_timeout) {
+            // Upkeep would have closed it; the message is judged again on the closed session.
+            self.time_out_current(enrollment, conversation).await?;
+            return Err(Error::Unavailable(CONFLICT.to_owned()));
+        }
         let message = match message {
             Ok(message) => message,
             Err(error) => {
@@ -167,7 +172,10 @@ impl App {
         other: &Enrollment,
         message: &Message,
     ) -> Result<CheckInAnswer, Error> {
-        let words = format!("possible impersonation: the certificate of {} came with the name of {}", own.id, other.id);
+        let words = format!(
+            "possible impersonation: the certificate of device {} came with the name of device {}",
+            own.device_id, other.device_id
+        );
         tracing::warn!(enrollment_id = %own.id, other = %other.id, "possible impersonation");
         let object =
             AuditObject { kind: "device", id: other.device_id.to_string(), name: message.header.source.clone() };
@@ -300,7 +308,7 @@ impl App {
                 Notice::Left { asked } => {
                     writes.extend(self.left_writes(request, enrollment, *asked, input.now).await?)
                 }
-                Notice::Remark(_) => {}
+                Notice::Remark(words) => tracing::info!(enrollment_id = %enrollment.id, remark = words, "odd message"),
             }
         }
         Ok(writes)

@@ -11,7 +11,7 @@ use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::Event;
 use crate::domain::session_record::SessionRecord;
-use crate::session::time_out;
+use crate::session::{Conversation, time_out};
 
 /// Rows that one round takes of each kind.
 const ROUND: u32 = 200;
@@ -61,6 +61,15 @@ impl App {
                 SessionRecord { closed_at: Some(self.now()), state: "superseded".to_owned(), ..record.clone() };
             return Ok(self.commit(vec![Write::SaveSession(Box::new(closed))]).await?);
         }
+        self.time_out_current(enrollment, conversation).await
+    }
+
+    /// Closes the open session of an enrollment for its silence.
+    pub(super) async fn time_out_current(
+        &self,
+        enrollment: Enrollment,
+        conversation: Conversation,
+    ) -> Result<(), Error> {
         let offered = self.store.offered_commands(enrollment.id, None).await?;
         let output = time_out(conversation, enrollment, offered.clone(), self.session_limits(), self.now());
         let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];

@@ -56,6 +56,7 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
             bytes = encoded_len(&out);
         }
     }
+    expire(work);
     hold_for_user(work, session);
     for id in candidates(work, session) {
         let Some(command) = work.commands.get(&id) else { continue };
@@ -83,6 +84,16 @@ fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
     let mut ready: Vec<&QueuedCommand> = work.commands.values().filter(ready).collect();
     ready.sort_by_key(|command| (command.placing.priority, command.created_at, command.id));
     ready.into_iter().map(|command| command.id).collect()
+}
+
+/// What is overdue expires before anything of it can go out.
+fn expire(work: &mut Work) {
+    let now = work.now;
+    for command in work.commands.values_mut() {
+        if command.state == CommandState::Queued && now >= command.expires_at {
+            command.end(CommandState::Expired, "the device did not come in time", now);
+        }
+    }
 }
 
 /// Commands for the user's tree wait until the user is there; that costs them nothing.

@@ -80,7 +80,8 @@ fn take_header_status(work: &mut Work, status: &Status) {
     match (status.code.0, status.msg_ref.map(|id| id.0)) {
         (500, Some(0)) => {
             work.seen.unreadable = true;
-            work.remark("the device could not read our answer");
+            let ours = work.session.as_ref().map_or(0, |session| session.our_msg_id);
+            work.remark(&format!("our message {ours} was unreadable to the device; the transcript has it"));
         }
         (401 | 407, _) => work.remark("the device demands credentials of the server"),
         _ => {}

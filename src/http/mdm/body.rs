@@ -36,7 +36,8 @@ async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Ve
     let announced =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let too_long = announced.is_some_and(|length: u64| length > limit as u64);
-    if too_long && headers.contains_key(EXPECT) {
+    let hopeless = announced.is_some_and(|length| length > THROWN_AWAY as u64);
+    if too_long && (hopeless || headers.contains_key(EXPECT)) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let (mut bytes, mut seen) = (Vec::new(), 0);

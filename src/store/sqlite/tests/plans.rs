@@ -122,9 +122,10 @@ async fn a_long_queue_costs_no_more_than_a_page() {
     let copies = "
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
         INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail,
-            priority, alone, body, items, step, offers, retries, expires_at, created_at, created_by, revealed)
+            priority, alone, body, items, step, offers, retries, expires_at, created_at, created_by, revealed,
+            rest)
         SELECT 'copy-' || i, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail,
-            90, alone, body, items, step, offers, retries, expires_at, created_at, created_by, revealed
+            90, alone, body, items, step, offers, retries, expires_at, created_at, created_by, revealed, rest
         FROM n JOIN commands ON commands.id = $1";
     let batch = vec![Statement { sql: copies, params: vec![id::<()>(1).into()], expect: Expect::Exactly(100_000) }];
     store.engine.commit(batch).await.unwrap();

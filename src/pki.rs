@@ -11,9 +11,11 @@ pub mod csr;
 pub mod pem;
 pub mod profile;
 
+use std::net::IpAddr;
+
 use aws_lc_rs::digest;
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 pub use authority::{Authority, IssuedCertificate};
 pub use csr::{CertificateRequest, CsrRejected};
@@ -71,6 +73,22 @@ pub fn validity(der: &[u8]) -> Result<(OffsetDateTime, OffsetDateTime), PkiError
         X509Certificate::from_der(der).map_err(|_| PkiError::Certificate("the server certificate"))?;
     let validity = certificate.validity();
     Ok((validity.not_before.to_datetime(), validity.not_after.to_datetime()))
+}
+
+/// Whether a certificate is for that host: a DNS name of its SAN without case, or an IP address.
+#[must_use]
+pub fn covers(der: &[u8], host: &str) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    let Ok(Some(names)) = certificate.subject_alternative_name() else { return false };
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|address| match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    });
+    names.value.general_names.iter().any(|name| match name {
+        GeneralName::DNSName(own) => own.eq_ignore_ascii_case(host),
+        GeneralName::IPAddress(own) => address.as_deref() == Some(*own),
+        _ => false,
+    })
 }
 
 /// The name that Windows gives a certificate in its stores: SHA-1 of the DER, 40 hex digits, upper case.

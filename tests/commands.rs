@@ -303,7 +303,7 @@ fn the_original_error_is_shown_with_its_name() {
 }
 
 #[test]
-// covers: M-93, S-19, M-94
+// covers: M-93, S-19, M-94, M-144
 fn values_arrive_as_they_were_given() {
     let (mut device, id, api) = settled();
     let values = [
@@ -313,6 +313,7 @@ fn values_arrive_as_they_were_given() {
         "a & b &amp; c",
         "\"quotes\" and 'apostrophes'",
         "one\u{f000}two\u{f000}three",
+        "<enabled/><data id=\"L\" value=\"one\u{f000}two\"/>",
         "tab\there",
         "ümläut 日本 🖥",
         "  blanks around  ",
@@ -342,7 +343,7 @@ fn values_arrive_as_they_were_given() {
 }
 
 #[test]
-// covers: M-94
+// covers: M-94, M-144
 fn characters_that_xml_cannot_carry_are_refused_on_entry() {
     let (_, id, api) = settled();
     for value in ["a\u{0}b", "a&#0;b", "a&#x1B;b", "a\u{fffe}b"] {

@@ -4,8 +4,10 @@
 
 mod support;
 
+use std::net::TcpStream;
 use std::sync::Arc;
 
+use rustls::ClientConnection;
 use support::http::{Address, Connection, Request, Response};
 use support::server::Server;
 use support::soap::{
@@ -629,4 +631,25 @@ fn hostile_bytes_do_not_stop_the_server() {
     let compressed = soap.request().header("Content-Encoding", "gzip");
     let response = server.web(&compressed);
     assert!(response.status == 200 || (400..500).contains(&response.status), "S-05: {}", response.status);
+}
+
+#[test]
+// covers: E-32
+fn the_certificate_covers_the_host_of_every_domain() {
+    let server = Server::start_with(&[("MUSTER__ENROLL__DOMAINS", "[\"fabrikam.test\", \"Contoso.test\"]")]);
+    let address = Address::of(&server.url);
+    let shake = |host: &str| {
+        let name = host.to_owned().try_into().unwrap();
+        let mut tls = ClientConnection::new(server.tls().config(), name).unwrap();
+        let mut socket = TcpStream::connect((address.host.as_str(), address.port)).unwrap();
+        let done = tls.complete_io(&mut socket).map(drop);
+        let chain = tls.peer_certificates().map_or(0, <[_]>::len);
+        (done, chain)
+    };
+    for host in ["localhost", "enterpriseenrollment.fabrikam.test", "enterpriseenrollment.contoso.test"] {
+        let (done, chain) = shake(host);
+        done.unwrap_or_else(|e| panic!("E-32: {host}: {e}"));
+        assert!(chain >= 1, "E-32: {host}");
+    }
+    assert!(shake("enterpriseenrollment.elsewhere.test").0.is_err(), "E-32: only the configured domains");
 }

@@ -13,7 +13,7 @@ use support::server::Server;
 use support::soap::{self, Operation, RstBody, Soap, discover, username_token};
 
 #[test]
-// covers: E-110, E-105, M-15
+// covers: E-110, E-105, M-15, S-31
 fn a_locked_database_refuses_and_leaves_nothing_behind() {
     let server = Server::start();
     let api = server.api();

@@ -223,7 +223,8 @@ pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";
 
-/// Loads the server certificate. The one that `init` made is made anew when two thirds of its life are over.
+/// Loads the server certificate. The one that `init` made is made anew when two thirds of its life are over, or when a
+/// host has come that it does not cover.
 fn server_certificate(
     folder: &DataFolder,
     config: &Config,
@@ -237,10 +238,14 @@ fn server_certificate(
     let (start, end) = crate::pki::validity(leaf)?;
     let renew_at = start + (end - start) * RENEW_AFTER;
     let usable = ServerCertificate::new(files.chain.clone(), files.key);
-    if ours && (now >= renew_at || usable.is_err()) {
+    let covers_all = hosts(config).iter().all(|host| crate::pki::covers(leaf, host));
+    if ours && (now >= renew_at || !covers_all || usable.is_err()) {
         make_server_certificate(folder, config, sealer, now)?;
         let files = folder.tls(&server.tls_certificate, &server.tls_key)?;
         return Ok(ServerCertificate::new(files.chain, files.key)?);
+    }
+    if !covers_all {
+        tracing::warn!(hosts = ?hosts(config), "the server certificate does not cover all hosts; devices will refuse it there");
     }
     if now >= end {
         tracing::warn!("the server certificate has expired; devices and browsers will refuse it");
@@ -256,12 +261,17 @@ pub(super) fn make_server_certificate(
     now: OffsetDateTime,
 ) -> Result<()> {
     let root = folder.root(sealer)?;
-    let mut hosts = vec![config.server.url.host().to_owned(), config.server.device_url().host().to_owned()];
-    hosts.extend(config.enroll.domains.iter().map(|domain| format!("enterpriseenrollment.{domain}")));
-    hosts.dedup();
-    let server = create::server(&root, &hosts, Serial::from_random(SystemRng.bytes()), now)?;
+    let server = create::server(&root, &hosts(config), Serial::from_random(SystemRng.bytes()), now)?;
     folder.write_tls(&server, &root.certificate)?;
     Ok(())
+}
+
+/// Hosts under which PCs reach this server: those of both URLs, and the one that Windows makes of each e-mail domain.
+fn hosts(config: &Config) -> Vec<String> {
+    let mut hosts = vec![config.server.url.host().to_owned(), config.server.device_url().host().to_owned()];
+    hosts.extend(config.enroll.domains.iter().map(|domain| format!("enterpriseenrollment.{}", domain.to_lowercase())));
+    hosts.dedup();
+    hosts
 }
 
 fn doors(config: &Config) -> Doors {

@@ -37,8 +37,11 @@ impl Timed {
         let home = fresh_installation();
         let clock = Arc::new(ManualClock::new(now()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options =
-            Options { data_dir: home.join("data"), clock: Some(Arc::clone(&clock) as _), ..Options::new(home.join("data")) };
+        let options = Options {
+            data_dir: home.join("data"),
+            clock: Some(Arc::clone(&clock) as _),
+            ..Options::new(home.join("data"))
+        };
         let running = runtime.block_on(serve::start(options)).expect("the server starts");
         let server = Server::attached(home, &running.url.to_string(), &running.device_url.to_string());
         Self { server, clock, running: Some(running), runtime }

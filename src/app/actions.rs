@@ -6,7 +6,7 @@ use super::idempotency::{derived_id, reused};
 use super::ports::{DeviceView, StoreError, Write};
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
-use crate::domain::action::{Action, Impossible, Placing};
+use crate::domain::action::{Action, Impossible};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
@@ -138,31 +138,11 @@ impl App {
         if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
             return Err(Error::invalid("/reason", format!("has more than {LONGEST_REASON} characters")));
         }
-        Ok(QueuedCommand {
-            id,
-            enrollment_id: enrollment.id,
-            device_id: enrollment.device_id,
-            action: request.action.clone(),
-            state: CommandState::Queued,
-            detail: "waits for the next contact of the device".to_owned(),
-            status: None,
-            hresult: None,
-            placing: Placing { priority: 20, alone: false },
-            body: Vec::new(),
-            rest: Vec::new(),
-            items: Vec::new(),
-            step: 0,
-            offers: 0,
-            retries: 0,
-            last_offer: None,
-            not_before: None,
-            expires_at,
-            created_at: self.now(),
-            finished_at: None,
-            created_by: by.name.clone(),
-            reason: request.reason.clone(),
-            revealed: false,
-        })
+        let owner = (enrollment.id, enrollment.device_id);
+        let mut command = QueuedCommand::new(id, owner, request.action.clone(), self.now(), expires_at);
+        command.created_by.clone_from(&by.name);
+        command.reason.clone_from(&request.reason);
+        Ok(command)
     }
 
     /// The first step; a node that the device is known not to have is said at once.

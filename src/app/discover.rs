@@ -23,10 +23,11 @@ impl App {
     fn choose(&self, request: &Discover) -> Result<DiscoverResponse, Refusal> {
         let settings = &self.settings;
         let domain = request.email.trim().rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
-        if let Some(domain) = domain.filter(|domain| !domain.is_empty()) {
-            if !settings.domains.is_empty() && !settings.domains.contains(&domain) {
-                return Err(Refusal::DomainNotServed);
-            }
+        if let Some(domain) = domain.filter(|domain| !domain.is_empty())
+            && !settings.domains.is_empty()
+            && !settings.domains.contains(&domain)
+        {
+            return Err(Refusal::DomainNotServed);
         }
         let offered = &request.auth_policies;
         if !offered.is_empty() && !offered.contains(&settings.auth_policy) {

@@ -272,7 +272,7 @@ impl App {
             Mode::AutopilotSelfDeploying
         } else if request
             .item("ZeroTouchProvisioning")
-            .or(request.item("OfflineAutoPilotEnrollmentCorrelator"))
+            .or_else(|| request.item("OfflineAutoPilotEnrollmentCorrelator"))
             .is_some()
         {
             Mode::AutopilotUser
@@ -342,7 +342,7 @@ impl App {
 
     /// The schedule, its last interval spread so that devices enrolled together do not stay together.
     fn poll(&self) -> Poll {
-        let mut poll = self.settings.poll.clone();
+        let mut poll = self.settings.poll;
         let [a, b] = self.random::<2>();
         let share = i64::from(u16::from_be_bytes([a, b])) * 2 - i64::from(u16::MAX);
         let spread = i64::from(poll.remaining.interval) * i64::from(self.settings.poll_jitter_percent) / 100;

@@ -24,10 +24,10 @@ impl App {
         address: IpAddr,
     ) -> Result<User, Refusal> {
         let user = self.find_user(name).await?;
-        if let Some(user) = user.as_ref().filter(|user| user.enabled) {
-            if self.memory.remembered.knows(user, &password, self.now()) {
-                return Ok(user.clone());
-            }
+        if let Some(user) = user.as_ref().filter(|user| user.enabled)
+            && self.memory.remembered.knows(user, &password, self.now())
+        {
+            return Ok(user.clone());
         }
         if !self.memory.throttles.take_password(name, address, self.now()) {
             return Err(Refusal::Credentials("too many wrong passwords before; none was checked"));

@@ -193,7 +193,7 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 fn limiter<K: Hash + Eq + Clone>(per_minute: u32) -> DefaultKeyedRateLimiter<K> {
     let burst = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
     let period = StdDuration::from_secs(60) / burst.get();
-    let quota = Quota::with_period(period).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
+    let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_minute(burst)).allow_burst(burst);
     RateLimiter::keyed(quota)
 }
 

@@ -1,7 +1,7 @@
 //! `muster serve`: wires everything together, serves, and stops cleanly. The one place where the database is chosen.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -232,7 +232,7 @@ fn server_certificate(
     now: OffsetDateTime,
 ) -> Result<Arc<ServerCertificate>> {
     let server = &config.server;
-    let ours = server.tls_certificate == PathBuf::from(TLS_PEM) && server.tls_key == PathBuf::from(TLS_KEY);
+    let ours = server.tls_certificate == Path::new(TLS_PEM) && server.tls_key == Path::new(TLS_KEY);
     let files = folder.tls(&server.tls_certificate, &server.tls_key)?;
     let leaf = files.chain.first().context("the server certificate file holds no certificate")?;
     let (start, end) = crate::pki::validity(leaf)?;
@@ -344,7 +344,7 @@ async fn serve_operators(
     })))
 }
 
-fn write_run_file(path: &std::path::Path, url: &HttpsUrl, device_url: &HttpsUrl) -> Result<()> {
+fn write_run_file(path: &Path, url: &HttpsUrl, device_url: &HttpsUrl) -> Result<()> {
     let run = serde_json::json!({
         "url": url.to_string(), "device_url": device_url.to_string(), "pid": std::process::id(),
     });

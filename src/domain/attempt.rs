@@ -10,7 +10,7 @@ use super::enrollment::Enrollment;
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Identifier.
-    pub id: Id<Attempt>,
+    pub id: Id<Self>,
     /// First message.
     pub started_at: OffsetDateTime,
     /// Last message.

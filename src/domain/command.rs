@@ -16,7 +16,7 @@ use crate::proto::syncml::{Command, LocUri, Status, StatusCode, Verb, Verdict, v
 #[derive(Clone, Debug)]
 pub struct QueuedCommand {
     /// Identifier.
-    pub id: Id<QueuedCommand>,
+    pub id: Id<Self>,
     /// Whose queue.
     pub enrollment_id: Id<Enrollment>,
     /// The hardware.
@@ -190,6 +190,42 @@ impl ItemState {
 }
 
 impl QueuedCommand {
+    /// A command that waits, without anything to send yet; `owner` is the enrollment and its hardware.
+    #[must_use]
+    pub fn new(
+        id: Id<Self>,
+        owner: (Id<Enrollment>, Id<Device>),
+        action: Action,
+        created_at: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Self {
+        Self {
+            id,
+            enrollment_id: owner.0,
+            device_id: owner.1,
+            placing: action.placing(&[]),
+            action,
+            state: CommandState::Queued,
+            detail: "waits for the next contact of the device".to_owned(),
+            status: None,
+            hresult: None,
+            body: Vec::new(),
+            rest: Vec::new(),
+            items: Vec::new(),
+            step: 0,
+            offers: 0,
+            retries: 0,
+            last_offer: None,
+            not_before: None,
+            expires_at,
+            created_at,
+            finished_at: None,
+            created_by: String::new(),
+            reason: None,
+            revealed: false,
+        }
+    }
+
     /// Takes the commands of the next step: numbers them, and awaits an answer to each Item.
     pub fn begin_step(&mut self, step: u32, mut commands: Vec<Command>) {
         number(&mut commands, &format!("{}-{step}", self.id.short()));

@@ -10,31 +10,9 @@ fn at(seconds: i64) -> OffsetDateTime {
 }
 
 fn queued(action: Action, commands: Vec<Command>) -> QueuedCommand {
-    let mut command = QueuedCommand {
-        id: Id::new(uuid::Uuid::from_u128(0xABCD_EF01_2345)),
-        enrollment_id: Id::new(uuid::Uuid::nil()),
-        device_id: Id::new(uuid::Uuid::nil()),
-        action,
-        state: CommandState::Queued,
-        detail: String::new(),
-        status: None,
-        hresult: None,
-        placing: Placing { priority: 0, alone: false },
-        body: Vec::new(),
-        rest: Vec::new(),
-        items: Vec::new(),
-        step: 0,
-        offers: 0,
-        retries: 0,
-        last_offer: None,
-        not_before: None,
-        expires_at: at(1000),
-        created_at: at(0),
-        finished_at: None,
-        created_by: "ada".into(),
-        reason: None,
-        revealed: false,
-    };
+    let id = Id::new(uuid::Uuid::from_u128(0xABCD_EF01_2345));
+    let nobody = uuid::Uuid::nil();
+    let mut command = QueuedCommand::new(id, (Id::new(nobody), Id::new(nobody)), action, at(0), at(1000));
     command.begin_step(0, commands);
     command
 }

@@ -9,7 +9,7 @@ use super::enrollment::Enrollment;
 #[derive(Clone, Debug)]
 pub struct Device {
     /// Identifier.
-    pub id: Id<Device>,
+    pub id: Id<Self>,
     /// The name the device gave itself when it enrolled last.
     pub name: String,
     /// Hardware hash of the device (`HWDevID`), where it sent a usable one.
@@ -17,7 +17,7 @@ pub struct Device {
     /// The enrollment that counts: the newest.
     pub enrollment_id: Id<Enrollment>,
     /// Another device record that claims the same hardware, enrolled by another user.
-    pub linked_device_id: Option<Id<Device>>,
+    pub linked_device_id: Option<Id<Self>>,
     /// When it was seen first.
     pub created_at: OffsetDateTime,
 }

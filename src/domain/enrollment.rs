@@ -11,7 +11,7 @@ use super::user::User;
 #[derive(Clone, Debug)]
 pub struct Enrollment {
     /// Identifier; also `EntDMID` and the common name of the certificate.
-    pub id: Id<Enrollment>,
+    pub id: Id<Self>,
     /// The hardware.
     pub device_id: Id<Device>,
     /// Who enrolled it; `None` once that user is gone.

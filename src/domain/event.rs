@@ -9,7 +9,7 @@ use super::Id;
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Identifier.
-    pub id: Id<Event>,
+    pub id: Id<Self>,
     /// Type with the `muster.` prefix, e.g. `muster.device.enrolled`.
     pub kind: String,
     /// Device id, where a device is concerned.
@@ -26,7 +26,7 @@ pub struct Event {
 #[derive(Clone, Debug)]
 pub struct AuditRow {
     /// Identifier.
-    pub id: Id<AuditRow>,
+    pub id: Id<Self>,
     /// When.
     pub time: OffsetDateTime,
     /// Who: a user's address, `device:<enrollment id>`, or `system`.

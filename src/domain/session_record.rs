@@ -10,7 +10,7 @@ use super::enrollment::Enrollment;
 #[derive(Clone, Debug)]
 pub struct SessionRecord {
     /// Identifier.
-    pub id: Id<SessionRecord>,
+    pub id: Id<Self>,
     /// Whose.
     pub enrollment_id: Id<Enrollment>,
     /// The hardware.

@@ -9,7 +9,7 @@ use super::Id;
 #[derive(Clone, Debug)]
 pub struct User {
     /// Identifier.
-    pub id: Id<User>,
+    pub id: Id<Self>,
     /// E-mail address or another name with which the user signs in; unique without regard to case.
     pub email: String,
     /// Display name.
@@ -110,7 +110,7 @@ impl Role {
 #[derive(Clone, Debug)]
 pub struct Token {
     /// Identifier.
-    pub id: Id<Token>,
+    pub id: Id<Self>,
     /// What it is for, in the words of whoever made it.
     pub name: String,
     /// SHA-256 of the secret.

@@ -54,10 +54,10 @@ pub fn classify(conversation: &Conversation, message: &Message, digest: &[u8; 32
     let header = &message.header;
     let msg_id = header.msg_id.0;
     let session = conversation.remembered(&header.session_id.0, now);
-    if let Some(session) = session.filter(|s| s.last_msg_id == msg_id && s.last_digest == *digest) {
-        if msg_id > 1 || now - session.last_at < FIRST_MESSAGE_REPEATED {
-            return Incoming::Replay(session.id);
-        }
+    if let Some(session) = session.filter(|s| s.last_msg_id == msg_id && s.last_digest == *digest)
+        && (msg_id > 1 || now - session.last_at < FIRST_MESSAGE_REPEATED)
+    {
+        return Incoming::Replay(session.id);
     }
     if msg_id == 1 {
         return Incoming::Open { odd: false };

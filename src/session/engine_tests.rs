@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{Stage, classify, is_farewell_repetition};
 use super::*;
-use crate::domain::action::{Action, Placing};
+use crate::domain::action::Action;
 use crate::domain::command::CommandState;
 use crate::domain::enrollment::{EnrollmentKind, Mode};
 use crate::proto::csp::remote_wipe::Variant;
@@ -79,31 +79,8 @@ impl World {
 
     fn queue(&mut self, action: Action, commands: Vec<Command>) -> Id<QueuedCommand> {
         let id = Id::new(Uuid::from_u128(self.id()));
-        let mut command = QueuedCommand {
-            id,
-            enrollment_id: self.enrollment.id,
-            device_id: self.enrollment.device_id,
-            action,
-            state: CommandState::Queued,
-            detail: String::new(),
-            status: None,
-            hresult: None,
-            placing: Placing { priority: 0, alone: false },
-            body: Vec::new(),
-            rest: Vec::new(),
-            items: Vec::new(),
-            step: 0,
-            offers: 0,
-            retries: 0,
-            last_offer: None,
-            not_before: None,
-            expires_at: self.now + Duration::days(90),
-            created_at: self.now,
-            finished_at: None,
-            created_by: "test".into(),
-            reason: None,
-            revealed: false,
-        };
+        let owner = (self.enrollment.id, self.enrollment.device_id);
+        let mut command = QueuedCommand::new(id, owner, action, self.now, self.now + Duration::days(90));
         command.begin_step(0, commands);
         self.commands.insert(id, command);
         id
@@ -170,7 +147,7 @@ impl World {
             Answer::Reply(message) => {
                 let written = encode(&message);
                 assert_eq!(decode(&written, &XmlLimits::default()).unwrap(), *message);
-                Reply::Message(*message)
+                Reply::Message(message)
             }
             Answer::Refuse(rejection) => Reply::Refused(rejection),
         }
@@ -179,7 +156,7 @@ impl World {
 
 #[derive(Debug)]
 enum Reply {
-    Message(Message),
+    Message(Box<Message>),
     Refused(Rejection),
     Replayed,
 }
@@ -187,7 +164,7 @@ enum Reply {
 impl Reply {
     fn message(self) -> Message {
         match self {
-            Self::Message(message) => message,
+            Self::Message(message) => *message,
             other => panic!("no message: {other:?}"),
         }
     }
@@ -510,7 +487,9 @@ fn an_unreadable_answer_is_found_by_sending_one_command_at_a_time() {
     let again = world.post(&unreadable("1", 2)).commands();
     assert_eq!(again.len(), 2, "nothing was executed, so the one-shot goes out again as well");
     assert!(world.post(&unreadable("1", 3)).commands().is_empty(), "after the second one, status only");
-    assert!(world.notices.iter().any(|n| matches!(n, Notice::Remark(words) if words.contains("message 1 was unreadable"))));
+    assert!(
+        world.notices.iter().any(|n| matches!(n, Notice::Remark(words) if words.contains("message 1 was unreadable")))
+    );
     // One by one from the next session on: settings come before the reboot.
     let commands = world.post(&package1("2")).commands();
     assert_eq!(commands.len(), 1);

@@ -34,10 +34,10 @@ pub(super) fn package_complete(work: &mut Work) {
         missing(work, id);
     }
     let now = work.now;
-    if let Some(session) = &mut work.session {
-        if session.automatic.answered() {
-            work.enrollment.inventory_at = Some(now);
-        }
+    if let Some(session) = &mut work.session
+        && session.automatic.answered()
+    {
+        work.enrollment.inventory_at = Some(now);
     }
 }
 
@@ -93,10 +93,10 @@ pub(super) fn aborted(work: &mut Work) {
             command.end(CommandState::Failed, "the result is too large for the device to send", now);
         }
     }
-    if let Some(session) = &mut work.session {
-        if session.automatic.answered() {
-            work.enrollment.inventory_at = Some(now);
-        }
+    if let Some(session) = &mut work.session
+        && session.automatic.answered()
+    {
+        work.enrollment.inventory_at = Some(now);
     }
     session_died(work);
 }

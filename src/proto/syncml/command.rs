@@ -68,7 +68,7 @@ pub struct Command {
     /// `Item`s.
     pub items: Vec<Item>,
     /// Children of an Atomic or Sequence.
-    pub children: Vec<Command>,
+    pub children: Vec<Self>,
 }
 
 impl Command {

@@ -10,7 +10,7 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::attempt::{Attempt, Outcome, Phase};
 use crate::domain::certificate::Certificate;
-use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::event::{AuditRow, Event};
@@ -169,31 +169,8 @@ pub(super) fn certificate(number: u128) -> Certificate {
 
 /// A reboot in the queue of the enrollment of number 1.
 pub(in crate::store) fn command(number: u128) -> QueuedCommand {
-    let mut command = QueuedCommand {
-        id: id(number),
-        enrollment_id: id(1),
-        device_id: id(1),
-        action: Action::Sync,
-        state: CommandState::Queued,
-        detail: String::new(),
-        status: None,
-        hresult: None,
-        placing: Action::Sync.placing(&[]),
-        body: Vec::new(),
-        rest: Vec::new(),
-        items: Vec::new(),
-        step: 0,
-        offers: 0,
-        retries: 0,
-        last_offer: None,
-        not_before: None,
-        expires_at: at(1_000_000),
-        created_at: at(0),
-        finished_at: None,
-        created_by: "admin@example.org".to_owned(),
-        reason: None,
-        revealed: false,
-    };
+    let mut command = QueuedCommand::new(id(number), (id(1), id(1)), Action::Sync, at(0), at(1_000_000));
+    command.created_by = "admin@example.org".to_owned();
     command.begin_step(0, vec![Command::get(LocUri::fixed("./DevDetail/SwV"))]);
     command
 }

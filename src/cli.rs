@@ -1,48 +1,182 @@
-//! The command line.
+//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `check-config` and
+//! `routes` work without a server.
 
+mod action;
+mod cert;
+mod client;
+mod command;
 pub mod demo;
+mod device;
+mod follow;
 pub mod init;
+mod installation;
+mod journal;
+mod names;
+mod output;
+mod password;
 pub mod serve;
+mod session;
 mod settings;
+mod token;
+mod transcript;
+mod user;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-/// Runs the command line.
-#[allow(missing_docs)]
-pub fn main() -> std::process::ExitCode {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let args: Vec<String> = std::env::args().collect();
-    let get = |name: &str| args.iter().position(|a| a == name).and_then(|i| args.get(i + 1)).cloned();
-    let data =
-        PathBuf::from(get("--data").or_else(|| std::env::var("MUSTER_DATA").ok()).unwrap_or("./muster-data".into()));
-    let rt = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let r = rt.block_on(async {
-        match args.iter().find(|a| ["demo", "init", "serve"].contains(&a.as_str())).map(String::as_str) {
-            Some("demo") => demo::run(&mut std::io::stdout()).await,
-            Some("serve") => serve::run(serve::Options::new(data)).await,
-            Some("init") => {
-                init::init(init::NewInstallation {
-                    data_dir: data,
-                    key_file: get("--key-file").map(Into::into),
-                    url: get("--url").unwrap(),
-                    device_url: get("--device-url"),
-                    admin: get("--admin").unwrap(),
-                    password: None,
-                    database: None,
-                    provider_id: get("--provider-id"),
-                    listen: get("--listen"),
-                    device_listen: get("--device-listen"),
-                    organization: None,
-                    tls: None,
-                })
-                .await
-            }
-            _ => Ok(()),
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use client::Client;
+use output::Out;
+
+/// Runs the command line of this process: 0 done, 1 failed, 2 usage, 3 a plan holds changes, 4 done in part.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let _ = error.print();
+            return ExitCode::from(if asked_for { 0 } else { USAGE });
         }
-    });
-    if let Err(e) = r {
-        eprintln!("{e:#}");
-        return std::process::ExitCode::from(1);
+    };
+    // Several libraries take the process-wide provider; a second call finds the same one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error.into()),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error),
     }
-    std::process::ExitCode::SUCCESS
 }
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const IN_PART: u8 = 4;
+
+/// Some of what was asked is done, the rest is not; both were told.
+#[derive(Debug, thiserror::Error)]
+#[error("{done} of {asked} done")]
+struct InPart {
+    done: usize,
+    asked: usize,
+}
+
+/// The command cannot be carried out as it is written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// One line on standard error, and the exit code.
+fn complain(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        // Whoever read our output has seen enough, as in `muster device list | head`.
+        return ExitCode::SUCCESS;
+    }
+    let words = output::clean(&format!("{error:#}"));
+    let _ = writeln!(io::stderr(), "muster: {words}");
+    ExitCode::from(match error {
+        _ if error.is::<InPart>() => IN_PART,
+        _ if error.is::<Usage>() => USAGE,
+        _ => FAILED,
+    })
+}
+
+/// An MDM server for Windows: enrollment and management in one program.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+struct Globals {
+    /// Folder of the local installation: its URL, its CA and its admin token.
+    #[arg(long, global = true, value_name = "DIR", env = "MUSTER_DATA", default_value = "./muster-data")]
+    data: PathBuf,
+    /// Talk to this server instead of the local one.
+    #[arg(long, global = true, value_name = "URL", env = "MUSTER_SERVER")]
+    server: Option<String>,
+    /// File with the token for that server; MUSTER_TOKEN may hold the token itself.
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// CA certificate of that server, PEM; without it those that the system trusts.
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CA_FILE")]
+    ca_file: Option<PathBuf>,
+    /// Print one JSON document, with the objects of the API.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the main job on this machine: start, enroll a simulated PC, lock it, show the session.
+    Demo(installation::DemoArgs),
+    /// Make a new installation: configuration, CA, server certificate, database, admin token.
+    Init(installation::InitArgs),
+    /// Run the server; prints `ready url=… device_url=…` when it takes connections.
+    Serve(installation::ServeArgs),
+    /// Check muster.toml and name the first mistake with its line.
+    CheckConfig,
+    /// List every address that the server answers, and who may call it.
+    Routes,
+    /// People and bulk users.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Devices, and what is asked of them.
+    #[command(subcommand)]
+    Device(device::Command),
+    /// What became of actions.
+    #[command(subcommand)]
+    Action(action::Command),
+    /// Raw SyncML commands.
+    #[command(subcommand)]
+    Command(command::Command),
+    /// Management sessions and their transcripts.
+    #[command(subcommand)]
+    Session(session::Command),
+    /// Device certificates and the CA.
+    #[command(subcommand)]
+    Cert(cert::Command),
+    /// Tokens for the API.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// What happened, oldest first.
+    Events(journal::EventsArgs),
+    /// Who did what, newest first.
+    Audit(journal::AuditArgs),
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli { globals, command } = cli;
+    let out = Out::new(globals.json);
+    let client = || Client::connect(&globals);
+    match command {
+        Command::Demo(args) => installation::demo(args).await,
+        Command::Init(args) => installation::init(&globals, args).await,
+        Command::Serve(args) => installation::serve(&globals, args).await,
+        Command::CheckConfig => installation::check_config(&globals, &out),
+        Command::Routes => installation::routes(&out),
+        Command::User(command) => user::run(&client()?, &out, command).await,
+        Command::Device(command) => device::run(&client()?, &out, command).await,
+        Command::Action(command) => action::run(&client()?, &out, command).await,
+        Command::Command(command) => command::run(&client()?, &out, command).await,
+        Command::Session(command) => session::run(&client()?, &out, command).await,
+        Command::Cert(command) => cert::run(&client()?, &out, command).await,
+        Command::Token(command) => token::run(&client()?, &out, command).await,
+        Command::Events(args) => journal::events(&client()?, &out, args).await,
+        Command::Audit(args) => journal::audit(&client()?, &out, args).await,
+    }
+}
+
+#[cfg(test)]
+#[path = "cli/tests.rs"]
+mod tests;

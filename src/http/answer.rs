@@ -1,5 +1,7 @@
 //! The outermost layer: gives each request its reference, writes problems, sets the headers that every answer has, counts.
 
+mod leftover;
+
 use std::any::Any;
 use std::time::Instant;
 
@@ -9,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
+use self::leftover::Leftover;
 use super::Shared;
 use super::error::Problem;
 
@@ -20,7 +23,10 @@ pub struct TraceId(pub Uuid);
 pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let asked = Asked::note(&shared, &mut request);
     let is_api = request.uri().path().starts_with("/api/");
+    let leftover = Leftover::default();
+    let request = request.map(|body| leftover.lend(body));
     let mut response = next.run(request).await;
+    leftover.drain().await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         asked.log(&problem);
         response = problem.render(asked.trace_id);

@@ -1,0 +1,92 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn what_is_promised_is_understood() {
+    for line in [
+        "muster demo",
+        "muster init --data D --url https://mdm.example.test --admin a@example.test --password-stdin",
+        "muster init --url https://x --device-url https://y --admin a --database postgres://z --provider-id P \
+         --listen 0.0.0.0:443 --device-listen 0.0.0.0:8443 --organization O --tls-cert c.pem --tls-key k.pem",
+        "muster serve --data D --key-file K",
+        "muster check-config --data D",
+        "muster routes --json",
+        "muster user add a@example.test --name A --password-stdin",
+        "muster user list",
+        "muster user show a@example.test",
+        "muster user password a@example.test",
+        "muster user remove a@example.test",
+        "muster device list --json --state active",
+        "muster device show LAPTOP-1",
+        "muster device attempts --outcome failed",
+        "muster device lock 019a3f00 --wait",
+        "muster device unlock 019a3f00",
+        "muster device retire 019a3f00 --yes",
+        "muster device wipe 019a3f00 --variant keep-user-data --yes",
+        "muster device reset-passcode 019a3f00 --method laps",
+        "muster device reboot A B C --reason r --expires 2d",
+        "muster device sync 019a3f00",
+        "muster device rename LAPTOP-1 LAPTOP-2 --reason moved",
+        "muster device tenant-lockdown on 019a3f00",
+        "muster device actions 019a3f00",
+        "muster command run 019a3f00 file.xml",
+        "muster command list",
+        "muster command show 019a3f00",
+        "muster command cancel 019a3f00",
+        "muster action show 019a3f00",
+        "muster action cancel 019a3f00",
+        "muster action reveal 019a3f00",
+        "muster session list LAPTOP-1",
+        "muster session show 019a3f00 --raw",
+        "muster cert list",
+        "muster cert revoke 0a0b --reason lost",
+        "muster cert ca",
+        "muster token add script --role viewer --expires 90d",
+        "muster token list",
+        "muster token revoke 019a3f00",
+        "muster events --after 019a --follow",
+        "muster audit",
+        "muster user change a@example.test --disable --role user --device-limit default",
+        "muster device list --server https://x --token-file t --ca-file c",
+    ] {
+        if let Err(error) = parse(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for line in [
+        "muster",
+        "muster user",
+        "muster nothing",
+        "muster device lock",
+        "muster device lock x --wait --dry-run",
+        "muster user change a@example.test",
+        "muster init --url https://x",
+        "muster init --url https://x --admin a --tls-cert c.pem",
+        "muster token add x",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn errors_have_their_exit_codes() {
+    let code = |error: anyhow::Error| format!("{:?}", complain(&error));
+    assert_eq!(code(anyhow::anyhow!("x")), format!("{:?}", ExitCode::from(1)));
+    assert_eq!(code(Usage("x".to_owned()).into()), format!("{:?}", ExitCode::from(2)));
+    assert_eq!(code(InPart { done: 1, asked: 2 }.into()), format!("{:?}", ExitCode::from(4)));
+    assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), format!("{:?}", ExitCode::from(0)));
+}

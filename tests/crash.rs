@@ -96,7 +96,7 @@ fn what_was_accepted_survives_a_power_cut() {
     let mut server = Server::start();
     let (mut device, user) = FakeDevice::settled(&server);
     let id = device.id(&server);
-    let action = server.api().act(&id, &json!({"type": "rename", "name": "AFTER"}));
+    let action = server.api().act(&id, &json!({"type": "reboot"}));
     server.restart();
     assert_eq!(server.api().action_state(&action), "queued", "R-01: an action");
     let command = server.api().command(&id, &replace("Kept"));

@@ -266,7 +266,7 @@ fn an_empty_password_in_a_renewal_is_no_failed_login() {
 #[test]
 // covers: E-52, S-13, M-146
 fn secrets_are_in_neither_log_nor_database() {
-    let server = Server::start_with(&[("RUST_LOG", "trace")]);
+    let server = Server::start_with(&[("MUSTER__LOG__LEVEL", "trace")]);
     let user = server.api().add_user();
     granted(&server, &policies(&user));
     refused(&server, &with_password(&user, "a very wrong password"));

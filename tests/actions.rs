@@ -82,7 +82,6 @@ fn a_lock_without_a_pin_says_so() {
 }
 
 #[test]
-// covers: M-109
 fn unlock_drops_a_lock_that_waits() {
     let (mut device, id, api) = settled();
     let lock = api.act(&id, &json!({"type": "lock"}));
@@ -200,7 +199,6 @@ fn tenant_lockdown_on_an_edition_without_it_is_unsupported() {
 }
 
 #[test]
-// covers: M-52, M-60
 fn a_reboot_is_an_exec_without_data() {
     let (mut device, id, api) = settled();
     let (action, visit) = carried_out(&mut device, &api, &id, &json!({"type": "reboot"}));
@@ -210,7 +208,6 @@ fn a_reboot_is_an_exec_without_data() {
 }
 
 #[test]
-// covers: M-52
 fn a_rename_writes_the_computer_name() {
     let (mut device, id, api) = settled();
     let (action, visit) = carried_out(&mut device, &api, &id, &json!({"type": "rename", "name": "FRONT-DESK-1"}));

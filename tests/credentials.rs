@@ -85,7 +85,6 @@ fn the_password_type_may_be_spelled_in_several_ways() {
 }
 
 #[test]
-// covers: E-11
 fn line_breaks_around_a_password_are_dropped_and_blanks_are_not() {
     let server = Server::start();
     let api = server.api();
@@ -101,7 +100,6 @@ fn line_breaks_around_a_password_are_dropped_and_blanks_are_not() {
 }
 
 #[test]
-// covers: E-43
 fn user_names_compare_without_case() {
     let server = Server::shared();
     let user = server.api().add_user();

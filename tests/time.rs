@@ -262,7 +262,6 @@ fn an_accepted_wipe_of_a_device_that_comes_back_has_failed() {
 }
 
 #[test]
-// covers: M-113
 fn a_wiped_device_that_stays_silent_is_wiped() {
     let timed = Timed::start();
     let (mut device, id, api) = timed.settled();
@@ -303,7 +302,6 @@ fn a_device_that_never_answers_is_assumed_retired() {
 }
 
 #[test]
-// covers: M-61, M-138
 fn an_expired_action_is_not_sent() {
     let timed = Timed::start();
     let (mut device, id, api) = timed.settled();
@@ -321,7 +319,6 @@ fn an_expired_action_is_not_sent() {
 }
 
 #[test]
-// covers: M-56
 fn the_inventory_is_taken_daily() {
     let timed = Timed::start();
     let (mut device, id, api) = timed.settled();

@@ -40,10 +40,11 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// A fresh installation; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
+    /// A fresh installation without the listener for operators, which has a fixed port; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
         let mut server = Self::attached(fresh_installation(), "", "");
-        server.overrides = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let usual = [("MUSTER__OPS__LISTEN", "off")];
+        server.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         server.launch();
         server
     }

@@ -40,7 +40,8 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// A fresh installation without the listener for operators, which has a fixed port; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
+    /// A fresh installation; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
+    /// The listener for operators is off: its default port is fixed.
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
         let mut server = Self::attached(fresh_installation(), "", "");
         let usual = [("MUSTER__OPS__LISTEN", "off")];

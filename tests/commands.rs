@@ -251,6 +251,21 @@ fn what_windows_cannot_do_is_refused_on_entry() {
 }
 
 #[test]
+// covers: M-91
+fn segments_of_a_uri_stay_escaped_on_the_wire() {
+    let (mut device, id, api) = settled();
+    let escaped = "./Vendor/MSFT/Example/MY%20NETWORK/%7B0F1E%7D/a%2Fb";
+    api.command(&id, &command("Replace", 1, &item(escaped, "chr", "1")));
+    assert!(device.check_in().commands().iter().any(|c| c.uri() == escaped), "M-91: delivered as it was given");
+    for raw in ["./Vendor/MSFT/Example/MY NETWORK", "./Vendor/MSFT/Example/{0F1E}", "./Vendor/MSFT/Example/é"] {
+        let response = api.try_command(&id, &command("Replace", 1, &item(raw, "chr", "1")), "?unchecked=true");
+        assert!(matches!(response.status, 202 | 400 | 422), "M-91: {raw}: {}", response.status);
+    }
+    // The reader of replies refuses an unescaped character in any LocURI.
+    device.settle();
+}
+
+#[test]
 // covers: M-87
 fn a_failed_atomic_shows_which_child_failed() {
     let (mut device, id, api) = settled();

@@ -96,7 +96,7 @@ fn what_was_accepted_survives_a_power_cut() {
     let mut server = Server::start();
     let (mut device, user) = FakeDevice::settled(&server);
     let id = device.id(&server);
-    let action = server.api().act(&id, &json!({"type": "rename", "name": "AFTER"}));
+    let action = server.api().act(&id, &json!({"type": "reboot"}));
     server.restart();
     assert_eq!(server.api().action_state(&action), "queued", "R-01: an action");
     let command = server.api().command(&id, &replace("Kept"));
@@ -212,7 +212,6 @@ fn a_second_process_on_the_same_data_refuses_to_start() {
 }
 
 #[test]
-//
 fn a_folder_without_installation_is_refused_with_a_sentence() {
     let empty = support::openssl::temporary("no-installation", b"");
     for folder in [empty.clone(), empty.with_file_name("does-not-exist")] {
@@ -224,7 +223,6 @@ fn a_folder_without_installation_is_refused_with_a_sentence() {
 }
 
 #[test]
-//
 fn init_does_not_overwrite_an_installation() {
     let home = fresh_installation();
     let before = std::fs::read(home.join("data/ca/root.pem")).unwrap();

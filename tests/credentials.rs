@@ -85,7 +85,6 @@ fn the_password_type_may_be_spelled_in_several_ways() {
 }
 
 #[test]
-// covers: E-11
 fn line_breaks_around_a_password_are_dropped_and_blanks_are_not() {
     let server = Server::start();
     let api = server.api();
@@ -101,7 +100,6 @@ fn line_breaks_around_a_password_are_dropped_and_blanks_are_not() {
 }
 
 #[test]
-// covers: E-43
 fn user_names_compare_without_case() {
     let server = Server::shared();
     let user = server.api().add_user();
@@ -266,7 +264,7 @@ fn an_empty_password_in_a_renewal_is_no_failed_login() {
 #[test]
 // covers: E-52, S-13, M-146
 fn secrets_are_in_neither_log_nor_database() {
-    let server = Server::start_with(&[("RUST_LOG", "trace")]);
+    let server = Server::start_with(&[("MUSTER__LOG__LEVEL", "trace")]);
     let user = server.api().add_user();
     granted(&server, &policies(&user));
     refused(&server, &with_password(&user, "a very wrong password"));

@@ -7,7 +7,6 @@ mod support;
 
 use serde_json::{Value, json};
 use support::api::User;
-use support::certificate::thumbprint;
 use support::csp::Answer;
 use support::csr::{self, Csr};
 use support::device::{FakeDevice, Profile};
@@ -383,7 +382,7 @@ fn the_device_limit_is_kept() {
 }
 
 #[test]
-// covers: E-69, E-110
+// covers: E-69
 fn two_enrollments_at_once_do_not_pass_the_limit_together() {
     let server = Server::start_with(&[("MUSTER__ENROLL__MAX_DEVICES_PER_USER", "1")]);
     for _ in 0..4 {
@@ -528,13 +527,6 @@ fn attempts_are_written_down() {
 }
 
 #[test]
-// covers: E-74
-fn thumbprints_are_sha_1() {
-    assert_eq!(thumbprint(b"MUSTER-ROOT-DER"), "0C6819702FFBB3E228B745EB1E91290DCCC89D71", "the judge computes SHA-1");
-}
-
-#[test]
-// covers: E-43
 fn an_existing_address_cannot_be_added_twice() {
     let api = Server::shared().api();
     let User { email, .. } = api.add_user_named(&format!("twice-{}@example.test", unique()));

@@ -506,7 +506,6 @@ fn other_commands_of_a_device_get_a_status() {
 }
 
 #[test]
-// covers: M-37, M-92
 fn comments_in_a_message_do_no_harm() {
     let mut device = settled();
     let xml = device.package_one().xml().replace("<SyncBody>", "<!-- c --><SyncBody><!-- d -->");

@@ -66,7 +66,7 @@ fn a_retired_device_leaves_and_is_refused_afterwards() {
 fn a_retiring_device_gets_nothing_else() {
     let (mut device, id, api) = settled();
     api.act(&id, &json!({"type": "retire"}));
-    for body in [json!({"type": "lock"}), json!({"type": "wipe"}), json!({"type": "rename", "name": "X"})] {
+    for body in [json!({"type": "lock"}), json!({"type": "wipe"}), json!({"type": "reboot"})] {
         api.act_refused(&id, &body);
     }
     let refused = api.try_command(&id, SETTING, "?unchecked=true");

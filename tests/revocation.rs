@@ -180,7 +180,6 @@ fn a_revoked_machine_may_enroll_again() {
 }
 
 #[test]
-// covers: M-19
 fn certificates_are_listed_with_their_enrollment() {
     let server = Server::shared();
     let api = server.api();

@@ -376,7 +376,6 @@ fn an_abort_right_after_a_get_means_too_large() {
 }
 
 #[test]
-// covers: M-69
 fn next_message_from_the_device_gets_the_closing_reply() {
     let (mut device, ..) = settled();
     let first = device.start_session();
@@ -500,7 +499,6 @@ fn the_first_status_decides() {
 }
 
 #[test]
-// covers: M-64
 fn a_message_of_an_unknown_session_gets_the_closing_reply() {
     let (mut device, id, api) = settled();
     let command = api.command(&id, GET);
@@ -515,7 +513,6 @@ fn a_message_of_an_unknown_session_gets_the_closing_reply() {
 }
 
 #[test]
-// covers: M-71
 fn a_session_alert_with_a_new_id_opens_a_session_at_any_number() {
     let (mut device, id, api) = settled();
     api.command(&id, GET);
@@ -626,7 +623,6 @@ fn a_device_with_a_silent_node_ends_its_session() {
 }
 
 #[test]
-// covers: M-60
 fn a_check_in_is_shown_on_the_device() {
     use time::format_description::well_known::Rfc3339;
     let (mut device, id, api) = settled();

@@ -94,8 +94,11 @@ impl App {
         }
         if conversation.open().is_some_and(|session| now - session.last_at >= self.settings.session_timeout) {
             // Upkeep would have closed it; the message is judged again on the closed session.
-            self.time_out_current(enrollment, conversation).await?;
-            return Err(Error::Unavailable(CONFLICT.to_owned()));
+            match self.time_out_current(enrollment, conversation).await {
+                // Upkeep may have been first.
+                Ok(()) | Err(Error::Unavailable(_)) => return Err(Error::Unavailable(CONFLICT.to_owned())),
+                Err(error) => return Err(error),
+            }
         }
         let message = match message {
             Ok(message) => message,

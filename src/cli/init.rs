@@ -128,15 +128,3 @@ fn set(text: &str, key: &str, value: &str) -> Result<String> {
     let line = text.lines().find(|line| line.starts_with(&mark)).with_context(|| format!("no place for {key}"))?;
     Ok(text.replacen(line, &format!("{key} = {}", toml::Value::from(value)), 1))
 }
-
-/// Tells what was made and what comes next.
-pub fn tell(new: &NewInstallation, out: &mut impl std::io::Write) -> std::io::Result<()> {
-    let data = new.data_dir.display();
-    writeln!(out, "Made a new installation in {data}:")?;
-    writeln!(out, "  muster.toml       the configuration")?;
-    writeln!(out, "  ca/               root CA and device issuing CA, their keys sealed")?;
-    writeln!(out, "  tls/              server certificate")?;
-    writeln!(out, "  admin.token       bearer token of {}", new.admin)?;
-    writeln!(out, "  keys              the key that seals all others: keep a copy in a safe place")?;
-    writeln!(out, "Next: muster serve --data {data}")
-}

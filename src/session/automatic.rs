@@ -19,6 +19,9 @@ pub struct Automatic {
     pub first: bool,
     /// Highest session protocol that the device speaks, once it said so.
     pub max_sync_version: Option<String>,
+    /// Commands of the inventory that were sent.
+    #[serde(default)]
+    pub sent: usize,
 }
 
 /// Stages in order.
@@ -48,23 +51,18 @@ impl Automatic {
             stage: if due { Stage::Due } else { Stage::NotDue },
             first: enrollment.inventory_at.is_none(),
             max_sync_version: None,
+            sent: 0,
         }
     }
 
-    /// The commands of this stage, numbered; moves to the next stage.
-    pub(super) fn commands(&mut self, provider_id: &str) -> Vec<Command> {
+    /// At most so many commands of this stage, numbered; moves on.
+    pub(super) fn commands(&mut self, provider_id: &str, most: usize) -> Vec<Command> {
         match self.stage {
             Stage::Due => {
                 self.stage = Stage::Sent;
-                let mut commands: Vec<Command> =
-                    device_info::inventory(provider_id).into_iter().map(Command::get).collect();
-                for (index, command) in commands.iter_mut().enumerate() {
-                    command.cmd_id = format!("i{}", index + 1);
-                }
-                if self.first {
-                    commands.push(Command { cmd_id: "k1".to_owned(), ..dm_client::enable_keep_alive(provider_id) });
-                }
-                commands
+                let portion = self.inventory(provider_id).into_iter().skip(self.sent).take(most).collect::<Vec<_>>();
+                self.sent += portion.len();
+                portion
             }
             Stage::Follow => {
                 self.stage = Stage::Done;
@@ -74,9 +72,21 @@ impl Automatic {
         }
     }
 
+    /// Every command of the inventory, in order.
+    fn inventory(&self, provider_id: &str) -> Vec<Command> {
+        let mut commands: Vec<Command> = device_info::inventory(provider_id).into_iter().map(Command::get).collect();
+        for (index, command) in commands.iter_mut().enumerate() {
+            command.cmd_id = format!("i{}", index + 1);
+        }
+        if self.first {
+            commands.push(Command { cmd_id: "k1".to_owned(), ..dm_client::enable_keep_alive(provider_id) });
+        }
+        commands
+    }
+
     /// The node that a CmdID of the batch asked for.
     pub(super) fn node(&self, cmd_ref: &str, provider_id: &str) -> Option<LocUri> {
-        if !matches!(self.stage, Stage::Sent | Stage::Follow) {
+        if matches!(self.stage, Stage::NotDue | Stage::Done) {
             return None;
         }
         let index: usize = cmd_ref.strip_prefix('i')?.parse().ok()?;
@@ -89,14 +99,26 @@ impl Automatic {
         number.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
-    /// The package that answers the batch is complete.
-    pub(super) fn answered(&mut self) -> bool {
-        let was_sent = self.stage == Stage::Sent;
-        if was_sent {
+    /// The package that answers the batch is complete; whether the inventory is, too.
+    pub(super) fn answered(&mut self, provider_id: &str) -> bool {
+        if self.stage != Stage::Sent {
+            return false;
+        }
+        let whole = self.sent >= self.inventory(provider_id).len();
+        if whole {
             let speaks_3 = self.max_sync_version.as_deref().is_some_and(|version| major(version) >= 3);
             self.stage = if self.first && speaks_3 { Stage::Follow } else { Stage::Done };
+        } else {
+            self.stage = Stage::Due;
         }
-        was_sent
+        whole
+    }
+
+    /// Gives the inventory up for this session.
+    pub(super) fn give_up(&mut self) -> bool {
+        let was_under_way = self.sent > 0 && matches!(self.stage, Stage::Sent | Stage::Due);
+        self.stage = Stage::Done;
+        was_under_way
     }
 }
 

@@ -52,7 +52,7 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
     if !work.conversation.one_by_one {
         let provider_id = work.limits.provider_id.clone();
         if let Some(session) = &mut work.session {
-            out = session.automatic.commands(&provider_id);
+            out = session.automatic.commands(&provider_id, most);
             bytes = encoded_len(&out);
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn package_complete(work: &mut Work) {
     }
     let now = work.now;
     if let Some(session) = &mut work.session
-        && session.automatic.answered()
+        && session.automatic.answered(&work.limits.provider_id)
     {
         work.enrollment.inventory_at = Some(now);
     }
@@ -94,7 +94,7 @@ pub(super) fn aborted(work: &mut Work) {
         }
     }
     if let Some(session) = &mut work.session
-        && session.automatic.answered()
+        && session.automatic.give_up()
     {
         work.enrollment.inventory_at = Some(now);
     }
@@ -131,7 +131,7 @@ pub(super) fn restarted(work: &mut Work) {
     }
     let Some(session) = &mut work.session else { return };
     session.unreadable += u32::from(!culprit);
-    if session.automatic.answered() {
+    if session.automatic.give_up() {
         work.enrollment.inventory_at = Some(now);
     }
     if session.unreadable >= 2 {

@@ -76,7 +76,8 @@ impl Chain {
     fn check_by_openssl(&self) {
         let [root, issuing, leaf] = [&self.root, &self.issuing, &self.leaf].map(|der| pem_file(der));
         let names = [&root, &issuing, &leaf].map(|path| path.to_string_lossy().into_owned());
-        let purpose = ["verify", "-x509_strict", "-purpose", "sslclient", "-CAfile"];
+        let at = now().unix_timestamp().to_string();
+        let purpose = ["verify", "-x509_strict", "-purpose", "sslclient", "-attime", &at, "-CAfile"];
         openssl::run(&[&purpose[..], &[&names[0], "-untrusted", &names[1], &names[2]]].concat(), b"");
     }
 

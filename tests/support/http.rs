@@ -193,11 +193,16 @@ pub struct Connection {
 impl Connection {
     /// Connects and finishes the handshake; a TLS alert is an error here.
     pub fn open(address: &Address, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        Self::open_as(address, &address.host, config)
+    }
+
+    /// The same with another name in the handshake, as a client does whose DNS leads here.
+    pub fn open_as(address: &Address, name: &str, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let mut tcp = TcpStream::connect((address.host.as_str(), address.port))?;
         tcp.set_read_timeout(Some(Duration::from_secs(90)))?;
         tcp.set_write_timeout(Some(Duration::from_secs(90)))?;
         tcp.set_nodelay(true)?;
-        let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let mut tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;

@@ -39,10 +39,20 @@ pub fn unique() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The wall clock, for comparing dates in answers with now.
+thread_local! {
+    static AHEAD: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+/// The judge's clock, for comparing dates in answers with now: the wall clock, or as far ahead of it as the test that
+/// runs on this thread has moved the server's.
 #[expect(clippy::disallowed_methods, reason = "the judge has its own clock")]
 pub fn now() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
+    OffsetDateTime::now_utc() + time::Duration::seconds(AHEAD.get())
+}
+
+/// Moves the judge's clock of this thread forward.
+pub fn pass(seconds: i64) {
+    AHEAD.set(AHEAD.get() + seconds);
 }
 
 /// Random bytes as upper-case hex digits, two per byte: the form of DeviceID and HWDevID.

@@ -41,9 +41,11 @@ impl Server {
     }
 
     /// A fresh installation; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
+    /// The listener for operators is off: its default port is fixed.
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
         let mut server = Self::attached(fresh_installation(), "", "");
-        server.overrides = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let usual = [("MUSTER__OPS__LISTEN", "off")];
+        server.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         server.launch();
         server
     }

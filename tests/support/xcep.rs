@@ -35,6 +35,11 @@ const NIL_BELOW_ATTRIBUTES: [&str; 8] = [
     "extensions",
 ];
 
+/// The provider that keeps keys in the TPM.
+pub const TPM: &str = "Microsoft Platform Crypto Provider";
+/// The provider that keeps keys in software.
+pub const SOFTWARE: &str = "Microsoft Software Key Storage Provider";
+
 /// What the device takes from the policy.
 #[derive(Debug)]
 pub struct Policy {
@@ -44,9 +49,19 @@ pub struct Policy {
     pub renewal_seconds: u64,
 }
 
-/// E-34 to E-41 (and the nil rules of the schema).
+/// E-34 to E-41 (and the nil rules of the schema), with the providers of the default configuration.
 #[track_caller]
 pub fn check(answer: &Element) -> Policy {
+    let policy = check_form(answer);
+    let tpm = policy.providers.iter().position(|p| p == TPM);
+    let software = policy.providers.iter().position(|p| p == SOFTWARE);
+    assert!(tpm.is_some() && tpm < software, "E-39: the TPM before the software provider: {policy:?}");
+    policy
+}
+
+/// The same for any list of providers.
+#[track_caller]
+pub fn check_form(answer: &Element) -> Policy {
     for element in answer.walk() {
         assert_eq!(element.namespace, XCEP, "E-35: {} is in the policy namespace", element.name);
         assert!(!element.name.to_lowercase().contains("attestation"), "E-41: <{}>", element.name);
@@ -82,9 +97,7 @@ fn read_policy(attributes: &Element) -> Policy {
     assert_eq!(key.child_names(), PRIVATE_KEY, "E-35: {}", key.source);
     ["keySpec", "keyUsageProperty", "permissions", "algorithmOIDReference"].iter().for_each(|name| nil(key, name));
     let providers: Vec<String> = key.at("cryptoProviders").named("provider").map(|p| p.text.clone()).collect();
-    let tpm = providers.iter().position(|p| p == "Microsoft Platform Crypto Provider");
-    let software = providers.iter().position(|p| p == "Microsoft Software Key Storage Provider");
-    assert!(tpm.is_some() && tpm < software, "E-39: the TPM before the software provider: {providers:?}");
+    assert!(!providers.is_empty(), "E-39: at least one provider");
     let number = |e: &Element, name: &str| e.text_at(name).parse::<u64>().unwrap_or_else(|_| panic!("{}", e.source));
     let minimal_key_length = number(key, "minimalKeyLength") as u32;
     assert!(minimal_key_length >= 2048, "E-38: {minimal_key_length}");

@@ -47,7 +47,7 @@ impl LocUri {
             match segment {
                 "" => return Err(LocUriError::EmptySegment),
                 "." | ".." | "*" => return Err(LocUriError::ForbiddenSegment),
-                _ if segment.chars().any(|c| c.is_whitespace() || c.is_control() || "{}<>\"\\^`|#".contains(c)) => {
+                _ if segment.chars().any(|c| !c.is_ascii_graphic() || "{}<>\"\\^`|#".contains(c)) => {
                     return Err(LocUriError::Unescaped);
                 }
                 _ => {}
@@ -190,6 +190,7 @@ mod tests {
             ("./a/*", LocUriError::ForbiddenSegment),
             ("./a b", LocUriError::Unescaped),
             ("./a/{b}", LocUriError::Unescaped),
+            ("./a/é", LocUriError::Unescaped),
         ];
         for (text, error) in cases {
             assert_eq!(LocUri::checked(text), Err(error), "{text}");

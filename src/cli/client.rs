@@ -268,7 +268,11 @@ fn token(globals: &Globals) -> Result<(SecretString, String)> {
 
 fn read_token(file: &Path) -> Result<(SecretString, String)> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the token in {}", file.display()))?;
-    Ok((SecretString::from(text.trim()), format!("from {}", file.display())))
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!("{} holds no token", file.display());
+    }
+    Ok((SecretString::from(token), format!("from {}", file.display())))
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>> {

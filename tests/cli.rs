@@ -1,0 +1,195 @@
+//! The command line against a running server, as an administrator and a script would use it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod support;
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+use support::device::FakeDevice;
+use support::server::{Server, fresh_installation, muster};
+use support::unique;
+
+/// Runs the program on the server's installation; returns exit code, standard output and standard error.
+fn run(server: &Server, line: &[&str]) -> (i32, String, String) {
+    with_input(server, line, "")
+}
+
+fn with_input(server: &Server, line: &[&str], input: &str) -> (i32, String, String) {
+    let mut command = muster();
+    command.args(line).env("MUSTER_DATA", server.data());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("muster starts");
+    let mut stdin = child.stdin.take().unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    told(&child.wait_with_output().unwrap())
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+#[track_caller]
+fn good(server: &Server, line: &[&str]) -> String {
+    let (code, out, err) = run(server, line);
+    assert_eq!(code, 0, "{line:?}: {err}");
+    out
+}
+
+#[track_caller]
+fn json(server: &Server, line: &[&str]) -> Value {
+    let line = [line, &["--json"]].concat();
+    let out = good(server, &line);
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{line:?}: {error}\n{out}"))
+}
+
+#[test]
+fn users_come_and_go() {
+    let server = Server::shared();
+    let email = format!("cli-{}@example.test", unique());
+    let (code, out, err) =
+        with_input(server, &["user", "add", &email, "--name", "Ada", "--password-stdin"], "correct horse\n");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains(&email) && !out.contains("horse") && !err.contains("horse"), "{out}{err}");
+    let user = json(server, &["user", "show", &email.to_uppercase()]);
+    assert_eq!((user["name"].as_str(), user["has_password"].as_bool()), (Some("Ada"), Some(true)));
+    let table = good(server, &["user", "list", &email]);
+    assert!(table.starts_with("ID") && table.contains(&email) && !table.contains('\u{1b}'), "{table}");
+    good(server, &["user", "change", &email, "--disable"]);
+    assert_eq!(json(server, &["user", "show", &email])["enabled"], false);
+    let (code, _, err) = with_input(server, &["user", "add", &email, "--password-stdin"], "correct horse\n");
+    assert_eq!((code, err.lines().count()), (1, 1), "one sentence: {err}");
+    assert!(err.contains("already"), "{err}");
+    good(server, &["user", "remove", &email]);
+    assert_eq!(run(server, &["user", "show", &email]).0, 1);
+}
+
+#[test]
+fn exit_codes_tell_what_happened() {
+    let server = Server::shared();
+    assert_eq!(run(server, &["--help"]).0, 0);
+    assert_eq!(run(server, &["--version"]).0, 0);
+    for line in [&["nonsense"][..], &["device", "lock"], &["user", "change", "x"], &["action", "show", "../users"]] {
+        let (code, out, err) = run(server, line);
+        assert_eq!((code, out.as_str()), (2, ""), "{line:?}: {err}");
+    }
+    let (code, out, err) = run(server, &["device", "lock", "NO-SUCH-PC"]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (1, "", 1), "{err}");
+    assert!(err.contains("NO-SUCH-PC"), "{err}");
+}
+
+#[test]
+fn a_device_is_named_by_id_by_the_beginning_of_it_and_by_name() {
+    let server = Server::shared();
+    let (device, _) = FakeDevice::settled(server);
+    let id = device.id(server);
+    let name = json(server, &["device", "show", &id])["name"].as_str().unwrap().to_owned();
+    assert_eq!(json(server, &["device", "show", &id[..18]])["id"], id.as_str());
+    assert!(good(server, &["device", "list"]).contains(&name));
+    let action = json(server, &["device", "lock", &id, "--reason", "left in a taxi"]);
+    assert_eq!((action["type"].as_str(), action["state"].as_str()), (Some("lock"), Some("queued")));
+    let shown = good(server, &["action", "show", action["id"].as_str().unwrap()]);
+    assert!(shown.contains("left in a taxi"), "{shown}");
+    let (code, _, err) = run(server, &["device", "reboot", &id, "NO-SUCH-PC"]);
+    assert_eq!(code, 4, "one of two: {err}");
+    good(server, &["action", "cancel", action["id"].as_str().unwrap()]);
+}
+
+#[test]
+fn destructive_orders_are_asked_back() {
+    let server = Server::shared();
+    let (device, _) = FakeDevice::settled(server);
+    let id = device.id(server);
+    for order in ["wipe", "retire"] {
+        let (code, _, err) = run(server, &["device", order, &id]);
+        assert_eq!(code, 2, "without a terminal and --yes: {err}");
+        assert!(err.contains("--yes"), "{err}");
+    }
+    assert!(json(server, &["device", "actions", &id])["items"].as_array().unwrap().is_empty());
+    let tried = json(server, &["device", "wipe", &id, "--dry-run"]);
+    assert_eq!(tried["dry_run"], true);
+    assert!(json(server, &["device", "actions", &id])["items"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_session_is_told_in_words() {
+    let server = Server::shared();
+    let (device, _) = FakeDevice::settled(server);
+    let id = device.id(server);
+    let sessions = json(server, &["session", "list", &id]);
+    let session = sessions["items"][0]["id"].as_str().unwrap();
+    support::eventually("the transcript", || {
+        let shown = good(server, &["session", "show", session]);
+        (shown.contains("device says") && shown.contains("server says")).then_some(())
+    });
+    let shown = good(server, &["session", "show", session, "--raw"]);
+    assert!(shown.contains("begins a session (Alert 1201)"), "{shown}");
+    assert!(shown.contains("<SyncBody>"), "{shown}");
+}
+
+#[test]
+fn a_remote_server_is_reached_with_its_own_ca_and_token() {
+    let server = Server::shared();
+    let root = server.data().join("ca/root.pem");
+    let mut command = muster();
+    command.args(["device", "list", "--json", "--server", &server.url, "--data", "/nonexistent", "--ca-file"]);
+    let output = command.arg(&root).env("MUSTER_TOKEN", server.token()).output().unwrap();
+    assert_eq!(told(&output).0, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let home = fresh_installation();
+    let stranger = home.join("token");
+    std::fs::write(&stranger, format!("mst_{}\n", "x".repeat(43))).unwrap();
+    let output = muster()
+        .args(["device", "list", "--server", &server.url, "--ca-file"])
+        .arg(&root)
+        .arg("--token-file")
+        .arg(stranger)
+        .output()
+        .unwrap();
+    let (code, _, err) = told(&output);
+    assert!(code == 1 && err.contains("does not accept the token"), "{err}");
+    let mut command = muster();
+    command.args(["device", "list", "--server", &server.url, "--token-file"]).arg(home.join("data/keys"));
+    assert!(told(&command.output().unwrap()).2.contains("holds no token"));
+    let output = muster()
+        .args(["device", "list", "--server", &server.url])
+        .env("MUSTER_TOKEN", server.token())
+        .output()
+        .unwrap();
+    let (code, _, err) = told(&output);
+    assert!(code == 1 && err.contains("cannot reach"), "a CA that nobody vouched for: {err}");
+}
+
+#[test]
+fn without_a_server_the_way_to_one_is_told() {
+    let data = fresh_installation().join("data");
+    let output = muster().args(["user", "list", "--data"]).arg(&data).output().unwrap();
+    let (code, out, err) = told(&output);
+    assert!(code == 1 && out.is_empty() && err.contains("muster serve --data"), "{err}");
+    let output = muster().args(["user", "list", "--data", "/nonexistent"]).output().unwrap();
+    assert!(told(&output).2.contains("muster init"));
+    let output = muster().args(["check-config", "--data"]).arg(&data).output().unwrap();
+    assert_eq!(told(&output).0, 0);
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(data.join("muster.toml"))
+        .and_then(|mut file| writeln!(file, "colour = true"))
+        .unwrap();
+    let (code, _, err) = told(&muster().args(["check-config", "--data"]).arg(&data).output().unwrap());
+    assert!(code == 1 && err.contains("line") && err.contains("colour"), "{err}");
+}
+
+#[test]
+fn the_routes_are_listed_without_a_server() {
+    let output = muster().args(["routes", "--json"]).output().unwrap();
+    let (code, out, _) = told(&output);
+    let routes: Value = serde_json::from_str(&out).unwrap();
+    let routes = routes["items"].as_array().unwrap();
+    assert_eq!(code, 0);
+    assert!(routes.iter().any(|route| route["path"] == "/ManagementServer/MDM.svc" && route["audience"] == "device"));
+    assert!(routes.iter().all(|route| route["audience"] != "api" || route["role"].is_string()));
+}

@@ -13,6 +13,8 @@ mod conversation;
 mod engine;
 mod receive;
 mod settle;
+#[cfg(test)]
+mod world;
 
 pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition};

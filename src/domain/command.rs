@@ -10,7 +10,7 @@ use super::action::{Action, Ending, Placing, Repeat};
 use super::device::Device;
 use super::enrollment::Enrollment;
 use super::session_record::SessionRecord;
-use crate::proto::syncml::{Command, LocUri, Status, StatusCode, Verb, Verdict, verdict};
+use crate::proto::syncml::{Command, LocUri, Status, Verb, Verdict, verdict};
 
 /// One unit of the queue: an action, or the commands of an administrator. All of its top-level commands travel in one message.
 #[derive(Clone, Debug)]
@@ -435,12 +435,6 @@ fn number(commands: &mut [Command], prefix: &str) {
             number(std::slice::from_mut(child), &format!("{id}.{}", inner + 1));
         }
     }
-}
-
-/// The state that a status means for a single item shown in a list.
-#[must_use]
-pub fn item_is_good(item: &ItemState) -> bool {
-    item.status.is_some_and(|code| verdict(item.verb(), StatusCode(code)) == Verdict::Done)
 }
 
 #[cfg(test)]

@@ -267,3 +267,7 @@ fn ids(work: &Work, test: impl Fn(&QueuedCommand) -> bool) -> Vec<Id<QueuedComma
 pub(super) fn offered_in(command: &QueuedCommand, session: &SessionState) -> bool {
     command.last_offer.is_some_and(|offer| offer.session == session.id)
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

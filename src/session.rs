@@ -17,7 +17,7 @@ mod settle;
 mod world;
 
 pub use automatic::{Automatic, Stage};
-pub use classify::{Incoming, Rejection, classify, is_farewell_repetition};
+pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
 pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};
 pub(crate) use settle::fits;

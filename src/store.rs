@@ -207,6 +207,15 @@ impl Store for SqlStore {
         self.queue().open(enrollment, limit).await
     }
 
+    async fn sendable_commands(
+        &self,
+        enrollment: Id<Enrollment>,
+        at: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<QueuedCommand>, StoreError> {
+        self.queue().sendable(enrollment, at, limit).await
+    }
+
     async fn offered_commands(
         &self,
         enrollment: Id<Enrollment>,

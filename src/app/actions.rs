@@ -181,8 +181,13 @@ impl App {
     async fn undo_lock(&self, command: &mut QueuedCommand, now: OffsetDateTime) -> Result<Vec<Write>, Error> {
         let mut writes = Vec::new();
         for mut lock in self.store.open_commands(command.enrollment_id, MOST_CANCELLED).await? {
-            if lock.action == Action::Lock && lock.state == CommandState::Queued && lock.offers == 0 {
-                lock.end(CommandState::Cancelled, "withdrawn by an unlock before delivery", now);
+            let waits = matches!(lock.state, CommandState::Queued | CommandState::Unknown);
+            if lock.action == Action::Lock && waits {
+                let words = match lock.last_offer {
+                    None => "withdrawn by an unlock before delivery",
+                    Some(_) => "withdrawn by an unlock; it was sent without an answer before and may have happened",
+                };
+                lock.end(CommandState::Cancelled, words, now);
                 writes.push(self.action_event(&lock));
                 writes.push(Write::UpdateCommand(Box::new(lock)));
             }
@@ -190,10 +195,7 @@ impl App {
         let dropped = writes.len() / 2;
         let detail = match dropped {
             0 => "Windows has no command to unlock; the user signs in with the usual credential".to_owned(),
-            count => format!(
-                "Windows has no command to unlock; {count} lock that was not delivered yet was withdrawn, \
-                 so the device stays as it is"
-            ),
+            count => format!("Windows has no command to unlock; {count} lock that was not confirmed yet was withdrawn"),
         };
         command.end(CommandState::Unsupported, &detail, now);
         Ok(writes)
@@ -227,22 +229,27 @@ impl App {
     /// Withdraws a command that was not handed to the device yet.
     pub async fn cancel_command(&self, by: &Principal, id: Id<QueuedCommand>) -> Result<QueuedCommand, Error> {
         for _ in 0..MOST_TRIES {
-            let mut command = self.store.command(id).await?.ok_or(Error::NotFound("action or command"))?;
+            let (enrollment, mut command) = self.enrollment_and_command(id).await?;
             let view = self.store.device(command.device_id).await?.ok_or(Error::NotFound("device"))?;
-            let enrollment =
-                self.store.enrollment(command.enrollment_id).await?.ok_or(Error::NotFound("enrollment"))?;
             match command.state {
                 CommandState::Cancelled => return Ok(command),
-                CommandState::Queued if command.last_offer.is_none() => {}
-                CommandState::Queued | CommandState::Sent | CommandState::Unknown => {
+                // One that waits to be offered again, or whose answer never came: no further offer is made.
+                CommandState::Queued | CommandState::Unknown => {}
+                CommandState::Sent => {
                     return Err(Error::conflict(
                         "already_sent",
-                        "it was handed to the device already; it may have happened",
+                        "it was handed to the device a moment ago and its answer is awaited; it may have happened",
                     ));
                 }
                 state => return Err(Error::conflict("already_final", format!("it is {} already", state.as_str()))),
             }
-            command.end(CommandState::Cancelled, &format!("withdrawn by {}", by.name), self.now());
+            let words = match command.last_offer {
+                None => format!("withdrawn by {}", by.name),
+                Some(_) => {
+                    format!("withdrawn by {} after it was sent without an answer; it may have happened", by.name)
+                }
+            };
+            command.end(CommandState::Cancelled, &words, self.now());
             let mut writes = self.after_cancel(enrollment, &command).await?;
             writes.push(self.action_event(&command));
             writes.push(self.audit(by, "action.cancel", object(&view), "ok", &describe(&command)));
@@ -254,6 +261,16 @@ impl App {
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// A command and its enrollment, the command read last: a batch that expects that version of the enrollment was
+    /// computed from a command that has not changed since.
+    async fn enrollment_and_command(&self, id: Id<QueuedCommand>) -> Result<(Enrollment, QueuedCommand), Error> {
+        let missing = || Error::NotFound("action or command");
+        let owner = self.store.command(id).await?.ok_or_else(missing)?.enrollment_id;
+        let enrollment = self.store.enrollment(owner).await?.ok_or(Error::NotFound("enrollment"))?;
+        let command = self.store.command(id).await?.ok_or_else(missing)?;
+        Ok((enrollment, command))
     }
 
     /// A retire that is withdrawn gives the device back.
@@ -273,10 +290,8 @@ impl App {
     /// The new PIN that an action brought, once; afterwards it is gone from the database.
     pub async fn reveal(&self, by: &Principal, id: Id<QueuedCommand>) -> Result<String, Error> {
         for _ in 0..MOST_TRIES {
-            let mut command = self.store.command(id).await?.ok_or(Error::NotFound("action"))?;
+            let (enrollment, mut command) = self.enrollment_and_command(id).await?;
             let view = self.store.device(command.device_id).await?.ok_or(Error::NotFound("device"))?;
-            let enrollment =
-                self.store.enrollment(command.enrollment_id).await?.ok_or(Error::NotFound("enrollment"))?;
             let node = LocUri::fixed(remote_lock::NEW_PIN_VALUE);
             let pin = command.items.iter_mut().find(|item| item.is_for(&node)).and_then(|item| item.data.take());
             let Some(pin) = pin.filter(|pin| !pin.is_empty()) else {

@@ -23,7 +23,7 @@ use crate::proto::csp::device_info;
 use crate::proto::syncml::{DecodeError, Element, LocUri, Message, decode, encode};
 use crate::session::{
     Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, classify,
-    is_farewell_repetition, refuse, step,
+    is_farewell_repetition, refuse, says_goodbye, step,
 };
 
 /// One message of a device.
@@ -54,8 +54,10 @@ const PAGE: u32 = 128;
 const MOST_CANCELLED: u32 = 1000;
 /// Longest alert payload that an event carries, in characters.
 const LONGEST_ALERT: usize = 4096;
-/// The alert with which a device leaves.
-const UNENROLLED: &str = "com.microsoft:mdm.unenrollment.userrequest";
+/// Elements of a body that are processed; a message with more is refused.
+const MOST_ELEMENTS: usize = 5000;
+/// Longest Source, in bytes: a DevID is at most 256.
+const LONGEST_SOURCE: usize = 512;
 
 impl App {
     /// Answers a message of a device.
@@ -107,10 +109,14 @@ impl App {
                 return Ok(CheckInAnswer::Bad(format!("unreadable message: {error}")));
             }
         };
+        if let Some(words) = oversized(message) {
+            tracing::warn!(enrollment_id = %id, words, "message refused");
+            return Ok(CheckInAnswer::Bad(words.to_owned()));
+        }
         if let Some(other) = self.impersonated(&enrollment, message).await? {
             return self.refuse_impersonation(request, &enrollment, &other, message).await;
         }
-        let incoming = classify(&conversation, message, &digest, now);
+        let incoming = classify(&conversation, message, &digest, enrollment.answers_to(&message.header.source), now);
         if let Incoming::Replay(session) = incoming {
             return self.replay(session).await;
         }
@@ -204,8 +210,12 @@ impl App {
         for command in self.store.offered_commands(enrollment.id, session).await? {
             keep(command);
         }
-        let page = if leaves(message) { MOST_CANCELLED } else { PAGE };
-        for command in self.store.open_commands(enrollment.id, page).await? {
+        let open = if leaves(message) {
+            self.store.open_commands(enrollment.id, MOST_CANCELLED).await?
+        } else {
+            self.store.sendable_commands(enrollment.id, self.now(), PAGE).await?
+        };
+        for command in open {
             keep(command);
         }
         if let Some(retire) = conversation.retire {
@@ -308,6 +318,16 @@ impl App {
                     });
                     writes.push(self.event("alert.received", subject.clone(), data));
                 }
+                Notice::OfferedAgain { action, id, offers } => {
+                    let words = format!("{action} {id}: offered {offers} times, because it was not answered");
+                    let object = self.audit_object(enrollment).await?;
+                    writes.push(self.audit(&Principal::system(), "action.offer", object, "ok", &words));
+                }
+                Notice::Refused(rejection) => {
+                    let words = rejection.to_string();
+                    let object = self.audit_object(enrollment).await?;
+                    writes.push(self.audit(&device_principal(request), "device.check_in", object, "refused", &words));
+                }
                 Notice::Left { asked } => {
                     writes.extend(self.left_writes(request, enrollment, *asked, input.now).await?)
                 }
@@ -347,28 +367,36 @@ impl App {
         now: OffsetDateTime,
     ) -> Result<Vec<Write>, Error> {
         let reason = if asked { "retired" } else { "the user ended management on the device" };
-        let mut writes = self.revocations(enrollment.id, reason, now).await?;
+        let mut writes = self.revocations(enrollment, reason, now).await?;
         let data = json!({"enrollment_id": enrollment.id, "reason": reason});
         writes.push(self.event("device.retired", Some(enrollment.device_id.to_string()), data));
-        let object = AuditObject { kind: "device", id: enrollment.device_id.to_string(), name: String::new() };
+        let object = self.audit_object(enrollment).await?;
         writes.push(self.audit(&device_principal(request), "device.leave", object, "ok", reason));
         Ok(writes)
     }
 
-    /// Revokes all certificates of an enrollment.
+    /// The device of an enrollment, as the audit names it.
+    pub(super) async fn audit_object(&self, enrollment: &Enrollment) -> Result<AuditObject<'static>, StoreError> {
+        let view = self.store.device(enrollment.device_id).await?;
+        let name = view.map(|view| view.device.name).unwrap_or_default();
+        Ok(AuditObject { kind: "device", id: enrollment.device_id.to_string(), name })
+    }
+
+    /// Revokes all certificates of an enrollment, and tells it.
     pub(super) async fn revocations(
         &self,
-        enrollment: Id<Enrollment>,
+        enrollment: &Enrollment,
         reason: &str,
         now: OffsetDateTime,
     ) -> Result<Vec<Write>, StoreError> {
-        let certificates = self.store.certificates_of(enrollment).await?;
+        let certificates = self.store.certificates_of(enrollment.id).await?;
         let live = certificates.into_iter().filter(|certificate| certificate.revoked_at.is_none());
+        let subject = enrollment.device_id.to_string();
         Ok(live
-            .map(|certificate| Write::RevokeCertificate {
-                serial: certificate.serial,
-                at: now,
-                reason: reason.to_owned(),
+            .flat_map(|certificate| {
+                let data = json!({"serial": certificate.serial, "enrollment_id": enrollment.id, "reason": reason});
+                let told = self.event("cert.revoked", Some(subject.clone()), data);
+                [Write::RevokeCertificate { serial: certificate.serial, at: now, reason: reason.to_owned() }, told]
             })
             .collect())
     }
@@ -390,11 +418,16 @@ impl App {
 /// Marks a conflict inside this module; the loop turns it into another try.
 const CONFLICT: &str = "changed meanwhile";
 
+/// Why a message that could be read is not processed, if it is not.
+fn oversized(message: &Message) -> Option<&'static str> {
+    if message.body.len() > MOST_ELEMENTS {
+        return Some("more than 5,000 elements in the SyncBody");
+    }
+    (message.header.source.len() > LONGEST_SOURCE).then_some("Source/LocURI is longer than 512 bytes")
+}
+
 fn leaves(message: &Message) -> bool {
-    message.body.iter().any(|element| match element {
-        Element::Alert(alert) => alert.code == 1226 && alert.data_of(UNENROLLED).is_some(),
-        _ => false,
-    })
+    message.body.iter().any(|element| matches!(element, Element::Alert(alert) if says_goodbye(alert)))
 }
 
 fn answer_purpose(session: Id<SessionRecord>) -> String {

@@ -348,6 +348,14 @@ pub trait Store: Send + Sync {
     async fn commands(&self, filter: &CommandFilter, page: &Page) -> Result<Listed<QueuedCommand>, StoreError>;
     /// Open commands of an enrollment by place in the queue, then age; at most `limit`.
     async fn open_commands(&self, enrollment: Id<Enrollment>, limit: u32) -> Result<Vec<QueuedCommand>, StoreError>;
+    /// Those of them that may go into a message at that moment: queued, not put off, and not past their end. Commands
+    /// that wait for their user come after all others, so that they hold nobody up.
+    async fn sendable_commands(
+        &self,
+        enrollment: Id<Enrollment>,
+        at: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<QueuedCommand>, StoreError>;
     /// Commands that were offered and can still be answered: open ones that were offered at all, and those whose last
     /// offer was in that session at our message `since` or later, whatever their state.
     async fn offered_commands(

@@ -5,7 +5,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::ports::{Expired, Write};
-use super::{App, Error};
+use super::{App, Error, Principal};
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
@@ -15,14 +15,17 @@ use crate::session::{Conversation, time_out};
 
 /// Rows that one round takes of each kind.
 const ROUND: u32 = 200;
+/// Devices that are looked at of those that were asked to leave: most of them wait longer, and must not hide the others.
+const WAITING: u32 = 5000;
 /// A device that accepted to leave and is silent so long has left.
 const LEFT_AFTER: Duration = Duration::hours(24);
 /// A device that was asked to leave and is silent so long is assumed to have left.
 const ASSUMED_AFTER: Duration = Duration::days(30);
 /// A device that accepted a wipe and is silent so long was wiped.
 const WIPED_AFTER: Duration = Duration::days(14);
-/// How long the last answer of a session is kept.
-const ANSWERS_KEPT: Duration = Duration::minutes(15);
+/// How long the last answer of a session is kept: a session may be open for half an hour, and ten minutes count after it
+/// closed.
+const ANSWERS_KEPT: Duration = Duration::minutes(45);
 
 impl App {
     /// One round of everything that time does. A part that fails is logged and tried again next time.
@@ -93,9 +96,11 @@ impl App {
     }
 
     /// A queued command expires. One whose answer never came stays `unknown`: it may have happened.
-    async fn expire(&self, mut command: QueuedCommand) -> Result<(), Error> {
+    async fn expire(&self, command: QueuedCommand) -> Result<(), Error> {
         let now = self.now();
+        // The command is read after the enrollment whose version the batch expects: what changed since is a conflict.
         let Some(mut enrollment) = self.store.enrollment(command.enrollment_id).await? else { return Ok(()) };
+        let Some(mut command) = self.store.command(command.id).await? else { return Ok(()) };
         if command.state != CommandState::Queued {
             return Ok(());
         }
@@ -118,7 +123,8 @@ impl App {
 
     async fn close_silent_devices(&self) -> Result<(), Error> {
         let now = self.now();
-        for enrollment in self.store.enrollments_quiet_since(EnrollmentState::Retiring, now - LEFT_AFTER, ROUND).await?
+        for enrollment in
+            self.store.enrollments_quiet_since(EnrollmentState::Retiring, now - LEFT_AFTER, WAITING).await?
         {
             skip_conflict(self.close_retiring(enrollment, now).await)?;
         }
@@ -172,12 +178,14 @@ impl App {
         reason: &str,
         now: OffsetDateTime,
     ) -> Result<(), Error> {
-        let mut writes = self.revocations(enrollment.id, reason, now).await?;
+        let mut writes = self.revocations(&enrollment, reason, now).await?;
+        let object = self.audit_object(&enrollment).await?;
         enrollment.enter(state, now);
         enrollment.closed_reason = Some(reason.to_owned());
         let data = json!({"enrollment_id": enrollment.id, "reason": reason});
         let kind = format!("device.{}", state.as_str());
         writes.push(self.event(&kind, Some(enrollment.device_id.to_string()), data));
+        writes.push(self.audit(&Principal::system(), "device.close", object, "ok", reason));
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
         Ok(self.commit(writes).await?)
     }

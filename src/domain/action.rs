@@ -232,7 +232,7 @@ impl Action {
     #[must_use]
     pub fn conclude(&self, items: &[ItemState], provider_id: &str) -> Conclusion {
         match self {
-            Self::Lock => Conclusion::Finished(conclude_lock(items)),
+            Self::Lock => conclude_lock(items),
             Self::Wipe { variant } => conclude_wipe(*variant, items),
             Self::Retire => conclude_retire(items, provider_id),
             Self::TenantLockdown { enable } => conclude_lockdown(*enable, items),
@@ -273,19 +273,20 @@ fn verbs(body: &[Command]) -> impl Iterator<Item = Verb> {
 }
 
 /// Status 200 is the only success; 405 passes, 404, 406 and 500 are for good (management reference 7.2).
-fn conclude_lock(items: &[ItemState]) -> Ending {
-    let Some(item) = items.first() else { return no_status() };
-    match item.status {
+fn conclude_lock(items: &[ItemState]) -> Conclusion {
+    let Some(item) = items.first() else { return Conclusion::Finished(no_status()) };
+    Conclusion::Finished(match item.status {
         Some(200) => ending(CommandState::Succeeded, item, "the device says that it is locked"),
-        Some(201..=299) => {
-            ending(CommandState::Unknown, item, "the device took the command and did not say that it is locked")
-        }
         Some(405) => ending(CommandState::Failed, item, "no PIN is set on the device, so it cannot be locked"),
         Some(404 | 406 | 410 | 500 | 501) => {
             ending(CommandState::Unsupported, item, "this device does not support remote lock")
         }
-        _ => decide(item, Verb::Exec),
-    }
+        Some(code) if is_done(code) => {
+            let words = "the device took the command and did not say that it is locked";
+            ending(CommandState::Unknown, item, words)
+        }
+        _ => return decide_or_retry(item, Verb::Exec),
+    })
 }
 
 fn conclude_wipe(variant: remote_wipe::Variant, items: &[ItemState]) -> Conclusion {
@@ -300,14 +301,27 @@ fn conclude_wipe(variant: remote_wipe::Variant, items: &[ItemState]) -> Conclusi
             item,
             "this device does not have this kind of wipe; no other was tried, because it would erase what was to be kept",
         ),
-        Some(200..=299) => ending(CommandState::Succeeded, item, "the device accepted the wipe"),
+        Some(code) if is_done(code) => ending(CommandState::Succeeded, item, "the device accepted the wipe"),
         Some(500) => ending(
             CommandState::Failed,
             item,
             "the device could not start the wipe; its recovery environment may be off",
         ),
-        _ => decide(item, Verb::Exec),
+        _ => return decide_or_retry(item, Verb::Exec),
     })
+}
+
+/// Whether an Exec with that status was carried out, or will be.
+fn is_done(code: u16) -> bool {
+    verdict(Verb::Exec, StatusCode(code)) == Verdict::Done
+}
+
+/// By the general table: again later, or over.
+fn decide_or_retry(item: &ItemState, verb: Verb) -> Conclusion {
+    match item.status {
+        Some(code) if verdict(verb, StatusCode(code)) == Verdict::Retry => Conclusion::Retry(code),
+        _ => Conclusion::Finished(decide(item, verb)),
+    }
 }
 
 /// The clean-up is sent once, whatever comes of it; then Unenroll.
@@ -315,8 +329,8 @@ fn conclude_retire(items: &[ItemState], provider_id: &str) -> Conclusion {
     let unenroll = items.iter().find(|item| item.uri().is_some_and(|uri| dm_client::is_unenroll(&uri)));
     let Some(item) = unenroll else { return Conclusion::Next(vec![dm_client::unenroll(provider_id)]) };
     Conclusion::Finished(match item.status {
-        Some(200 | 202) => ending(CommandState::Succeeded, item, "the device accepted to leave"),
-        _ => decide(item, Verb::Exec),
+        Some(code) if is_done(code) => ending(CommandState::Succeeded, item, "the device accepted to leave"),
+        _ => return decide_or_retry(item, Verb::Exec),
     })
 }
 
@@ -344,8 +358,10 @@ fn conclude_rename(items: &[ItemState]) -> Conclusion {
     let Some(item) = items.first() else { return Conclusion::Finished(no_status()) };
     Conclusion::Finished(match item.status {
         Some(404 | 406) => ending(CommandState::Unsupported, item, "this build of Windows cannot be renamed this way"),
-        Some(200..=299) => ending(CommandState::Succeeded, item, "the new name counts after the next restart"),
-        _ => decide(item, Verb::Replace),
+        Some(code) if is_done(code) => {
+            ending(CommandState::Succeeded, item, "the new name counts after the next restart")
+        }
+        _ => return decide_or_retry(item, Verb::Replace),
     })
 }
 
@@ -359,7 +375,7 @@ fn conclude_reset(items: &[ItemState]) -> Conclusion {
     Conclusion::Finished(match item.status {
         Some(405) => ending(CommandState::Failed, item, "the device does not allow it now; it may have no PIN"),
         Some(404 | 406 | 501) => ending(CommandState::Unsupported, item, "this device cannot reset its PIN this way"),
-        _ => decide(item, Verb::Exec),
+        _ => return decide_or_retry(item, Verb::Exec),
     })
 }
 
@@ -367,10 +383,10 @@ fn conclude_reset(items: &[ItemState]) -> Conclusion {
 fn conclude_all(items: &[ItemState]) -> Conclusion {
     let failed_container = items.iter().find(|item| item.is_container() && item.status.is_some_and(|code| code >= 300));
     if let Some(container) = failed_container {
-        let culprit = items.iter().find(|item| {
-            !item.is_container() && item.status.is_some_and(|code| code >= 300 || !matches!(code, 200..=299))
-        });
-        let culprit = culprit.filter(|item| !matches!(item.status, Some(215 | 216 | 507)));
+        // Children that were skipped or rolled back are not the ones that failed.
+        let culprit = items
+            .iter()
+            .find(|item| !item.is_container() && item.status.is_some_and(|code| code >= 300 && code != 507));
         let mut end = decide(culprit.unwrap_or(container), Verb::Exec);
         end.state = CommandState::Failed;
         end.status = container.status;
@@ -379,8 +395,12 @@ fn conclude_all(items: &[ItemState]) -> Conclusion {
         }
         return Conclusion::Finished(end);
     }
-    let decided = items.iter().filter(|item| !(item.is_container() && item.status.is_none()));
-    let ranked = decided.map(|item| (rank(item), item)).max_by_key(|(rank, _)| *rank);
+    // A container that has its own good status speaks for children that have none, and a failed one for silent ones.
+    let is_spoken_for = items.iter().any(|item| {
+        (item.is_container() && item.status.is_some()) || (item.status.is_some() && rank(item) == Rank::Failed)
+    });
+    let counts = |item: &&ItemState| item.status.is_some() || !(item.is_container() || is_spoken_for);
+    let ranked = items.iter().filter(counts).map(|item| (rank(item), item)).max_by_key(|(rank, _)| *rank);
     match ranked {
         None => Conclusion::Finished(no_status()),
         Some((Rank::Retry, item)) if items.len() == 1 || items.iter().all(|each| each.cmd != Verb::Exec.name()) => {
@@ -399,6 +419,9 @@ enum Rank {
 }
 
 fn rank(item: &ItemState) -> Rank {
+    if item.is_own_work() {
+        return Rank::Done;
+    }
     match item.status.map(|code| verdict(item.verb(), StatusCode(code))) {
         Some(Verdict::Done | Verdict::Wait) => Rank::Done,
         Some(Verdict::Retry) => Rank::Retry,
@@ -410,6 +433,9 @@ fn rank(item: &ItemState) -> Rank {
 /// The ending that one status means by the general table.
 fn decide(item: &ItemState, verb: Verb) -> Ending {
     let Some(code) = item.status else { return no_status() };
+    if item.is_own_work() {
+        return ending(CommandState::Succeeded, item, "added by the delivery before, whose answer was lost");
+    }
     let state = match verdict(verb, StatusCode(code)) {
         Verdict::Done | Verdict::Wait => CommandState::Succeeded,
         Verdict::Unsupported => CommandState::Unsupported,

@@ -14,6 +14,7 @@ fn item(cmd: &str, uri: &str, status: u16) -> ItemState {
         hresult: None,
         data: None,
         format: None,
+        again: false,
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Management reference 1.9 (references), 1.15 (queue), 1.18 (names of states).
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -10,7 +12,7 @@ use super::action::{Action, Ending, Placing, Repeat};
 use super::device::Device;
 use super::enrollment::Enrollment;
 use super::session_record::SessionRecord;
-use crate::proto::syncml::{Command, LocUri, Status, Verb, Verdict, verdict};
+use crate::proto::syncml::{Command, LocUri, Status, StatusCode, Verb, Verdict, node_key, same_node, verdict};
 
 /// One unit of the queue: an action, or the commands of an administrator. All of its top-level commands travel in one message.
 #[derive(Clone, Debug)]
@@ -155,6 +157,9 @@ pub struct ItemState {
     pub data: Option<String>,
     /// Its format.
     pub format: Option<String>,
+    /// Whether it was sent before without an answer: what exists already may be its own work.
+    #[serde(default)]
+    pub again: bool,
 }
 
 impl std::fmt::Debug for ItemState {
@@ -179,7 +184,13 @@ impl ItemState {
     /// Whether it is about that node.
     #[must_use]
     pub fn is_for(&self, uri: &LocUri) -> bool {
-        self.uri().is_some_and(|own| own.same_as(uri))
+        self.loc_uri.as_deref().is_some_and(|own| same_node(own, uri.as_str()))
+    }
+
+    /// An Add that finds its node there already, after it was sent before without an answer.
+    #[must_use]
+    pub fn is_own_work(&self) -> bool {
+        self.again && self.status == Some(418) && self.verb() == Verb::Add
     }
 
     /// Whether it stands for an Atomic or Sequence itself.
@@ -239,6 +250,7 @@ impl QueuedCommand {
                 hresult: None,
                 data: None,
                 format: None,
+                again: false,
             };
             if command.verb.is_container() {
                 self.items.push(fresh(None));
@@ -282,15 +294,17 @@ impl QueuedCommand {
 
     /// Takes a Status; the first final one of an Item counts. Returns whether anything changed.
     pub fn take_status(&mut self, status: &Status) -> bool {
-        let refs: Vec<LocUri> =
-            status.target_refs.iter().chain(&status.source_refs).map(|text| LocUri::received(text)).collect();
+        let refs: HashSet<String> =
+            status.target_refs.iter().chain(&status.source_refs).map(|text| node_key(text)).collect();
         let mut changed = false;
         for item in self.current_items_mut().iter_mut().filter(|item| item.cmd_id == status.cmd_ref) {
-            let meant = refs.is_empty() || item.is_container() || refs.iter().any(|uri| item.is_for(uri));
+            let named = || item.loc_uri.as_deref().is_some_and(|uri| refs.contains(&node_key(uri)));
+            let meant = refs.is_empty() || item.is_container() || named();
             let waits = verdict(item.verb(), status.code) == Verdict::Wait;
             if meant && !waits && item.status.is_none() {
                 item.status = Some(status.code.0);
-                item.hresult.clone_from(&status.original_error);
+                item.hresult =
+                    status.original_error.as_deref().map(|text| text.chars().take(LONGEST_HRESULT).collect());
                 changed = true;
             }
         }
@@ -299,6 +313,10 @@ impl QueuedCommand {
 
     /// Takes what a Get or Exec brought, for the node asked for or one below it. Returns whether anything changed.
     pub fn take_result(&mut self, cmd_ref: &str, uri: Option<&LocUri>, data: &str, format: Option<&str>) -> bool {
+        let kept: usize = self.items.iter().filter_map(|item| item.data.as_ref()).map(String::len).sum();
+        if kept + data.len() > MOST_BYTES {
+            return false;
+        }
         let owned = |item: &&mut ItemState| item.cmd_id == cmd_ref && matches!(item.verb(), Verb::Get | Verb::Exec);
         let mut candidates = self.current_items_mut().iter_mut().filter(owned);
         let exact = match uri {
@@ -319,11 +337,14 @@ impl QueuedCommand {
 
     /// A subtree query brings nodes below the one asked for.
     fn take_result_below(&mut self, cmd_ref: &str, uri: &LocUri, data: &str, format: Option<&str>) -> bool {
+        if self.items.len() >= MOST_ITEMS {
+            return false;
+        }
         let asked = self.current_items().iter().find(|item| {
             item.cmd_id == cmd_ref && item.verb() == Verb::Get && item.uri().is_some_and(|own| uri.is_at_or_below(&own))
         });
         let known = self.items.iter().any(|item| item.cmd_id == cmd_ref && item.is_for(uri));
-        let Some(asked) = asked.filter(|_| !known && self.items.len() < MOST_ITEMS) else { return false };
+        let Some(asked) = asked.filter(|_| !known) else { return false };
         let below = ItemState {
             loc_uri: Some(uri.as_str().to_owned()),
             status: Some(200),
@@ -334,6 +355,23 @@ impl QueuedCommand {
         };
         self.items.push(below);
         true
+    }
+
+    /// A result that cannot be taken, because it comes in chunks: its Item has failed as too large, whatever is said later.
+    pub fn refuse_result(&mut self, cmd_ref: &str) {
+        for item in self.current_items_mut().iter_mut().filter(|item| item.cmd_id == cmd_ref) {
+            item.status.get_or_insert(TOO_LARGE);
+        }
+    }
+
+    /// Whether a package that is complete decides it although some of its commands have no answer: a container has its
+    /// own status, or one of its children failed.
+    #[must_use]
+    pub fn is_decided_by_container(&self) -> bool {
+        let items = self.current_items();
+        let bad = |item: &ItemState| item.status.is_some_and(|code| code >= 300 && !item_is_good(item, code));
+        let has_container = items.iter().any(ItemState::is_container);
+        has_container && items.iter().any(|item| (item.is_container() && item.status.is_some()) || bad(item))
     }
 
     /// Whether every command of the step has its answer; a container needs none of its own when its children have theirs.
@@ -354,7 +392,9 @@ impl QueuedCommand {
 
     /// Forgets the answers of the step, because it will be sent again.
     pub fn forget_answers(&mut self) {
+        let was_sent = self.offers > 0;
         for item in self.current_items_mut() {
+            item.again |= was_sent && item.status.is_none();
             item.status = None;
             item.hresult = None;
             item.data = None;
@@ -410,15 +450,26 @@ impl QueuedCommand {
         match (self.state, self.repeat(), self.last_offer) {
             (CommandState::Queued, ..) => true,
             (CommandState::Unknown, Repeat::Offers { most, pause }, Some(last)) => {
-                self.offers < most && last.session != session && now - last.at >= pause
+                // A Status that says neither yes nor no is an answer all the same.
+                self.is_unanswered() && self.offers < most && last.session != session && now - last.at >= pause
             }
             _ => false,
         }
     }
 }
 
-/// Results of one command that are kept.
-const MOST_ITEMS: usize = 10_000;
+/// Items of one command that are kept, results below the nodes asked for included.
+const MOST_ITEMS: usize = 2_000;
+/// Bytes of results of one command that are kept.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// Characters of an HRESULT that are kept.
+const LONGEST_HRESULT: usize = 32;
+/// "Too large" as a status.
+const TOO_LARGE: u16 = 413;
+
+fn item_is_good(item: &ItemState, code: u16) -> bool {
+    verdict(item.verb(), StatusCode(code)) == Verdict::Done
+}
 
 fn times(count: u32) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }

@@ -42,11 +42,13 @@ pub enum Stage {
 }
 
 const EVERY: Duration = Duration::hours(24);
+/// Longest value that is taken over to the enrollment, in bytes.
+const LONGEST_FACT: usize = 256;
 
 impl Automatic {
     /// Whether an inventory is due for that enrollment.
     pub(super) fn plan(enrollment: &Enrollment, now: OffsetDateTime) -> Self {
-        let due = enrollment.inventory_at.is_none_or(|at| now - at >= EVERY);
+        let due = enrollment.inventory_at.is_none_or(|at| now - at >= EVERY || at > now);
         Self {
             stage: if due { Stage::Due } else { Stage::NotDue },
             first: enrollment.inventory_at.is_none(),
@@ -128,7 +130,10 @@ fn major(version: &str) -> u32 {
 
 /// Takes a reported value over to the enrollment where it belongs there.
 pub(super) fn note(enrollment: &mut Enrollment, item: &InventoryItem) {
-    let Some(value) = item.value.as_deref().map(str::trim).filter(|value| !value.is_empty()) else { return };
+    let Some(value) = item.value.as_deref().map(str::trim) else { return };
+    if value.is_empty() || value.len() > LONGEST_FACT {
+        return;
+    }
     let is = |node: &'static str| item.loc_uri.same_as(&LocUri::fixed(node));
     if is(device_info::SOFTWARE_VERSION) {
         enrollment.os_version = Some(value.to_owned());

@@ -1,13 +1,14 @@
 //! What goes into the next message (management reference 1.15, order and caps; 7.4, retiring).
 
 use super::conversation::{Login, SessionState};
-use super::engine::{WIPE_WAITS, Work};
+use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
 use super::settle;
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
-use crate::proto::syncml::{Command, encoded_len};
+use crate::proto::csp::tenant_lockdown;
+use crate::proto::syncml::{Command, LocUri, encoded_len};
 
 /// Words for a command that waits for its user.
 const WAITS_FOR_USER: &str = "waits for the user to sign in on the device";
@@ -17,11 +18,11 @@ const MOST_UNENROLLS: u32 = 4;
 /// Picks the commands of the answer and marks them sent.
 pub(super) fn next(work: &mut Work) -> Vec<Command> {
     let Some(session) = work.session.clone() else { return Vec::new() };
-    if session.unreadable >= 2 {
+    if session.unreadable >= 2 || work.seen.cancelled {
         return Vec::new();
     }
     if work.enrollment.state == EnrollmentState::Wiping {
-        wipe_was_not_carried_out(work);
+        back_after_wipe(work);
     }
     match work.enrollment.state {
         EnrollmentState::Retiring => retiring(work, &session),
@@ -30,16 +31,26 @@ pub(super) fn next(work: &mut Work) -> Vec<Command> {
     }
 }
 
-/// A device that is back under the same enrollment a day after it accepted a wipe was not wiped.
-fn wipe_was_not_carried_out(work: &mut Work) {
-    if work.now - work.enrollment.state_since < WIPE_WAITS {
+/// A device that is back under the same enrollment a day after it accepted a wipe was not wiped. One that was to keep its
+/// data comes back after it was (management reference 7.5).
+fn back_after_wipe(work: &mut Work) {
+    let (now, since) = (work.now, work.now - work.enrollment.state_since);
+    let accepted = |command: &&mut QueuedCommand| {
+        matches!(command.action, Action::Wipe { .. }) && command.state == CommandState::Succeeded
+    };
+    let mut wipes = work.commands.values_mut().filter(accepted);
+    let Some(wipe) = wipes.next() else { return };
+    if matches!(&wipe.action, Action::Wipe { variant } if variant.keeps_data()) {
+        if since >= KEPT_WIPE_WAITS {
+            work.enrollment.enter(EnrollmentState::Active, now);
+        }
         return;
     }
-    let now = work.now;
-    for command in work.commands.values_mut() {
-        if matches!(command.action, Action::Wipe { .. }) && command.state == CommandState::Succeeded {
-            command.end(CommandState::Failed, "accepted but not carried out: the device came back a day later", now);
-        }
+    if since < WIPE_WAITS {
+        return;
+    }
+    for command in std::iter::once(wipe).chain(wipes) {
+        command.end(CommandState::Failed, "accepted but not carried out: the device came back a day later", now);
     }
     work.enrollment.enter(EnrollmentState::Active, now);
     work.enrollment.warning = Some("accepted a wipe and came back a day later, not wiped".to_owned());
@@ -78,8 +89,11 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
 
 /// Commands that may go out now, in the order of the queue.
 fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
+    // A retire goes out by its own rules only.
     let ready = |command: &&QueuedCommand| {
-        command.may_be_offered(session.id, work.now) && (session.login == Login::User || !command.needs_user())
+        command.action != Action::Retire
+            && command.may_be_offered(session.id, work.now)
+            && (session.login == Login::User || !command.needs_user())
     };
     let mut ready: Vec<&QueuedCommand> = work.commands.values().filter(ready).collect();
     ready.sort_by_key(|command| (command.placing.priority, command.created_at, command.id));
@@ -115,15 +129,36 @@ fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
     if settle::offered_in(command, session) && command.state != CommandState::Queued {
         return Vec::new();
     }
+    let now = work.now;
+    if now >= command.expires_at && command.state != CommandState::Succeeded {
+        return retire_failed(work, session, id, "did not leave in time; consider a wipe, or block it");
+    }
     if command.offers < MOST_UNENROLLS {
+        undo_lockdown_first(work, id);
         return offer(work, id);
     }
-    let now = work.now;
     let advice = format!("did not leave although it was asked {MOST_UNENROLLS} times; consider a wipe, or block it");
+    retire_failed(work, session, id, &advice)
+}
+
+/// A lockdown that was sent after the retire was ordered is undone before Unenroll goes out for the first time.
+fn undo_lockdown_first(work: &mut Work, id: Id<QueuedCommand>) {
+    let lockdown = LocUri::fixed(tenant_lockdown::REQUIRE_NETWORK_IN_OOBE);
+    let locked = work.enrollment.locked_to_tenant;
+    let Some(command) = work.commands.get_mut(&id) else { return };
+    let was_undone = command.items.iter().any(|item| item.is_for(&lockdown));
+    if locked && !was_undone && command.offers == 0 {
+        command.begin_step(command.step + 1, vec![tenant_lockdown::set(false)]);
+    }
+}
+
+/// The device stays: it is managed as before, with a warning.
+fn retire_failed(work: &mut Work, session: &SessionState, id: Id<QueuedCommand>, advice: &str) -> Vec<Command> {
+    let now = work.now;
     if let Some(command) = work.commands.get_mut(&id) {
         command.end(CommandState::Failed, &format!("the device {advice}"), now);
     }
-    settle::back_to_active(work, &advice);
+    settle::back_to_active(work, advice);
     managed(work, session)
 }
 
@@ -131,13 +166,22 @@ fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
 fn offer(work: &mut Work, id: Id<QueuedCommand>) -> Vec<Command> {
     let (now, session) = (work.now, work.session.as_ref());
     let Some((command, session)) = work.commands.get_mut(&id).zip(session) else { return Vec::new() };
-    command.offers += 1;
-    command.last_offer = Some(Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });
     // A retire that the device accepted stays succeeded while it is asked again.
     if command.state.is_open() {
         command.forget_answers();
         command.state = CommandState::Sent;
         "handed to the device, the answer is awaited".clone_into(&mut command.detail);
     }
+    command.offers += 1;
+    command.last_offer = Some(Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });
+    if command.action.is_destructive() && command.offers > 1 {
+        work.notices.push(Notice::OfferedAgain { action: command.action.name(), id, offers: command.offers });
+    }
+    // From now on it may be on: it must be undone before the device leaves, unless the device says that it has none.
+    work.enrollment.locked_to_tenant |= command.action == (Action::TenantLockdown { enable: true });
     command.body.clone()
 }
+
+#[cfg(test)]
+#[path = "leaving_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::conversation::{Conversation, REMEMBERED};
 use crate::domain::Id;
 use crate::domain::session_record::SessionRecord;
-use crate::proto::syncml::{Element, Message};
+use crate::proto::syncml::{Alert, Element, Message};
 
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +48,16 @@ pub enum Rejection {
 /// begin again with the same body.
 const FIRST_MESSAGE_REPEATED: Duration = Duration::seconds(60);
 
-/// Judges a message against what is remembered.
+/// Judges a message against what is remembered. `own_name` says that its Source is one of the enrollment's identifiers:
+/// a device may go from one to another within a session.
 #[must_use]
-pub fn classify(conversation: &Conversation, message: &Message, digest: &[u8; 32], now: OffsetDateTime) -> Incoming {
+pub fn classify(
+    conversation: &Conversation,
+    message: &Message,
+    digest: &[u8; 32],
+    own_name: bool,
+    now: OffsetDateTime,
+) -> Incoming {
     let header = &message.header;
     let msg_id = header.msg_id.0;
     let session = conversation.remembered(&header.session_id.0, now);
@@ -66,7 +73,7 @@ pub fn classify(conversation: &Conversation, message: &Message, digest: &[u8; 32
     let Some(session) = session else {
         return if begins { Incoming::Open { odd: true } } else { Incoming::Late };
     };
-    let is_source = session.source.eq_ignore_ascii_case(header.source.trim());
+    let is_source = own_name || session.source.eq_ignore_ascii_case(header.source.trim());
     match msg_id.cmp(&session.last_msg_id) {
         std::cmp::Ordering::Equal => Incoming::Reject(Rejection::Contradiction),
         std::cmp::Ordering::Less => Incoming::Reject(Rejection::Stale),
@@ -93,6 +100,14 @@ pub fn is_farewell_repetition(
     let farewell = conversation.farewell.as_ref()?;
     (farewell.digest == *digest && now - farewell.at <= REMEMBERED).then_some(farewell.session)
 }
+
+/// The alert with which a device leaves management (1226, unenrollment at the user's request).
+#[must_use]
+pub fn says_goodbye(alert: &Alert) -> bool {
+    alert.code == 1226 && alert.data_of(UNENROLLED).is_some()
+}
+
+const UNENROLLED: &str = "com.microsoft:mdm.unenrollment.userrequest";
 
 /// Alert 1200 or 1201.
 fn begins_session(message: &Message) -> bool {

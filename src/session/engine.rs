@@ -113,6 +113,17 @@ pub enum Notice {
         /// Whether it was asked to.
         asked: bool,
     },
+    /// Something that cannot be undone was offered once more.
+    OfferedAgain {
+        /// Which action.
+        action: &'static str,
+        /// Its id.
+        id: Id<QueuedCommand>,
+        /// Offers so far.
+        offers: u32,
+    },
+    /// A message was refused, and its session closed.
+    Refused(Rejection),
     /// Something odd, in words.
     Remark(String),
 }
@@ -140,6 +151,10 @@ pub(super) struct Seen {
     pub(super) left: bool,
     pub(super) heartbeat: bool,
     pub(super) unreadable: bool,
+    /// The device processes no more commands in this session (214).
+    pub(super) cancelled: bool,
+    /// Alerts that were kept.
+    pub(super) alerts: usize,
 }
 
 /// Processes a message that [`super::classify`] let through.
@@ -156,8 +171,12 @@ pub fn step(input: Input) -> Output {
 #[must_use]
 pub fn refuse(input: &Input, rejection: Rejection) -> Output {
     let mut work = Work::new(input);
-    if rejection != Rejection::Stale {
-        work.session = work.conversation.current.clone().filter(SessionState::is_open);
+    let wire_id = &input.message.header.session_id.0;
+    let named = input.conversation.remembered(wire_id, input.now).map(|session| session.id);
+    let current = input.conversation.open().filter(|open| Some(open.id) == named).cloned();
+    if rejection != Rejection::Stale && current.is_some() {
+        work.session = current;
+        work.notices.push(Notice::Refused(rejection));
         if let Some(session) = &mut work.session {
             session.close(Closing::Aborted, input.now);
         }
@@ -266,6 +285,9 @@ impl Work {
     fn process(&mut self, message: &Message, incoming: &Incoming, digest: [u8; 32]) -> Message {
         if let Some(code) = version_error(&message.header) {
             self.status(message, "0", "SyncHdr", code);
+            if self.session.is_some() {
+                settle::session_died(self);
+            }
             self.close(Closing::Completed);
             return self.reply(message, Vec::new(), None, true);
         }
@@ -280,7 +302,8 @@ impl Work {
             self.close(Closing::Aborted);
             return self.reply(message, Vec::new(), None, true);
         }
-        if *incoming == Incoming::Restart {
+        let restarts = *incoming == Incoming::Restart || (self.seen.unreadable && self.session.is_some());
+        if restarts {
             settle::restarted(self);
         }
         if !message.is_final || self.seen.heartbeat {
@@ -289,14 +312,21 @@ impl Work {
             return self.reply(message, Vec::new(), next, !self.limits.next_message);
         }
         match incoming {
-            Incoming::Continue { .. } => settle::package_complete(self),
+            Incoming::Continue { .. } if !restarts => settle::package_complete(self),
             _ => settle::answered(self),
         }
         let commands = batch::next(self);
         if commands.is_empty() {
+            self.end_one_by_one();
             self.close(Closing::Completed);
         }
         self.reply(message, commands, None, true)
+    }
+
+    /// The culprit was not among the single commands, or it is gone: whole messages are tried again.
+    fn end_one_by_one(&mut self) {
+        let read_all = self.session.as_ref().is_some_and(|session| session.unreadable == 0 && session.messages > 1);
+        self.conversation.one_by_one &= !read_all;
     }
 
     /// The device left: no command, no way back.
@@ -315,11 +345,15 @@ impl Work {
         self.statuses.push(Status::new(String::new(), message.header.msg_id, cmd_ref, cmd, code));
     }
 
+    /// Something odd, told once for each message.
     pub(super) fn remark(&mut self, words: &str) {
         if let Some(session) = &mut self.session {
             session.remark(words);
         }
-        self.notices.push(Notice::Remark(words.to_owned()));
+        let notice = Notice::Remark(words.to_owned());
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
     }
 
     pub(super) fn close(&mut self, how: Closing) {
@@ -433,6 +467,8 @@ fn version_error(header: &Header) -> Option<u16> {
 
 /// How long the word of a device counts that accepted a wipe.
 pub(super) const WIPE_WAITS: Duration = Duration::hours(24);
+/// After which a device that accepted a wipe that keeps its data is taken for reset when it comes back.
+pub(super) const KEPT_WIPE_WAITS: Duration = Duration::minutes(10);
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

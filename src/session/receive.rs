@@ -1,6 +1,7 @@
 //! What the device says: statuses, results, alerts, its own Replace; and the Status that each of them gets.
 
 use super::automatic::{self, Automatic};
+use super::classify::says_goodbye;
 use super::conversation::Login;
 use super::engine::{Notice, Work};
 use crate::domain::Id;
@@ -9,14 +10,16 @@ use crate::domain::inventory::InventoryItem;
 use crate::proto::csp::device_info;
 use crate::proto::syncml::{Alert, Command, Element, Item, LocUri, Message, Results, Status, StatusCode, Verb};
 
-/// The alert with which a device leaves (1226).
-const UNENROLLED: &str = "com.microsoft:mdm.unenrollment.userrequest";
 /// The login alert (1224).
 const LOGIN_STATUS: &str = "com.microsoft/MDM/LoginStatus";
 /// The heartbeat (1224).
 const REQUEST_PENDING: &str = "Reversed-Domain-Name:com.microsoft.mdm.requestpending";
-/// Items of a device's own Replace that are kept.
+/// Items that are kept of what a device tells about itself in one message.
 const MOST_ITEMS: usize = 200;
+/// Alert Items that are kept of one message.
+const MOST_ALERTS: usize = 100;
+/// Longest name that is kept of an alert, in characters.
+const LONGEST_NAME: usize = 512;
 /// Longest value that is kept of what a device tells about itself, in bytes.
 const LONGEST_VALUE: usize = 256 * 1024;
 
@@ -35,6 +38,7 @@ pub(super) fn body(work: &mut Work, message: &Message) {
             }
         }
     }
+    told.truncate(MOST_ITEMS);
     for item in &told {
         automatic::note(&mut work.enrollment, item);
     }
@@ -54,6 +58,9 @@ fn answer(work: &mut Work, message: &Message, cmd_id: Option<&str>, cmd: &str, c
 fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) {
     if status.cmd_ref == "0" {
         return take_header_status(work, status);
+    }
+    if status.code.0 == 214 {
+        work.seen.cancelled = true;
     }
     if Automatic::owns(&status.cmd_ref) {
         if matches!(status.code, StatusCode(404 | 405 | 406 | 410)) {
@@ -98,7 +105,11 @@ fn owner<'w>(work: &'w mut Work, cmd_ref: &str) -> Option<&'w mut QueuedCommand>
 fn take_results(work: &mut Work, results: &Results, told: &mut Vec<InventoryItem>) {
     for item in &results.items {
         if item.more_data {
-            work.remark("a result came in chunks");
+            work.remark("a result came in chunks, which are not put together");
+            if let Some(command) = owner(work, &results.cmd_ref) {
+                command.refuse_result(&results.cmd_ref);
+            }
+            continue;
         }
         if Automatic::owns(&results.cmd_ref) {
             take_inventory(work, &results.cmd_ref, item, told);
@@ -138,7 +149,7 @@ fn take_alert(work: &mut Work, message: &Message, alert: &Alert) {
         1200 | 1201 | 1222 => {}
         1223 => work.seen.aborted = true,
         1224 => take_client_event(work, alert),
-        1226 if alert.data_of(UNENROLLED).is_some() => work.seen.left = true,
+        _ if says_goodbye(alert) => work.seen.left = true,
         _ => keep_alert(work, alert),
     }
 }
@@ -157,20 +168,26 @@ fn take_client_event(work: &mut Work, alert: &Alert) {
 
 /// Unknown alerts are understood as far as that they are kept and shown.
 fn keep_alert(work: &mut Work, alert: &Alert) {
-    let mut items: Vec<&Item> = alert.items.iter().take(MOST_ITEMS).collect();
-    let nothing = Item::default();
-    if items.is_empty() {
-        items.push(&nothing);
+    let room = MOST_ALERTS.saturating_sub(work.seen.alerts);
+    let nothing = [Item::default()];
+    let items: &[Item] = if alert.items.is_empty() { &nothing } else { &alert.items };
+    if items.len() > room {
+        work.remark("more alerts in one message than are kept");
     }
-    for item in items {
+    for item in items.iter().take(room) {
+        work.seen.alerts += 1;
         work.notices.push(Notice::Alert {
             code: alert.code,
-            kind: Alert::kind_of(item).to_owned(),
-            source: item.source.as_ref().map(|uri| uri.as_str().to_owned()),
-            mark: item.meta.mark.clone(),
+            kind: cut(Alert::kind_of(item)),
+            source: item.source.as_ref().map(|uri| cut(uri.as_str())),
+            mark: item.meta.mark.as_deref().map(cut),
             data: item.text().to_owned(),
         });
     }
+}
+
+fn cut(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mut Vec<InventoryItem>) {

@@ -10,10 +10,7 @@ use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::MissingNode;
 use crate::proto::csp::dm_client;
-use crate::proto::syncml::{Command, Verb, encoded_len};
-
-/// Times that a command may go back to the queue because the device asked for it.
-const MOST_RETRIES: u32 = 5;
+use crate::proto::syncml::{Command, StatusCode, Verb, encoded_len, retry_rule};
 
 /// Concludes every command that has all its answers.
 pub(super) fn answered(work: &mut Work) {
@@ -48,6 +45,9 @@ fn missing(work: &mut Work, id: Id<QueuedCommand>) {
     if leaves_clean_up(command, &work.limits.provider_id) {
         return;
     }
+    if command.is_decided_by_container() {
+        return conclude(work, id);
+    }
     match command.repeat() {
         Repeat::Freely if command.retries == 0 => {
             command.retries += 1;
@@ -55,6 +55,18 @@ fn missing(work: &mut Work, id: Id<QueuedCommand>) {
         }
         Repeat::Freely => command.end(CommandState::Failed, "no status came from the device", now),
         Repeat::Never | Repeat::Offers { .. } => command.lose_sight(),
+    }
+    go_on_with_rest(work, id);
+}
+
+/// A list that one message could not take goes on, whatever came of a portion; only a portion that is itself sent once
+/// more holds it up.
+fn go_on_with_rest(work: &mut Work, id: Id<QueuedCommand>) {
+    let goes_on = work.commands.get(&id).is_some_and(|command| {
+        !matches!(command.state, CommandState::Queued | CommandState::Sent) && !command.rest.is_empty()
+    });
+    if goes_on {
+        next_portion(work, id);
     }
 }
 
@@ -69,6 +81,7 @@ pub(super) fn session_died(work: &mut Work) {
             Repeat::Freely => command.requeue("the session ended before the device answered; it is sent again"),
             Repeat::Never | Repeat::Offers { .. } => command.lose_sight(),
         }
+        go_on_with_rest(work, id);
     }
 }
 
@@ -86,12 +99,16 @@ fn leaves_clean_up(command: &mut QueuedCommand, provider_id: &str) -> bool {
 /// Alert 1223. Right after a Get it means that the result was too large: that Get is not repeated.
 pub(super) fn aborted(work: &mut Work) {
     let now = work.now;
+    // An abort of a session that is over or unknown says nothing about the one that is open.
+    let Some(session) = work.session.as_ref().map(|session| session.id) else { return };
     let only_gets =
         |command: &QueuedCommand| command.body.iter().all(|each| each.walk().all(|inner| inner.verb == Verb::Get));
-    for id in ids(work, |command| command.state == CommandState::Sent && only_gets(command)) {
+    let here = |command: &QueuedCommand| command.last_offer.is_some_and(|offer| offer.session == session);
+    for id in ids(work, |command| command.state == CommandState::Sent && here(command) && only_gets(command)) {
         if let Some(command) = work.commands.get_mut(&id) {
             command.end(CommandState::Failed, "the result is too large for the device to send", now);
         }
+        go_on_with_rest(work, id);
     }
     if let Some(session) = &mut work.session
         && session.automatic.give_up()
@@ -115,12 +132,15 @@ pub(super) fn restarted(work: &mut Work) {
     let culprit = work.conversation.one_by_one && sent.len() == 1;
     for id in &sent {
         let Some(command) = work.commands.get_mut(id) else { continue };
-        if culprit {
-            command.end(
-                CommandState::Failed,
-                "answer unreadable: the device cannot read a message with this command",
-                now,
+        if culprit && command.action == Action::Retire {
+            command.end(CommandState::Failed, UNREADABLE, now);
+            back_to_active(
+                work,
+                "could not be retired: the device cannot read the command; consider a wipe, or block it",
             );
+        } else if culprit {
+            command.end(CommandState::Failed, UNREADABLE, now);
+            go_on_with_rest(work, *id);
         } else {
             command.requeue("the device could not read our message; nothing of it was executed");
             command.offers = command.offers.saturating_sub(1);
@@ -148,8 +168,10 @@ pub(super) fn left(work: &mut Work, asked: bool) {
         if command.action == Action::Retire {
             let words = if asked { "the device left" } else { "the device left on its own" };
             command.end(CommandState::Succeeded, words, now);
-        } else {
+        } else if command.state == CommandState::Queued {
             command.end(CommandState::Cancelled, "the device left management", now);
+        } else {
+            command.end(CommandState::Unknown, "the device left before it answered; it may have happened", now);
         }
     }
     work.enrollment.enter(EnrollmentState::Retired, now);
@@ -172,9 +194,10 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
             command.state = CommandState::Queued;
             "the next step follows".clone_into(&mut command.detail);
         }
-        Conclusion::Retry(status) if command.retries < MOST_RETRIES => {
+        Conclusion::Retry(status) if command.retries < retry_rule(StatusCode(status)).0 => {
+            let (_, minutes) = retry_rule(StatusCode(status));
+            command.not_before = Some(now + Duration::minutes(minutes << command.retries));
             command.retries += 1;
-            command.not_before = Some(now + Duration::minutes(1 << command.retries));
             command.requeue(&format!("the device asks to try again later (status {status})"));
             command.status = Some(status);
         }
@@ -185,6 +208,13 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
                 &format!("the device kept asking to try again later (status {status})"),
                 now,
             );
+            if command.action == Action::Retire {
+                back_to_active(
+                    work,
+                    "could not be retired: the device keeps asking to try later; consider a wipe, or block it",
+                );
+            }
+            go_on_with_rest(work, id);
         }
     }
 }
@@ -208,17 +238,32 @@ fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
     let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
     let (action, succeeded) = (command.action.clone(), ending.state == CommandState::Succeeded);
+    let unsupported = ending.state == CommandState::Unsupported;
     let detail = ending.detail.clone();
     command.finish(ending, now);
     match action {
-        Action::Wipe { .. } if succeeded => work.enrollment.enter(EnrollmentState::Wiping, now),
+        Action::Wipe { .. } if succeeded => begins_wipe(work),
+        // A late word on a retire that is over changes nothing.
+        Action::Retire if work.enrollment.state != EnrollmentState::Retiring => {}
         // Accepted: now the alert is awaited, or a day of silence.
         Action::Retire if succeeded => work.enrollment.state_since = now,
         Action::Retire => {
             back_to_active(work, &format!("could not be retired: {detail}; consider a wipe, or block it"))
         }
         Action::TenantLockdown { enable } if succeeded => work.enrollment.locked_to_tenant = enable,
+        Action::TenantLockdown { .. } if unsupported => work.enrollment.locked_to_tenant = false,
         _ => {}
+    }
+}
+
+/// The device erases itself: a retire that was under way has lost its object.
+fn begins_wipe(work: &mut Work) {
+    let now = work.now;
+    work.enrollment.enter(EnrollmentState::Wiping, now);
+    if let Some(retire) = work.conversation.retire.take()
+        && let Some(command) = work.commands.get_mut(&retire).filter(|command| command.state.is_open())
+    {
+        command.end(CommandState::Cancelled, "the device is being wiped", now);
     }
 }
 
@@ -258,6 +303,8 @@ fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
         .collect();
     work.notices.extend(nodes.into_iter().map(Notice::Missing));
 }
+
+const UNREADABLE: &str = "answer unreadable: the device cannot read a message with this command";
 
 fn ids(work: &Work, test: impl Fn(&QueuedCommand) -> bool) -> Vec<Id<QueuedCommand>> {
     work.commands.values().filter(|command| test(command)).map(|command| command.id).collect()

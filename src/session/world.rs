@@ -44,8 +44,7 @@ impl World {
             account: Vec::new(),
             enrolled_at: now,
             last_seen_at: None,
-            // No inventory unless a test asks for it.
-            inventory_at: Some(now + Duration::days(3650)),
+            inventory_at: Some(now),
             state_since: now,
             closed_reason: None,
             warning: None,
@@ -109,13 +108,16 @@ impl World {
 
     pub(super) fn judge(&self, text: &str) -> Incoming {
         let message = decode(text.as_bytes(), &XmlLimits::default()).unwrap();
-        classify(&self.conversation, &message, &digest(text), self.now)
+        let own = self.enrollment.answers_to(&message.header.source);
+        classify(&self.conversation, &message, &digest(text), own, self.now)
     }
 
     /// Posts a message and stores what comes of it, as `app` does.
     pub(super) fn post(&mut self, text: &str) -> Reply {
         let message = decode(text.as_bytes(), &XmlLimits::default()).unwrap();
-        let incoming = classify(&self.conversation, &message, &digest(text), self.now);
+        // The inventory is as new as each message: it is asked for in no session, unless a test wants it.
+        self.enrollment.inventory_at = self.enrollment.inventory_at.map(|_| self.now);
+        let incoming = self.judge(text);
         let rejection = match &incoming {
             Incoming::Replay(_) => return Reply::Replayed,
             Incoming::Reject(rejection) => Some(*rejection),

@@ -43,6 +43,16 @@ impl Commands<'_> {
         many(self.engine, OPEN, vec![enrollment.into(), limit.into()], |row| read(row, self.sealer)).await
     }
 
+    pub(super) async fn sendable(
+        self,
+        enrollment: Id<Enrollment>,
+        at: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<QueuedCommand>, StoreError> {
+        many(self.engine, SENDABLE, vec![enrollment.into(), at.into(), limit.into()], |row| read(row, self.sealer))
+            .await
+    }
+
     pub(super) async fn offered(
         self,
         enrollment: Id<Enrollment>,
@@ -103,6 +113,7 @@ fn columns(command: &QueuedCommand, sealer: &dyn Sealer) -> Result<Vec<Value>, S
         command.reason.as_deref().into(),
         command.revealed.into(),
         sealer.seal(&purpose(REST, id), &encode_fragment(&command.rest)).into(),
+        command.needs_user().into(),
     ])
 }
 
@@ -183,16 +194,17 @@ const STORED: Limits = Limits { depth: 128, attributes: 64, events: usize::MAX }
 const INSERT: &str = "
     INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail, status,
         hresult, priority, alone, body, items, step, offers, retries, offer_session, offer_msg, offered_at, not_before,
-        expires_at, created_at, finished_at, created_by, reason, revealed, rest)
+        expires_at, created_at, finished_at, created_by, reason, revealed, rest,
+        needs_user)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $25, $26, $27, $28, $29)";
+        $24, $25, $26, $27, $28, $29, $30)";
 
 const UPDATE: &str = "
     UPDATE commands SET enrollment_id = $2, device_id = $3, action_name = $4, action = $5, is_raw = $6, state = $7,
         is_open = $8, detail = $9, status = $10, hresult = $11, priority = $12, alone = $13, body = $14, items = $15,
         step = $16, offers = $17, retries = $18, offer_session = $19, offer_msg = $20, offered_at = $21,
         not_before = $22, expires_at = $23, created_at = $24, finished_at = $25, created_by = $26, reason = $27,
-        revealed = $28, rest = $29
+        revealed = $28, rest = $29, needs_user = $30
     WHERE id = $1";
 
 pub(super) const FIND: &str = "SELECT * FROM commands WHERE id = $1";
@@ -213,12 +225,17 @@ pub(super) const OPEN: &str = "
     SELECT * FROM commands WHERE enrollment_id = $1 AND is_open = 1
     ORDER BY priority, created_at, id LIMIT $2";
 
+pub(super) const SENDABLE: &str = "
+    SELECT * FROM commands
+    WHERE enrollment_id = $1 AND state = 'queued' AND (not_before IS NULL OR not_before <= $2) AND expires_at > $2
+    ORDER BY needs_user, priority, created_at, id LIMIT $3";
+
 pub(super) const OFFERED: &str = "
     SELECT * FROM commands WHERE id IN (
         SELECT id FROM commands WHERE enrollment_id = $1 AND is_open = 1 AND offer_session IS NOT NULL
         UNION
         SELECT id FROM commands WHERE offer_session = $2 AND offer_msg >= $3 AND enrollment_id = $1)
-    ORDER BY priority, created_at, id";
+    ORDER BY is_open DESC, offered_at DESC, id LIMIT 1000";
 
 /// Queued ones first: those that stay unknown must not stand in the way of those that can expire.
 pub(super) const OVERDUE: &str = "

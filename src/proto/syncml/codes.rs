@@ -31,6 +31,19 @@ pub fn verdict(verb: Verb, code: StatusCode) -> Verdict {
     }
 }
 
+/// How often, and after how many minutes, a command is sent again that was answered with [`Verdict::Retry`]; the pause
+/// doubles each time.
+#[must_use]
+pub fn retry_rule(code: StatusCode) -> (u32, i64) {
+    match code.0 {
+        // The user chose not to, or the Atomic around it failed.
+        215 => (1, 2),
+        // The device is full.
+        420 => (2, 24 * 60),
+        _ => (5, 2),
+    }
+}
+
 /// A status code in words.
 #[must_use]
 pub fn status_words(code: StatusCode) -> &'static str {

@@ -85,13 +85,13 @@ impl LocUri {
     /// Without `?prop=…` or `?list=…`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.0.split('?').next().unwrap_or_default()
+        path_of(&self.0)
     }
 
     /// Whether this is that node, without regard to case, `./Vendor` and `./Device/Vendor` being one.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        device_form(self.path()).eq_ignore_ascii_case(device_form(other.path()))
+        same_node(&self.0, &other.0)
     }
 
     /// Whether this node is `ancestor` or lies below it, compared as in [`LocUri::same_as`].
@@ -108,6 +108,22 @@ impl LocUri {
     pub fn is_user_scope(&self) -> bool {
         self.0.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("./User/"))
     }
+}
+
+/// Whether two addresses as written name the same node; see [`LocUri::same_as`].
+#[must_use]
+pub fn same_node(a: &str, b: &str) -> bool {
+    device_form(path_of(a)).eq_ignore_ascii_case(device_form(path_of(b)))
+}
+
+/// The form of an address in which equal nodes are equal text.
+#[must_use]
+pub fn node_key(uri: &str) -> String {
+    device_form(path_of(uri.trim())).to_ascii_lowercase()
+}
+
+fn path_of(uri: &str) -> &str {
+    uri.split('?').next().unwrap_or_default()
 }
 
 /// `./Device/Vendor/…` and `./Vendor/…` name the same device node: the second form is taken.

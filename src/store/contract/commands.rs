@@ -15,6 +15,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     a_body_opens_for_its_own_command_alone(&make().await).await;
     every_action_is_read_as_written(&make().await).await;
     the_open_queue_is_in_order(&make().await).await;
+    what_cannot_be_sent_now_holds_nothing_up(&make().await).await;
     offered_commands_can_be_answered(&make().await).await;
     overdue_and_orphaned_commands(&make().await).await;
     commands_are_listed(&make().await).await;
@@ -170,6 +171,28 @@ async fn the_open_queue_is_in_order(Ground { store, .. }: &Ground) {
     back.requeue("again");
     store.commit(vec![update(&done), update(&back)]).await.unwrap();
     assert_eq!(names(&store.open_commands(id(1), 100).await.unwrap()), ids([4, 2, 1]));
+}
+
+async fn what_cannot_be_sent_now_holds_nothing_up(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1]).await;
+    let mut of_user = placed(1, CommandState::Queued, 0, 0);
+    of_user.begin_step(0, vec![Command::get(LocUri::fixed("./User/Vendor/MSFT/x"))]);
+    of_user.placing.priority = 0;
+    let later = QueuedCommand { not_before: Some(at(50)), ..placed(2, CommandState::Queued, 0, 0) };
+    let over = QueuedCommand { expires_at: at(10), ..placed(3, CommandState::Queued, 0, 0) };
+    let queue = [
+        of_user,
+        later,
+        over,
+        placed(4, CommandState::Queued, 30, 0),
+        placed(5, CommandState::Queued, 20, 0),
+        placed(6, CommandState::Unknown, 0, 0),
+        placed(7, CommandState::Sent, 0, 0),
+    ];
+    store.commit(queue.iter().map(insert).collect()).await.unwrap();
+    assert_eq!(names(&store.sendable_commands(id(1), at(20), 100).await.unwrap()), ids([5, 4, 1]));
+    assert_eq!(names(&store.sendable_commands(id(1), at(20), 2).await.unwrap()), ids([5, 4]));
+    assert_eq!(names(&store.sendable_commands(id(1), at(50), 100).await.unwrap()), ids([2, 5, 4, 1]));
 }
 
 async fn offered_commands_can_be_answered(Ground { store, .. }: &Ground) {

@@ -166,8 +166,10 @@ CREATE TABLE commands (
     created_by TEXT NOT NULL,
     reason TEXT,
     revealed BIGINT NOT NULL,
-    rest BLOB NOT NULL
+    rest BLOB NOT NULL,
+    needs_user BIGINT NOT NULL
 );
+CREATE INDEX commands_sendable ON commands (enrollment_id, needs_user, priority, created_at, id) WHERE state = 'queued';
 CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;
 CREATE INDEX commands_offered ON commands (enrollment_id) WHERE is_open = 1 AND offer_session IS NOT NULL;
 CREATE INDEX commands_of_session ON commands (offer_session, offer_msg) WHERE offer_session IS NOT NULL;

@@ -1,0 +1,201 @@
+//! Tests of what is hard to undo or to see: devices that leave, are wiped or locked, and answers that are odd or missing.
+
+use time::Duration;
+
+use super::super::world::{LEAVES, Reply, World, answers, message, package1};
+use super::super::{Closing, Notice};
+use crate::domain::action::Action;
+use crate::domain::command::CommandState;
+use crate::domain::enrollment::EnrollmentState;
+use crate::proto::csp::remote_wipe::Variant;
+use crate::proto::syncml::{Command, Element, Verb, decode_fragment};
+use crate::proto::xml::Limits as XmlLimits;
+
+fn wipe(variant: Variant) -> Action {
+    Action::Wipe { variant }
+}
+
+#[test]
+fn a_device_that_keeps_its_data_is_managed_again_after_its_wipe() {
+    let mut world = World::new();
+    let id = world.act(wipe(Variant::KeepUserData));
+    let commands = world.post(&package1("1")).commands();
+    world.post(&answers("1", 2, &commands, 200));
+    assert_eq!(world.enrollment.state, EnrollmentState::Wiping);
+    world.replace("./a");
+    world.now += Duration::minutes(5);
+    assert!(world.post(&package1("2")).commands().is_empty(), "it may not have begun yet");
+    world.now += Duration::minutes(6);
+    assert_eq!(world.post(&package1("3")).commands().len(), 1);
+    assert_eq!(world.state(id), CommandState::Succeeded);
+    assert_eq!((world.enrollment.state, &world.enrollment.warning), (EnrollmentState::Active, &None));
+}
+
+#[test]
+fn a_wipe_that_the_user_put_off_is_no_wipe() {
+    let mut world = World::new();
+    let id = world.act(wipe(Variant::Wipe));
+    let commands = world.post(&package1("1")).commands();
+    world.post(&answers("1", 2, &commands, 215));
+    assert_eq!(world.state(id), CommandState::Queued);
+    assert_eq!(world.enrollment.state, EnrollmentState::Active);
+    world.now += Duration::minutes(3);
+    let commands = world.post(&package1("2")).commands();
+    world.post(&answers("2", 2, &commands, 215));
+    assert_eq!(world.state(id), CommandState::Failed, "once more, and no further");
+}
+
+#[test]
+fn a_wipe_ends_a_retire_that_was_under_way() {
+    let mut world = World::new();
+    world.act(wipe(Variant::Wipe));
+    let commands = world.post(&package1("1")).commands();
+    let retire = world.act(Action::Retire);
+    world.post(&answers("1", 2, &commands, 200));
+    assert_eq!(world.enrollment.state, EnrollmentState::Wiping);
+    assert_eq!(world.state(retire), CommandState::Cancelled);
+    assert_eq!(world.conversation.retire, None);
+}
+
+#[test]
+fn a_lockdown_that_may_be_on_is_undone_before_the_device_leaves() {
+    let mut world = World::new();
+    world.act(Action::TenantLockdown { enable: true });
+    world.post(&package1("1"));
+    assert!(world.enrollment.locked_to_tenant, "sent, whatever becomes of the answer");
+    world.enrollment.locked_to_tenant = false;
+    world.act(Action::Retire);
+    world.enrollment.locked_to_tenant = true;
+    world.now += Duration::minutes(2);
+    let commands = world.post(&package1("2")).commands();
+    assert_eq!(commands.iter().map(|c| c.verb).collect::<Vec<_>>(), [Verb::Replace]);
+    let commands = world.post(&answers("2", 2, &commands, 200)).commands();
+    assert_eq!(commands.iter().map(|c| c.verb).collect::<Vec<_>>(), [Verb::Exec]);
+}
+
+#[test]
+fn what_a_leaving_device_had_in_hand_may_have_happened() {
+    let mut world = World::new();
+    let sent = world.act(Action::Reboot);
+    world.post(&package1("1"));
+    let waiting = world.replace("./a");
+    world.post(&message("1", 2, LEAVES));
+    assert_eq!(world.state(sent), CommandState::Unknown);
+    assert_eq!(world.state(waiting), CommandState::Cancelled);
+}
+
+#[test]
+fn every_further_offer_of_a_wipe_is_told() {
+    let mut world = World::new();
+    world.act(wipe(Variant::Wipe));
+    world.post(&package1("1"));
+    world.now += Duration::minutes(11);
+    world.post(&package1("2"));
+    let told: Vec<_> = world.notices.iter().filter(|n| matches!(n, Notice::OfferedAgain { offers: 2, .. })).collect();
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn a_portion_without_answers_does_not_hold_up_the_rest() {
+    let mut world = World::new();
+    world.limits.reply_commands = 1;
+    let text: String = ["./a", "./b", "./c"]
+        .map(|uri| format!("<Exec><Item><Target><LocURI>{uri}</LocURI></Target></Item></Exec>"))
+        .concat();
+    let commands = decode_fragment(text.as_bytes(), &XmlLimits::default()).unwrap();
+    let id = world.queue(Action::Raw, Vec::new());
+    world.commands.get_mut(&id).unwrap().begin_portion(0, commands, |portion| portion.len() <= 1);
+    let mut seen = Vec::new();
+    let mut commands = world.post(&package1("1")).commands();
+    for msg in 2..=4 {
+        seen.extend(commands.iter().map(|c| c.items[0].target.as_ref().unwrap().as_str().to_owned()));
+        commands = world.post(&message("1", msg, "<Final/>")).commands();
+    }
+    assert_eq!(seen, ["./a", "./b", "./c"]);
+    assert_eq!(world.state(id), CommandState::Unknown);
+}
+
+#[test]
+fn what_the_lost_delivery_added_counts_as_added() {
+    let mut world = World::new();
+    let add = "<Add><Item><Target><LocURI>./a</LocURI></Target><Data>1</Data></Item></Add>";
+    let (lost, fresh) = (world.raw(add), world.raw(&add.replace("./a", "./b")));
+    world.commands.get_mut(&fresh).unwrap().not_before = Some(world.now + Duration::minutes(1));
+    world.post(&package1("1"));
+    world.now += Duration::minutes(2);
+    let commands = world.post(&package1("2")).commands();
+    assert_eq!(commands.len(), 2);
+    world.post(&answers("2", 2, &commands, 418));
+    assert_eq!(world.state(lost), CommandState::Succeeded);
+    assert_eq!(world.state(fresh), CommandState::Failed, "this one was there before us");
+}
+
+#[test]
+fn a_cancelled_session_gets_no_further_command() {
+    let mut world = World::new();
+    world.replace("./a");
+    let commands = world.post(&package1("1")).commands();
+    let next = world.replace("./b");
+    assert!(world.post(&answers("1", 2, &commands, 214)).commands().is_empty());
+    assert_eq!(world.state(next), CommandState::Queued);
+}
+
+#[test]
+fn a_result_in_chunks_fails_its_command() {
+    let mut world = World::new();
+    let id = world.raw("<Get><Item><Target><LocURI>./big</LocURI></Target></Item></Get>");
+    let commands = world.post(&package1("1")).commands();
+    let chunk = format!(
+        "<Results><CmdID>r</CmdID><MsgRef>1</MsgRef><CmdRef>{}</CmdRef><Item><Data>part</Data><MoreData/></Item></Results><Final/>",
+        commands[0].cmd_id
+    );
+    world.post(&answers("1", 2, &commands, 200).replace("<Final/>", &chunk));
+    assert_ne!(world.state(id), CommandState::Sent);
+    assert_eq!(world.commands[&id].items[0].data, None, "no part is taken for the whole");
+}
+
+#[test]
+fn an_abort_of_an_unknown_session_changes_nothing_in_the_open_one() {
+    let mut world = World::new();
+    let get = world.raw("<Get><Item><Target><LocURI>./big</LocURI></Target></Item></Get>");
+    world.post(&package1("1"));
+    world.post(&message("77", 5, "<Alert><CmdID>2</CmdID><Data>1223</Data></Alert><Final/>"));
+    assert_eq!(world.state(get), CommandState::Sent);
+    assert!(world.conversation.open().is_some());
+}
+
+#[test]
+fn another_protocol_version_in_mid_session_gives_the_settings_back() {
+    let mut world = World::new();
+    let id = world.replace("./a");
+    let commands: Vec<Command> = world.post(&package1("1")).commands();
+    world.post(&answers("1", 2, &commands, 200).replace("DM/1.2", "DM/1.1"));
+    assert_eq!(world.state(id), CommandState::Queued);
+    assert_eq!(world.conversation.current.as_ref().unwrap().closed.unwrap().how, Closing::Completed);
+}
+
+#[test]
+fn a_device_may_go_from_one_of_its_names_to_another() {
+    let mut world = World::new();
+    world.enrollment.hw_dev_id = Some("HARDWARE".into());
+    world.replace("./a");
+    let commands = world.post(&package1("1")).commands();
+    let renamed = answers("1", 2, &commands, 200).replace(">DEV1<", ">HARDWARE<");
+    assert!(matches!(world.post(&renamed), Reply::Message(_)));
+    let foreign = message("1", 3, "<Final/>").replace(">DEV1<", ">OTHER<");
+    assert!(!matches!(world.post(&foreign), Reply::Replayed));
+}
+
+#[test]
+fn alerts_beyond_a_hundred_are_dropped_and_that_is_told_once() {
+    let mut world = World::new();
+    let alert = "<Alert><CmdID>7</CmdID><Data>1226</Data><Item><Meta><Type xmlns='syncml:metinf'>com.example:x</Type></Meta></Item></Alert>";
+    let reply = world.post(&message("1", 1, &format!("{}<Final/>", alert.repeat(150)))).message();
+    let statuses = reply.body.iter().filter(|element| matches!(element, Element::Status(_))).count();
+    assert_eq!(statuses, 151, "each is answered all the same");
+    assert_eq!(world.notices.iter().filter(|n| matches!(n, Notice::Alert { .. })).count(), 100);
+    assert_eq!(
+        world.notices.iter().filter(|n| matches!(n, Notice::Remark(words) if words.contains("more alerts"))).count(),
+        1
+    );
+}

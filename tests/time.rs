@@ -272,6 +272,36 @@ fn a_wiped_device_that_stays_silent_is_wiped() {
 }
 
 #[test]
+// covers: M-138
+fn a_lost_wipe_can_be_withdrawn_and_is_not_offered_again() {
+    let timed = Timed::start();
+    let (mut device, id, api) = timed.settled();
+    let wipe = api.act(&id, &json!({"type": "wipe"}));
+    device.start_session().expect("Exec", "/doWipe");
+    timed.pass(HOUR);
+    eventually("1.15: it may have happened", || (api.action_state(&wipe) == "unknown").then_some(()));
+    api.delete(&format!("/actions/{wipe}"));
+    let shown = api.action(&wipe);
+    assert_eq!(shown["state"], "cancelled");
+    assert!(shown["detail"].as_str().unwrap().contains("may have happened"), "{shown}");
+    device.check_in();
+    assert_eq!(device.csp.times("Exec", "/doWipe"), 0, "no further offer");
+}
+
+#[test]
+// covers: M-139
+fn a_device_wiped_with_its_data_kept_is_managed_again() {
+    let timed = Timed::start();
+    let (mut device, id, api) = timed.settled();
+    let wipe = api.act(&id, &json!({"type": "wipe", "variant": "keep_user_data"}));
+    device.check_in();
+    assert_eq!(state(&api, &id), "wiping");
+    timed.pass(HOUR);
+    device.check_in();
+    assert_eq!((api.action_state(&wipe), state(&api, &id)), ("succeeded".into(), "active".into()));
+}
+
+#[test]
 // covers: M-136
 fn unenroll_with_status_and_a_day_of_silence_is_retired() {
     let timed = Timed::start();

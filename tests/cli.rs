@@ -8,6 +8,7 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
+use support::csp::Answer;
 use support::device::FakeDevice;
 use support::server::{Server, fresh_installation, muster};
 use support::unique;
@@ -114,6 +115,19 @@ fn destructive_orders_are_asked_back() {
     let tried = json(server, &["device", "wipe", &id, "--dry-run"]);
     assert_eq!(tried["dry_run"], true);
     assert!(json(server, &["device", "actions", &id])["items"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_new_pin_is_shown_once() {
+    let server = Server::shared();
+    let (mut device, _) = FakeDevice::settled(server);
+    device.csp.rule("Get", "/NewPINValue", Answer::Value("chr".to_owned(), "40182736".to_owned()));
+    let action = json(server, &["device", "reset-passcode", &device.id(server)]);
+    device.check_in();
+    let id = action["id"].as_str().unwrap();
+    assert_eq!(good(server, &["action", "reveal", id]).trim(), "40182736");
+    let (code, out, err) = run(server, &["action", "reveal", id]);
+    assert!(code != 0 && out.is_empty() && err.contains("no longer kept"), "{err}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             let path = format!("{}/reveal", path("/actions", &id)?);
             let revealed = client.post(&path, &[], &Value::Null).await?;
             remark("the server shows this once; note it now");
-            out.either(&revealed, || field(&revealed, "pin"))
+            out.either(&revealed, || field(&revealed, "new_pin"))
         }
     }
 }

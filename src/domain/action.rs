@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use super::command::{CommandState, ItemState};
+use super::command::{CommandState, ItemState, is_spoken_for};
 use super::enrollment::Enrollment;
 use crate::proto::csp::{computer_name, dm_client, laps, reboot, remote_lock, remote_wipe, tenant_lockdown};
 use crate::proto::syncml::{Command, LocUri, StatusCode, Verb, Verdict, hresult_name, status_words, verdict};
@@ -88,6 +88,19 @@ pub enum Conclusion {
     Next(Vec<Command>),
     /// The device asks to come again later.
     Retry(u16),
+}
+
+impl Ending {
+    /// The device said too often that it is not the time.
+    #[must_use]
+    pub fn gave_up(status: u16) -> Self {
+        Self {
+            state: CommandState::Failed,
+            status: Some(status),
+            hresult: None,
+            detail: format!("the device kept asking to try again later (status {status})"),
+        }
+    }
 }
 
 /// How an action or command ended.
@@ -395,11 +408,7 @@ fn conclude_all(items: &[ItemState]) -> Conclusion {
         }
         return Conclusion::Finished(end);
     }
-    // A container that has its own good status speaks for children that have none, and a failed one for silent ones.
-    let is_spoken_for = items.iter().any(|item| {
-        (item.is_container() && item.status.is_some()) || (item.status.is_some() && rank(item) == Rank::Failed)
-    });
-    let counts = |item: &&ItemState| item.status.is_some() || !(item.is_container() || is_spoken_for);
+    let counts = |item: &&ItemState| item.status.is_some() || !(item.is_container() || is_spoken_for(items, item));
     let ranked = items.iter().filter(counts).map(|item| (rank(item), item)).max_by_key(|(rank, _)| *rank);
     match ranked {
         None => Conclusion::Finished(no_status()),

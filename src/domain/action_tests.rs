@@ -15,6 +15,7 @@ fn item(cmd: &str, uri: &str, status: u16) -> ItemState {
         data: None,
         format: None,
         again: false,
+        missed: false,
     }
 }
 

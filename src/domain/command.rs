@@ -160,6 +160,9 @@ pub struct ItemState {
     /// Whether it was sent before without an answer: what exists already may be its own work.
     #[serde(default)]
     pub again: bool,
+    /// Whether the device once answered a message without a Status for it; that is forgiven once.
+    #[serde(default)]
+    pub missed: bool,
 }
 
 impl std::fmt::Debug for ItemState {
@@ -191,6 +194,18 @@ impl ItemState {
     #[must_use]
     pub fn is_own_work(&self) -> bool {
         self.again && self.status == Some(418) && self.verb() == Verb::Add
+    }
+
+    /// Whether it lies in that Atomic or Sequence, at any depth.
+    #[must_use]
+    pub fn is_inside(&self, container: &Self) -> bool {
+        container.is_container()
+            && self.cmd_id.strip_prefix(&container.cmd_id).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// Whether it failed, or asks for another try.
+    fn is_bad(&self) -> bool {
+        self.status.is_some_and(|code| code >= 300 && verdict(self.verb(), StatusCode(code)) != Verdict::Done)
     }
 
     /// Whether it stands for an Atomic or Sequence itself.
@@ -251,6 +266,7 @@ impl QueuedCommand {
                 data: None,
                 format: None,
                 again: false,
+                missed: false,
             };
             if command.verb.is_container() {
                 self.items.push(fresh(None));
@@ -262,6 +278,7 @@ impl QueuedCommand {
         self.placing = self.action.placing(&commands);
         self.body = commands;
         self.offers = 0;
+        self.retries = 0;
     }
 
     /// Takes the commands of an administrator: as many as `fits` allows now, the rest in later steps. At least one.
@@ -315,7 +332,8 @@ impl QueuedCommand {
     pub fn take_result(&mut self, cmd_ref: &str, uri: Option<&LocUri>, data: &str, format: Option<&str>) -> bool {
         let kept: usize = self.items.iter().filter_map(|item| item.data.as_ref()).map(String::len).sum();
         if kept + data.len() > MOST_BYTES {
-            return false;
+            self.refuse_result(cmd_ref);
+            return true;
         }
         let owned = |item: &&mut ItemState| item.cmd_id == cmd_ref && matches!(item.verb(), Verb::Get | Verb::Exec);
         let mut candidates = self.current_items_mut().iter_mut().filter(owned);
@@ -338,7 +356,8 @@ impl QueuedCommand {
     /// A subtree query brings nodes below the one asked for.
     fn take_result_below(&mut self, cmd_ref: &str, uri: &LocUri, data: &str, format: Option<&str>) -> bool {
         if self.items.len() >= MOST_ITEMS {
-            return false;
+            self.refuse_result(cmd_ref);
+            return true;
         }
         let asked = self.current_items().iter().find(|item| {
             item.cmd_id == cmd_ref && item.verb() == Verb::Get && item.uri().is_some_and(|own| uri.is_at_or_below(&own))
@@ -357,31 +376,43 @@ impl QueuedCommand {
         true
     }
 
-    /// A result that cannot be taken, because it comes in chunks: its Item has failed as too large, whatever is said later.
+    /// A result that cannot be taken, because it comes in chunks or is more than is kept: its Item has failed as too large, whatever is said later.
     pub fn refuse_result(&mut self, cmd_ref: &str) {
         for item in self.current_items_mut().iter_mut().filter(|item| item.cmd_id == cmd_ref) {
-            item.status.get_or_insert(TOO_LARGE);
+            item.status = Some(TOO_LARGE);
         }
     }
 
-    /// Whether a package that is complete decides it although some of its commands have no answer: a container has its
-    /// own status, or one of its children failed.
+    /// Whether a package that is complete decides it although some of its commands have no answer: their containers
+    /// answer for all of them.
     #[must_use]
-    pub fn is_decided_by_container(&self) -> bool {
+    pub fn is_decided(&self) -> bool {
         let items = self.current_items();
-        let bad = |item: &ItemState| item.status.is_some_and(|code| code >= 300 && !item_is_good(item, code));
-        let has_container = items.iter().any(ItemState::is_container);
-        has_container && items.iter().any(|item| (item.is_container() && item.status.is_some()) || bad(item))
+        let decided = |item: &ItemState| item.status.is_some() || item.is_container() || is_spoken_for(items, item);
+        items.iter().any(|item| item.status.is_some()) && items.iter().all(decided)
+    }
+
+    /// Whether a one-shot command of any step was handed over and never answered.
+    #[must_use]
+    pub fn has_lost_exec(&self) -> bool {
+        let is_lost = |item: &&ItemState| item.verb() == Verb::Exec && item.status.is_none();
+        self.items.iter().filter(is_lost).any(|item| !is_spoken_for(&self.items, item))
+    }
+
+    /// The device answered without a Status for some Items. Returns whether it did so before.
+    pub fn miss(&mut self) -> bool {
+        let silent = self.current_items_mut().iter_mut().filter(|item| !item.is_container() && item.status.is_none());
+        silent.fold(false, |before, item| std::mem::replace(&mut item.missed, true) || before)
     }
 
     /// Whether every command of the step has its answer; a container needs none of its own when its children have theirs.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         let items = self.current_items();
-        let leaf_open = items.iter().any(|item| !item.is_container() && item.status.is_none());
-        let container_final =
-            items.iter().any(|item| item.is_container() && item.status.is_some_and(|code| code >= 300));
-        !items.is_empty() && (!leaf_open || container_final)
+        let in_failed = |item: &ItemState| {
+            items.iter().any(|other| item.is_inside(other) && other.status.is_some_and(|code| code >= 300))
+        };
+        !items.is_empty() && items.iter().all(|item| item.status.is_some() || item.is_container() || in_failed(item))
     }
 
     /// Whether no command of the step has an answer.
@@ -392,9 +423,7 @@ impl QueuedCommand {
 
     /// Forgets the answers of the step, because it will be sent again.
     pub fn forget_answers(&mut self) {
-        let was_sent = self.offers > 0;
         for item in self.current_items_mut() {
-            item.again |= was_sent && item.status.is_none();
             item.status = None;
             item.hresult = None;
             item.data = None;
@@ -427,8 +456,16 @@ impl QueuedCommand {
         self.detail = format!("sent {} but not answered; it may have happened", times(self.offers));
     }
 
-    /// Puts it back into the queue.
+    /// Puts it back into the queue after it was, or may have been, executed.
     pub fn requeue(&mut self, detail: &str) {
+        for item in self.current_items_mut() {
+            item.again |= !item.is_bad();
+        }
+        self.take_back(detail);
+    }
+
+    /// Puts it back into the queue as if it had not been sent.
+    pub fn take_back(&mut self, detail: &str) {
         self.state = CommandState::Queued;
         self.detail = detail.to_owned();
         self.forget_answers();
@@ -467,8 +504,13 @@ const LONGEST_HRESULT: usize = 32;
 /// "Too large" as a status.
 const TOO_LARGE: u16 = 413;
 
-fn item_is_good(item: &ItemState, code: u16) -> bool {
-    verdict(item.verb(), StatusCode(code)) == Verdict::Done
+/// Whether its container answers for a command: by a status of its own, or because another command in it failed.
+#[must_use]
+pub fn is_spoken_for(items: &[ItemState], item: &ItemState) -> bool {
+    let answers = |container: &ItemState| {
+        container.status.is_some() || items.iter().any(|other| other.is_inside(container) && other.is_bad())
+    };
+    items.iter().any(|container| item.is_inside(container) && answers(container))
 }
 
 fn times(count: u32) -> String {

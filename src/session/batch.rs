@@ -18,7 +18,7 @@ const MOST_UNENROLLS: u32 = 4;
 /// Picks the commands of the answer and marks them sent.
 pub(super) fn next(work: &mut Work) -> Vec<Command> {
     let Some(session) = work.session.clone() else { return Vec::new() };
-    if session.unreadable >= 2 || work.seen.cancelled {
+    if session.unreadable >= 2 || session.cancelled {
         return Vec::new();
     }
     if work.enrollment.state == EnrollmentState::Wiping {
@@ -38,9 +38,9 @@ fn back_after_wipe(work: &mut Work) {
     let accepted = |command: &&mut QueuedCommand| {
         matches!(command.action, Action::Wipe { .. }) && command.state == CommandState::Succeeded
     };
-    let mut wipes = work.commands.values_mut().filter(accepted);
-    let Some(wipe) = wipes.next() else { return };
-    if matches!(&wipe.action, Action::Wipe { variant } if variant.keeps_data()) {
+    // The last one is meant; one before it may have kept the data, and was carried out.
+    let wipe = work.commands.values_mut().filter(accepted).max_by_key(|command| command.finished_at);
+    if matches!(wipe.as_ref().map(|wipe| &wipe.action), Some(Action::Wipe { variant }) if variant.keeps_data()) {
         if since >= KEPT_WIPE_WAITS {
             work.enrollment.enter(EnrollmentState::Active, now);
         }
@@ -49,7 +49,8 @@ fn back_after_wipe(work: &mut Work) {
     if since < WIPE_WAITS {
         return;
     }
-    for command in std::iter::once(wipe).chain(wipes) {
+    // It may be so long ago that it is no longer kept.
+    if let Some(command) = wipe {
         command.end(CommandState::Failed, "accepted but not carried out: the device came back a day later", now);
     }
     work.enrollment.enter(EnrollmentState::Active, now);
@@ -132,6 +133,9 @@ fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
     let now = work.now;
     if now >= command.expires_at && command.state != CommandState::Succeeded {
         return retire_failed(work, session, id, "did not leave in time; consider a wipe, or block it");
+    }
+    if command.not_before.is_some_and(|at| now < at) {
+        return Vec::new();
     }
     if command.offers < MOST_UNENROLLS {
         undo_lockdown_first(work, id);

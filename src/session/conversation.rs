@@ -59,6 +59,9 @@ pub struct SessionState {
     pub login: Login,
     /// Answers of ours that the device could not read.
     pub unreadable: u32,
+    /// The device processes no more commands in this session (Status 214).
+    #[serde(default)]
+    pub cancelled: bool,
     /// What the server asks on its own in this session.
     pub automatic: Automatic,
     /// What the first request told about itself.

@@ -151,8 +151,6 @@ pub(super) struct Seen {
     pub(super) left: bool,
     pub(super) heartbeat: bool,
     pub(super) unreadable: bool,
-    /// The device processes no more commands in this session (214).
-    pub(super) cancelled: bool,
     /// Alerts that were kept.
     pub(super) alerts: usize,
 }
@@ -432,6 +430,7 @@ fn is_changed(before: Option<&QueuedCommand>, after: &QueuedCommand) -> bool {
             || before.detail != after.detail
             || before.last_offer != after.last_offer
             || before.retries != after.retries
+            || before.finished_at != after.finished_at
             || before.not_before != after.not_before
     })
 }
@@ -447,6 +446,7 @@ fn opened(input: &Input) -> SessionState {
         last_msg_id: header.msg_id.0,
         last_digest: input.digest,
         messages: 0,
+        cancelled: false,
         our_msg_id: 0,
         closed: None,
         login: Login::default(),

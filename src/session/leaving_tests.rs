@@ -2,7 +2,7 @@
 
 use time::Duration;
 
-use super::super::world::{LEAVES, Reply, World, answers, message, package1};
+use super::super::world::{LEAVES, Reply, World, answers, message, package1, unreadable};
 use super::super::{Closing, Notice};
 use crate::domain::action::Action;
 use crate::domain::command::CommandState;
@@ -150,7 +150,7 @@ fn a_result_in_chunks_fails_its_command() {
         commands[0].cmd_id
     );
     world.post(&answers("1", 2, &commands, 200).replace("<Final/>", &chunk));
-    assert_ne!(world.state(id), CommandState::Sent);
+    assert_eq!(world.state(id), CommandState::Failed);
     assert_eq!(world.commands[&id].items[0].data, None, "no part is taken for the whole");
 }
 
@@ -198,4 +198,125 @@ fn alerts_beyond_a_hundred_are_dropped_and_that_is_told_once() {
         world.notices.iter().filter(|n| matches!(n, Notice::Remark(words) if words.contains("more alerts"))).count(),
         1
     );
+}
+
+#[test]
+fn a_container_answers_for_what_is_in_it_and_for_nothing_else() {
+    for (outside, again) in [("Replace", CommandState::Queued), ("Exec", CommandState::Unknown)] {
+        let mut world = World::new();
+        let id = world.raw(&format!(
+            "<{outside}><Item><Target><LocURI>./a</LocURI></Target></Item></{outside}><Atomic><Replace><Item><Target>\
+             <LocURI>./b</LocURI></Target></Item></Replace></Atomic>"
+        ));
+        let commands = world.post(&package1("1")).commands();
+        world.post(&answers("1", 2, &commands[1..], 200));
+        // A setting goes out once more in the same answer.
+        let expected = if again == CommandState::Queued { CommandState::Sent } else { again };
+        assert_eq!(world.state(id), expected, "{outside}");
+    }
+}
+
+#[test]
+fn the_wipe_that_counts_is_the_last_one() {
+    let mut world = World::new();
+    world.act(wipe(Variant::KeepUserData));
+    let commands = world.post(&package1("1")).commands();
+    world.post(&answers("1", 2, &commands, 200));
+    world.now += Duration::minutes(11);
+    world.post(&package1("2"));
+    assert_eq!(world.enrollment.state, EnrollmentState::Active);
+    let last = world.act(wipe(Variant::Wipe));
+    world.now += Duration::minutes(1);
+    let commands = world.post(&package1("3")).commands();
+    world.post(&answers("3", 2, &commands, 200));
+    world.now += Duration::minutes(30);
+    world.post(&package1("4"));
+    assert_eq!(world.enrollment.state, EnrollmentState::Wiping, "this one was to erase everything");
+    world.now += Duration::hours(24);
+    world.post(&package1("5"));
+    assert_eq!((world.enrollment.state, world.state(last)), (EnrollmentState::Active, CommandState::Failed));
+}
+
+#[test]
+fn a_device_whose_wipe_is_no_longer_kept_comes_back_too() {
+    let mut world = World::new();
+    world.enrollment.enter(EnrollmentState::Wiping, world.now);
+    world.now += Duration::days(9);
+    world.post(&package1("1"));
+    assert_eq!(world.enrollment.state, EnrollmentState::Active);
+    assert!(world.enrollment.warning.is_some());
+}
+
+#[test]
+fn what_was_never_executed_is_not_taken_for_done() {
+    let add = "<Add><Item><Target><LocURI>./a</LocURI></Target><Data>1</Data></Item></Add>";
+    let mut world = World::new();
+    let unread = world.raw(add);
+    world.post(&package1("1"));
+    let commands = world.post(&unreadable("1", 2)).commands();
+    world.post(&answers("1", 3, &commands, 418));
+    assert_eq!(world.state(unread), CommandState::Failed);
+    let mut world = World::new();
+    let put_off = world.raw(add);
+    let commands = world.post(&package1("1")).commands();
+    world.post(&answers("1", 2, &commands, 417));
+    assert_eq!(world.state(put_off), CommandState::Queued);
+    world.now += Duration::minutes(3);
+    let commands = world.post(&package1("2")).commands();
+    world.post(&answers("2", 2, &commands, 418));
+    assert_eq!(world.state(put_off), CommandState::Failed);
+}
+
+#[test]
+fn a_device_that_puts_off_leaving_is_asked_again_later() {
+    let mut world = World::new();
+    let retire = world.act(Action::Retire);
+    let commands = world.post(&package1("1")).commands();
+    assert!(world.post(&answers("1", 2, &commands, 417)).commands().is_empty());
+    assert_eq!((world.state(retire), world.enrollment.state), (CommandState::Queued, EnrollmentState::Retiring));
+    world.now += Duration::minutes(3);
+    assert_eq!(world.post(&package1("2")).commands().len(), 1);
+}
+
+#[test]
+fn a_lost_one_shot_among_portions_may_have_happened() {
+    let mut world = World::new();
+    world.limits.reply_commands = 1;
+    let text: String = ["Exec", "Replace"]
+        .map(|verb| format!("<{verb}><Item><Target><LocURI>./a</LocURI></Target></Item></{verb}>"))
+        .concat();
+    let commands = decode_fragment(text.as_bytes(), &XmlLimits::default()).unwrap();
+    let id = world.queue(Action::Raw, Vec::new());
+    world.commands.get_mut(&id).unwrap().begin_portion(0, commands, |portion| portion.len() <= 1);
+    world.post(&package1("1"));
+    let commands = world.post(&message("1", 2, "<Final/>")).commands();
+    assert_eq!(commands.len(), 1);
+    world.post(&answers("1", 3, &commands, 200));
+    assert_eq!(world.state(id), CommandState::Unknown);
+}
+
+#[test]
+fn a_wipe_that_was_withdrawn_too_late_is_a_wipe() {
+    let mut world = World::new();
+    let id = world.act(wipe(Variant::Wipe));
+    let commands = world.post(&package1("1")).commands();
+    world.post(&message("1", 2, "<Final/>"));
+    let now = world.now;
+    world.commands.get_mut(&id).unwrap().end(CommandState::Cancelled, "withdrawn", now);
+    world.post(&answers("1", 3, &commands, 200));
+    assert_eq!((world.state(id), world.enrollment.state), (CommandState::Succeeded, EnrollmentState::Wiping));
+}
+
+#[test]
+fn a_setting_put_off_and_then_passed_over_has_one_more_try() {
+    let mut world = World::new();
+    let id = world.replace("./a");
+    let commands = world.post(&package1("1")).commands();
+    world.post(&answers("1", 2, &commands, 417));
+    world.now += Duration::minutes(3);
+    world.post(&package1("2"));
+    let commands = world.post(&message("2", 2, "<Final/>")).commands();
+    assert_eq!(commands.len(), 1, "a missing status is forgiven once, whatever came before");
+    world.post(&message("2", 3, "<Final/>"));
+    assert_eq!(world.state(id), CommandState::Failed);
 }

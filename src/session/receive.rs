@@ -60,7 +60,9 @@ fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) 
         return take_header_status(work, status);
     }
     if status.code.0 == 214 {
-        work.seen.cancelled = true;
+        if let Some(session) = &mut work.session {
+            session.cancelled = true;
+        }
     }
     if Automatic::owns(&status.cmd_ref) {
         if matches!(status.code, StatusCode(404 | 405 | 406 | 410)) {

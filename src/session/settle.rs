@@ -15,9 +15,32 @@ use crate::proto::syncml::{Command, StatusCode, Verb, encoded_len, retry_rule};
 /// Concludes every command that has all its answers.
 pub(super) fn answered(work: &mut Work) {
     for id in ids(work, |command| command.state.is_open() && command.is_answered()) {
-        conclude(work, id);
+        // What one of them meant may have ended another.
+        if work.commands.get(&id).is_some_and(|command| command.state.is_open()) {
+            conclude(work, id);
+        }
     }
+    withdrawn_too_late(work);
     late_word_on_retire(work);
+}
+
+/// A wipe that was withdrawn while its answer was out: the device's word that it erases itself counts all the same.
+fn withdrawn_too_late(work: &mut Work) {
+    let withdrawn = |command: &QueuedCommand| {
+        matches!(command.action, Action::Wipe { .. })
+            && command.state == CommandState::Cancelled
+            && command.last_offer.is_some()
+            && command.is_answered()
+    };
+    for id in ids(work, withdrawn) {
+        let Some(command) = work.commands.get(&id) else { continue };
+        let verdict = command.action.conclude(command.current_items(), &work.limits.provider_id);
+        if let Conclusion::Finished(ending) = verdict
+            && ending.state == CommandState::Succeeded
+        {
+            finish(work, id, ending);
+        }
+    }
 }
 
 /// The package that answers our last message is complete: what has no answer now gets none (2.4, "Missing statuses").
@@ -45,12 +68,11 @@ fn missing(work: &mut Work, id: Id<QueuedCommand>) {
     if leaves_clean_up(command, &work.limits.provider_id) {
         return;
     }
-    if command.is_decided_by_container() {
+    if command.is_decided() {
         return conclude(work, id);
     }
     match command.repeat() {
-        Repeat::Freely if command.retries == 0 => {
-            command.retries += 1;
+        Repeat::Freely if !command.miss() => {
             command.requeue("the device answered without a status for it; it is sent once more");
         }
         Repeat::Freely => command.end(CommandState::Failed, "no status came from the device", now),
@@ -142,7 +164,7 @@ pub(super) fn restarted(work: &mut Work) {
             command.end(CommandState::Failed, UNREADABLE, now);
             go_on_with_rest(work, *id);
         } else {
-            command.requeue("the device could not read our message; nothing of it was executed");
+            command.take_back("the device could not read our message; nothing of it was executed");
             command.offers = command.offers.saturating_sub(1);
         }
     }
@@ -184,10 +206,18 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
     let now = work.now;
     remember_missing(work, id);
     let Some(command) = work.commands.get_mut(&id) else { return };
-    // Of commands in portions, what came before counts too once the last has its answers.
-    let items = if command.action == Action::Raw { &command.items } else { command.current_items() };
-    match command.action.conclude(items, &work.limits.provider_id) {
+    match command.action.conclude(command.current_items(), &work.limits.provider_id) {
         Conclusion::Finished(_) if !command.rest.is_empty() => next_portion(work, id),
+        Conclusion::Finished(_) if command.action == Action::Raw && command.has_lost_exec() => command.lose_sight(),
+        // Of commands in portions, what came before counts too once the last has its answers.
+        Conclusion::Finished(_) if command.action == Action::Raw => {
+            let ending = match command.action.conclude(&command.items, &work.limits.provider_id) {
+                Conclusion::Finished(ending) => ending,
+                Conclusion::Retry(status) => Ending::gave_up(status),
+                Conclusion::Next(_) => return,
+            };
+            finish(work, id, ending);
+        }
         Conclusion::Finished(ending) => finish(work, id, ending),
         Conclusion::Next(commands) => {
             command.begin_step(command.step + 1, commands);
@@ -202,18 +232,7 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
             command.status = Some(status);
         }
         Conclusion::Retry(status) => {
-            command.status = Some(status);
-            command.end(
-                CommandState::Failed,
-                &format!("the device kept asking to try again later (status {status})"),
-                now,
-            );
-            if command.action == Action::Retire {
-                back_to_active(
-                    work,
-                    "could not be retired: the device keeps asking to try later; consider a wipe, or block it",
-                );
-            }
+            finish(work, id, Ending::gave_up(status));
             go_on_with_rest(work, id);
         }
     }
@@ -226,6 +245,7 @@ fn next_portion(work: &mut Work, id: Id<QueuedCommand>) {
     let rest = std::mem::take(&mut command.rest);
     command.begin_portion(command.step + 1, rest, |commands| fits(commands, bytes, count));
     command.state = CommandState::Queued;
+    command.finished_at = None;
     "the next commands follow".clone_into(&mut command.detail);
 }
 

@@ -226,6 +226,7 @@ mod tests {
             data: Some("482910".to_owned()),
             format: Some("chr".to_owned()),
             again: false,
+            missed: false,
         };
         let shown = serde_json::to_string(&ItemDocument::from(item)).unwrap();
         assert!(!shown.contains("482910"), "{shown}");

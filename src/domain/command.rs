@@ -401,8 +401,11 @@ impl QueuedCommand {
 
     /// The device answered without a Status for some Items. Returns whether it did so before.
     pub fn miss(&mut self) -> bool {
-        let silent = self.current_items_mut().iter_mut().filter(|item| !item.is_container() && item.status.is_none());
-        silent.fold(false, |before, item| std::mem::replace(&mut item.missed, true) || before)
+        let mut before = false;
+        for item in self.current_items_mut().iter_mut().filter(|item| !item.is_container() && item.status.is_none()) {
+            before |= std::mem::replace(&mut item.missed, true);
+        }
+        before
     }
 
     /// Whether every command of the step has its answer; a container needs none of its own when its children have theirs.

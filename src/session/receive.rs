@@ -59,10 +59,8 @@ fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) 
     if status.cmd_ref == "0" {
         return take_header_status(work, status);
     }
-    if status.code.0 == 214 {
-        if let Some(session) = &mut work.session {
-            session.cancelled = true;
-        }
+    if let Some(session) = &mut work.session {
+        session.cancelled |= status.code.0 == 214;
     }
     if Automatic::owns(&status.cmd_ref) {
         if matches!(status.code, StatusCode(404 | 405 | 406 | 410)) {

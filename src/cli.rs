@@ -15,6 +15,7 @@ mod names;
 mod output;
 mod password;
 pub mod serve;
+mod server_certificate;
 mod session;
 mod settings;
 mod token;

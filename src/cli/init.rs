@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, make_server_certificate, open_store};
+use super::serve::{application, open_store};
+use super::server_certificate;
 use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
 use crate::adapters::system::{SystemClock, SystemRng};
@@ -58,7 +59,7 @@ pub async fn init(new: NewInstallation) -> Result<()> {
     let sealer = folder.create_sealer(SystemRng)?;
     make_authority(&folder, &config, &sealer)?;
     if new.tls.is_none() {
-        make_server_certificate(&folder, &config, &sealer, SystemClock.now())?;
+        server_certificate::make(&folder, &config, &sealer, SystemClock.now())?;
     }
     let sealer = Arc::new(sealer);
     let store = open_store(&folder, &config, sealer.clone()).await?;

@@ -18,6 +18,7 @@ pub mod serve;
 mod server_certificate;
 mod session;
 mod settings;
+mod staging;
 mod token;
 mod transcript;
 mod user;

@@ -1,7 +1,7 @@
 //! `muster init`: a new installation, whole or not at all.
 //!
 //! Everything that can be judged beforehand is judged before anything is written; what is written has its name only when
-//! all of it is there ([`super::staging`]).
+//! all of it is there (`staging`).
 
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf, absolute};

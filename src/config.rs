@@ -59,10 +59,12 @@ pub struct Server {
     /// (8444 if `url` has 8443 itself).
     #[serde(default)]
     pub device_url: Option<HttpsUrl>,
-    /// The address to bind for `url`. Default: its port, on 127.0.0.1 if its host is this machine, else on 0.0.0.0.
+    /// The address to bind for `url`. Default: its port, on 127.0.0.1 if its host is this machine, on `[::]` if its host
+    /// is an IPv6 address, else on 0.0.0.0.
     #[serde(default)]
     pub listen: Option<SocketAddr>,
-    /// The address to bind for `device_url`; the same as `listen` when both share a port. Default: as for `listen`.
+    /// The address to bind for `device_url`. Default: `listen` when both URLs have the same port and different hosts, so
+    /// that one listener serves both; else as for `listen`.
     #[serde(default)]
     pub device_listen: Option<SocketAddr>,
     /// The OMA-DM provider id. Devices are bound to it: do not change it once the first has enrolled. Default `Muster`.
@@ -299,13 +301,29 @@ impl Server {
     /// `listen`, set or derived.
     #[must_use]
     pub fn listen(&self) -> SocketAddr {
-        self.listen.unwrap_or_else(|| self.url.default_listen())
+        let default = || {
+            let (web, device) = (self.url.default_listen(), self.device_url().default_listen());
+            // One listener for both must be where the devices get to, too.
+            let is_inside = web.ip().is_loopback() && !device.ip().is_loopback();
+            if self.has_names_for_one_port() && self.device_listen.is_none() && is_inside { device } else { web }
+        };
+        self.listen.unwrap_or_else(default)
     }
 
     /// `device_listen`, set or derived.
     #[must_use]
     pub fn device_listen(&self) -> SocketAddr {
-        self.device_listen.unwrap_or_else(|| self.device_url().default_listen())
+        let default = || match self.has_names_for_one_port() {
+            true => self.listen(),
+            false => self.device_url().default_listen(),
+        };
+        self.device_listen.unwrap_or_else(default)
+    }
+
+    /// Whether the URLs have the same port and different hosts.
+    fn has_names_for_one_port(&self) -> bool {
+        let device_url = self.device_url();
+        self.url.port() == device_url.port() && self.url.host() != device_url.host()
     }
 
     /// Whether one listener serves both URLs and tells them apart by the TLS server name.

@@ -1,7 +1,7 @@
 //! Layer 5: the doors that speak HTTP.
 //!
 //! `listener` accepts connections and puts [`peer::Peer`] on every request; [`router`] holds the one table of routes;
-//! `mdm` speaks with devices, [`api`] with programs, [`ops`] with operators. A handler turns a request into the call of a
+//! `mdm` speaks with devices, [`api`] with programs, `ops` with operators. A handler turns a request into the call of a
 //! use-case and its result into an answer, and decides nothing.
 
 pub mod answer;

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use support::api::Api;
+use support::device::FakeDevice;
 use support::http::{Request, Response, once};
 use support::server::Server;
 use support::{database, soap};
@@ -164,6 +165,43 @@ fn the_device_host_has_no_administration() {
         let response = as_stranger(server, &Request::get(path));
         assert!(matches!(response.status, 401 | 403 | 404), "S-09: {path} is not for strangers: {}", response.status);
     }
+}
+
+#[test]
+// covers: S-09
+fn methods_are_told_to_those_who_may_call() {
+    let server = Server::shared();
+    for (method, path) in [("PUT", "/api/v1/users"), ("POST", "/api/v1/me"), ("OPTIONS", "/api/v1/devices")] {
+        let response = as_stranger(server, &Request::new(method, path));
+        response.expect_status(&format!("S-09: {method} {path}"), 401);
+        assert_eq!(response.header("allow"), None, "S-09: {method} {path}");
+    }
+    let response = server.api().send(Request::new("PUT", "/users"));
+    response.expect_status("a good token", 405);
+    assert_eq!(response.header("allow"), Some("GET, HEAD, POST"));
+    let (device, _) = FakeDevice::settled(server);
+    let request = Request { method: "GET".to_owned(), body: Vec::new(), ..device.request("") };
+    let response = device.connect().send(&request).unwrap();
+    response.expect_status("a device with another method", 405);
+    assert_eq!((response.header("allow"), response.text()), (Some("POST"), ""));
+    let response = once(&server.device_url, &server.tls().config(), &Request::get("/ManagementServer/MDM.svc"));
+    response.expect_status("S-09: without a certificate", 403);
+    assert_eq!(response.header("allow"), None, "S-09");
+}
+
+#[test]
+// covers: S-13
+fn wrong_tokens_leave_a_trace() {
+    let server = Server::start();
+    for _ in 0..5 {
+        let request = Request::get("/api/v1/users").header("Authorization", "Bearer mst_guessed");
+        as_stranger(&server, &request).expect_status("S-13", 401);
+    }
+    let rows = server.api().list("/audit?limit=100");
+    let rows: Vec<&Value> = rows.iter().filter(|row| row["action"] == "token.authenticate").collect();
+    assert_eq!(rows.len(), 1, "once a minute: {rows:?}");
+    assert_eq!((&rows[0]["outcome"], &rows[0]["address"]), (&json!("refused"), &json!("127.0.0.1")), "{rows:?}");
+    assert!(server.log().contains("bearer token refused") && !server.log().contains("mst_guessed"));
 }
 
 #[test]

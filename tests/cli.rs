@@ -66,6 +66,9 @@ fn users_come_and_go() {
     let (code, _, err) = with_input(server, &["user", "add", &email, "--password-stdin"], "correct horse\n");
     assert_eq!((code, err.lines().count()), (1, 1), "one sentence: {err}");
     assert!(err.contains("already"), "{err}");
+    let tried = json(server, &["user", "remove", &email, "--dry-run"]);
+    assert_eq!((tried["dry_run"].as_bool(), tried["user"]["email"].as_str()), (Some(true), Some(email.as_str())));
+    assert!(good(server, &["user", "remove", &email, "--dry-run"]).starts_with("dry run: would remove"));
     good(server, &["user", "remove", &email]);
     assert_eq!(run(server, &["user", "show", &email]).0, 1);
 }
@@ -99,6 +102,22 @@ fn a_device_is_named_by_id_by_the_beginning_of_it_and_by_name() {
     let (code, _, err) = run(server, &["device", "reboot", &id, "NO-SUCH-PC"]);
     assert_eq!(code, 4, "one of two: {err}");
     good(server, &["action", "cancel", action["id"].as_str().unwrap()]);
+    let (code, _, err) = run(server, &["device", "tenant-lockdown", &name, "on", "--dry-run"]);
+    assert!(code == 1 && err.contains("Autopilot"), "understood, and refused for this device: {err}");
+}
+
+#[test]
+fn a_revocation_can_be_tried_with_a_serial_number_as_windows_shows_it() {
+    let server = Server::shared();
+    let (device, _) = FakeDevice::settled(server);
+    let shown = json(server, &["cert", "list", "--device", &device.id(server)])["items"][0].clone();
+    let serial = shown["serial"].as_str().unwrap();
+    let pairs: Vec<&str> = (0..serial.len()).step_by(2).map(|at| &serial[at..at + 2]).collect();
+    for written in [pairs.join(":").to_uppercase(), pairs.join(" "), serial.trim_start_matches('0').to_owned()] {
+        let tried = json(server, &["cert", "revoke", &written, "--dry-run"]);
+        assert_eq!((tried["serial"].as_str(), tried["dry_run"].as_bool()), (Some(serial), Some(true)), "{written}");
+    }
+    assert!(!server.api().is_revoked(serial));
 }
 
 #[test]
@@ -195,6 +214,18 @@ fn without_a_server_the_way_to_one_is_told() {
         .unwrap();
     let (code, _, err) = told(&muster().args(["check-config", "--data"]).arg(&data).output().unwrap());
     assert!(code == 1 && err.contains("line") && err.contains("colour"), "{err}");
+}
+
+#[test]
+fn the_demo_goes_through_no_proxy() {
+    let output = muster()
+        .arg("demo")
+        .env("TMPDIR", support::server::workspace())
+        .envs(["HTTPS_PROXY", "https_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
+        .output()
+        .unwrap();
+    let (code, out, err) = told(&output);
+    assert!(code == 0 && out.contains("Done."), "{out}{err}");
 }
 
 #[test]

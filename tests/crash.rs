@@ -4,12 +4,16 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
+use support::eventually;
+use support::http::Address;
 use support::server::{Server, fresh_installation, muster};
 use support::syncml::Message;
 
@@ -189,6 +193,75 @@ fn idle_connections_do_not_hold_up_the_end() {
     let (status, took) = server.terminate();
     assert!(status.success() && took < Duration::from_secs(11), "R-21: {status} after {took:?}");
     drop(open);
+}
+
+#[test]
+//
+fn a_request_that_runs_at_the_end_is_answered_and_in_the_transcript() {
+    let mut server = Server::start();
+    let (mut device, _) = FakeDevice::settled(&server);
+    let id = device.id(&server);
+    let before = server.api().list(&format!("/sessions?device={id}"));
+    let message = device.package_one().xml();
+    let mut connection = device.connect();
+    let wire = connection.wire(&device.request(message.clone()));
+    let (first, rest) = wire.split_at(wire.len() - 10);
+    connection.send_only(first).unwrap();
+    let host = Address::of(device.management_url());
+    let response = std::thread::scope(|scope| {
+        let ending = scope.spawn(|| server.terminate());
+        eventually("no connection is taken any more", || {
+            TcpStream::connect((host.host.as_str(), host.port)).is_err().then_some(())
+        });
+        let response = connection.send_bytes(rest, false).unwrap();
+        let (status, took) = ending.join().unwrap();
+        assert!(status.success() && took < Duration::from_secs(11), "R-21: {status} after {took:?}");
+        response
+    });
+    device.judge(&message, &response);
+    server.restart();
+    let mut shown = server.api().sessions(&id);
+    shown.retain(|session| before.iter().all(|known| known["id"] != session["id"]));
+    let kept: Vec<usize> = shown.iter().map(|session| session["messages"].as_array().unwrap().len()).collect();
+    assert_eq!(kept, [2], "R-21: one session, with the message and its answer: {shown:?}");
+}
+
+#[test]
+//
+fn a_caller_of_the_operators_listener_does_not_hold_up_the_end() {
+    let settings = [("MUSTER__OPS__LISTEN", "127.0.0.1:0"), ("MUSTER__LIMITS__DRAIN_SECONDS", "1")];
+    let mut server = Server::start_with(&settings);
+    let mut caller = TcpStream::connect(server.run_file()["ops"].as_str().unwrap()).unwrap();
+    caller.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    caller.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    // Half a request: whoever waits for the rest waits for ever.
+    caller.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
+    let (status, took) = server.terminate();
+    assert!(status.success() && took < Duration::from_secs(8), "R-21: {status} after {took:?}");
+    assert!(!server.data().join("run.json").exists());
+}
+
+#[test]
+//
+fn a_signal_during_the_start_is_obeyed() {
+    let home = fresh_installation();
+    let mut child = muster()
+        .args(["serve", "--data"])
+        .arg(home.join("data"))
+        .env("MUSTER__OPS__LISTEN", "off")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    // The database is opened early in the start.
+    eventually("it starts", || home.join("data/muster.db-wal").exists().then_some(()));
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let (status, _, said) = support::server::wait_with_timeout(&mut child, Duration::from_secs(30)).unwrap();
+    assert!(status.success(), "R-21: {status}: {said}");
 }
 
 #[test]

@@ -155,6 +155,34 @@ fn check_by_openssl(device: &FakeDevice, crl: &[u8]) -> Result<(), String> {
 
 #[test]
 // covers: M-21
+fn a_revocation_can_be_tried() {
+    let (mut device, _, api) = settled();
+    let serial = device.chain().serial();
+    let tried = api.post(&format!("/certificates/{serial}/revoke?dry_run=true"), &serde_json::json!({}), 200);
+    assert_eq!((&tried["dry_run"], &tried["state"]), (&true.into(), &"revoked".into()), "{tried}");
+    assert!(!api.is_revoked(&serial));
+    assert!(device.check_in().is_quiet());
+    let typing_error = Request::post(&format!("/certificates/{serial}/revoke?dryrun=true"), "{}");
+    let typing_error = typing_error.header("Content-Type", "application/json");
+    api.send(typing_error).expect_status("a parameter that is not known", 400);
+    assert!(!api.is_revoked(&serial));
+}
+
+#[test]
+// covers: M-21
+fn a_serial_number_as_openssl_prints_it_is_known() {
+    let (device, _, api) = settled();
+    let pem = certificate::pem_file(&device.chain().leaf);
+    let printed = openssl::run(&["x509", "-noout", "-serial", "-in", &pem.to_string_lossy()], b"");
+    let printed = String::from_utf8(printed).unwrap();
+    let serial = printed.trim().strip_prefix("serial=").unwrap();
+    let shown = api.post(&format!("/certificates/{serial}/revoke"), &serde_json::json!({}), 200);
+    assert!(certificate::same_serial(shown["serial"].as_str().unwrap(), &serial.to_lowercase()), "{shown}");
+    assert!(api.is_revoked(&device.chain().serial()));
+}
+
+#[test]
+// covers: M-21
 fn an_unknown_serial_number_is_404() {
     let api = Server::shared().api();
     for serial in ["00", "0123456789abcdef0123456789abcdef", "..%2f..", "'%20OR%20'1"] {

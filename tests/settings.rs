@@ -4,12 +4,13 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 use support::csr::Csr;
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
-use support::http::{Address, Connection};
+use support::http::{Address, Connection, Request};
 use support::keys::Key;
 use support::server::{Server, fresh_installation, muster};
 use support::soap::{DISCOVERY, Soap, discover, discover_body, discover_fields, username_token};
@@ -133,6 +134,39 @@ fn the_life_of_device_certificates_is_a_setting() {
 }
 
 #[test]
+fn the_address_of_the_operators_listener_is_told() {
+    let server = Server::start_with(&[("MUSTER__OPS__LISTEN", "127.0.0.1:0")]);
+    let run = server.run_file();
+    let address: std::net::SocketAddr = run["ops"].as_str().unwrap().parse().unwrap();
+    assert_ne!(address.port(), 0);
+    let mut caller = std::net::TcpStream::connect(address).unwrap();
+    caller.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    caller.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(server.log().contains(&address.to_string()), "{}", server.log());
+    assert_eq!((&run["url"], &run["device_url"]), (&server.url.as_str().into(), &server.device_url.as_str().into()));
+    assert!(Server::start().run_file()["ops"].is_null(), "off");
+}
+
+#[test]
+fn one_port_with_two_names_is_one_listener() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let device_url = format!("https://devices.localhost:{}", free.port());
+    let server = Server::start_with(&[
+        ("MUSTER__SERVER__URL", &format!("https://localhost:{}", free.port())),
+        ("MUSTER__SERVER__DEVICE_URL", &device_url),
+        ("MUSTER__SERVER__LISTEN", &free.to_string()),
+    ]);
+    let config = server.tls().config();
+    let status = |name: &str| {
+        let mut connection = Connection::open_as(&Address::of(&server.url), name, &config).unwrap();
+        connection.send(&Request::get("/api/openapi.json")).unwrap().status
+    };
+    assert_eq!((status("localhost"), status("devices.localhost")), (200, 403));
+}
+
+#[test]
 // covers: S-31
 fn settings_that_make_no_sense_are_refused_by_name() {
     let home = fresh_installation();
@@ -141,6 +175,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("MUSTER__NO_SUCH_SECTION__KEY", "1"),
         ("MUSTER__CA__MIN_KEY_BITS", "many"),
         ("MUSTER__CA__RENEW_PERIOD_DAYS", "4000"),
+        ("MUSTER__ENROLL__DOMAINS", r#"["m\u00fcnchen.example"]"#),
+        ("MUSTER__DATABASE__URL", "postgres://host/muster"),
     ];
     for (name, value) in settings {
         let mut command = muster();

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use muster::adapters::system::ManualClock;
 use muster::cli::serve::{self, Options, Running};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use support::api::{Api, User};
 use support::csp::Answer;
@@ -41,6 +43,7 @@ impl Timed {
         let options = Options {
             clock: Some(Arc::clone(&clock) as _),
             upkeep_every: Duration::from_millis(100),
+            ops: false,
             ..Options::new(home.join("data"))
         };
         let running = runtime.block_on(serve::start(options)).expect("the server starts");
@@ -414,6 +417,26 @@ fn a_changed_password_counts_within_the_minutes_of_a_remembered_check() {
     let changed = User { password: "quite another correct horse".to_owned(), ..user.clone() };
     api.patch(&format!("/users/{}", user.id), &json!({"password": changed.password}));
     assert_eq!((knock(&user), knock(&changed)), (500, 200), "E-135");
+}
+
+#[test]
+fn the_server_certificate_is_made_anew_while_the_server_runs() {
+    let timed = Timed::start();
+    let shown = || {
+        let connection = timed.server.web_connection();
+        connection.tls().peer_certificates().expect("the server has a certificate")[0].to_vec()
+    };
+    let first = shown();
+    timed.pass(264 * DAY);
+    timed.pass(DAY);
+    // Its start is in the future of this machine, which a client with the machine's clock refuses.
+    let file = || std::fs::read(timed.server.data().join("tls/server.pem")).unwrap();
+    let leaf = || CertificateDer::from_pem_slice(&file()).unwrap().to_vec();
+    eventually("the certificate is made anew", || (leaf() != first).then_some(()));
+    let said = eventually("and in use", || {
+        Connection::open(&Address::of(&timed.server.url), &timed.server.tls().config()).err().map(|e| e.to_string())
+    });
+    assert!(said.contains("not valid yet"), "{said}");
 }
 
 #[test]

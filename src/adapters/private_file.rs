@@ -103,6 +103,19 @@ pub fn replace(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError>
     })
 }
 
+/// Moves a file or folder to a name that is free; the move is on the disk when this returns.
+///
+/// # Errors
+/// [`FileError::Exists`] or [`FileError::Write`]; the file is then where it was.
+pub fn move_new(from: &Path, to: &Path) -> Result<(), FileError> {
+    if fs::symlink_metadata(to).is_ok() {
+        return Err(FileError::Exists { path: to.to_owned() });
+    }
+    fs::rename(from, to)
+        .and_then(|()| sync_folder(to))
+        .map_err(|source| FileError::Write { path: to.to_owned(), source })
+}
+
 /// Writes and syncs a file of a name that is in nobody's way.
 fn write_beside(path: &Path, contents: &[u8], mode: u32) -> Result<PathBuf, FileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -147,6 +160,18 @@ mod tests {
         replace(&path, b"three", 0o600).unwrap();
         assert_eq!(read_private(&path).unwrap().as_slice(), b"three");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_move_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        write_new(&from, b"one", 0o600).unwrap();
+        write_new(&to, b"two", 0o600).unwrap();
+        assert!(matches!(move_new(&from, &to), Err(FileError::Exists { .. })));
+        fs::remove_file(&to).unwrap();
+        move_new(&from, &to).unwrap();
+        assert_eq!((read_private(&to).unwrap().as_slice(), from.exists()), (&b"one"[..], false));
     }
 
     #[test]

@@ -26,7 +26,14 @@ pub struct CertificateView {
 
 /// The last revocation list, until it is too old or something was revoked.
 #[derive(Default)]
-pub struct RevocationList(Mutex<Option<SignedList>>);
+pub struct RevocationList(Mutex<LastList>);
+
+#[derive(Default)]
+struct LastList {
+    signed: Option<SignedList>,
+    /// The number of the last list that this process signed.
+    number: u64,
+}
 
 struct SignedList {
     der: Vec<u8>,
@@ -36,7 +43,7 @@ struct SignedList {
 impl RevocationList {
     /// Makes the next reader get a new list.
     pub(super) async fn drop_cached(&self) {
-        *self.0.lock().await = None;
+        self.0.lock().await.signed = None;
     }
 }
 
@@ -71,7 +78,7 @@ impl App {
     }
 
     /// Revokes a certificate: the device that has it is refused at its next request. One that is revoked already stays as
-    /// it is.
+    /// it is. `dry_run`: only says what would change.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`], or the store's.
@@ -80,6 +87,7 @@ impl App {
         by: &Principal,
         serial: &str,
         reason: Option<String>,
+        dry_run: bool,
     ) -> Result<CertificateView, Error> {
         let reason = check_reason(reason)?;
         for _ in 0..MOST_TRIES {
@@ -92,13 +100,15 @@ impl App {
             }
             let at = self.now();
             let words = reason.clone().unwrap_or_else(|| format!("revoked by {}", by.name));
-            match self.commit(self.revocation(by, &certificate, device_id, at, &words)).await {
+            let writes = self.revocation(by, &certificate, device_id, at, &words);
+            (certificate.revoked_at, certificate.revoked_reason) = (Some(at), Some(words));
+            let view = CertificateView { certificate, device_id };
+            if dry_run {
+                return Ok(view);
+            }
+            match self.commit(writes).await {
                 Err(StoreError::Conflict) => {}
-                done => {
-                    done?;
-                    (certificate.revoked_at, certificate.revoked_reason) = (Some(at), Some(words));
-                    return Ok(CertificateView { certificate, device_id });
-                }
+                done => return Ok(done.map(|()| view)?),
             }
         }
         Err(StoreError::Conflict.into())
@@ -134,20 +144,21 @@ impl App {
     /// The store's, or [`Error::Internal`] when it cannot be signed.
     pub async fn revocation_list(&self) -> Result<Vec<u8>, Error> {
         // One signature at a time: a crowd that asks at once waits for the same list.
-        let mut cached = self.memory.revocation_list.0.lock().await;
+        let mut last = self.memory.revocation_list.0.lock().await;
         let now = self.now();
-        if let Some(list) = cached.as_ref().filter(|list| (list.made_at..list.made_at + FRESH).contains(&now)) {
+        if let Some(list) = last.signed.as_ref().filter(|list| (list.made_at..list.made_at + FRESH).contains(&now)) {
             return Ok(list.der.clone());
         }
         let revoked = self.store.revoked_certificates(now).await?;
         let entries: Vec<Revoked> = revoked.iter().filter_map(entry).collect();
-        // Seconds grow from list to list, on whatever server it is made.
-        let number = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+        // Milliseconds grow from list to list on whatever server it is made; two lists of one moment count on.
+        let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
+        let number = millis.max(last.number + 1);
         let der = self
             .authority
             .crl(number, now, now + NEXT_UPDATE, &entries)
             .map_err(|cause| Error::Internal(Box::new(cause)))?;
-        *cached = Some(SignedList { der: der.clone(), made_at: now });
+        *last = LastList { signed: Some(SignedList { der: der.clone(), made_at: now }), number };
         Ok(der)
     }
 }

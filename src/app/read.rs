@@ -9,6 +9,7 @@ use crate::domain::device::Device;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::session_record::SessionRecord;
+use crate::pki::Serial;
 
 /// A device with all that it told about itself.
 #[derive(Clone, Debug)]
@@ -132,12 +133,18 @@ impl App {
         found.parse().map_err(|cause| Error::Internal(Box::new(cause)))
     }
 
-    /// The serial number that the text names: a whole one, or the beginning of exactly one.
+    /// The serial number that the text names: a whole one, however it is written (OpenSSL leaves zeros at the front away
+    /// and Windows puts spaces between the bytes), or the beginning of exactly one.
     ///
     /// # Errors
     /// As [`App::resolve`].
     pub async fn resolve_serial(&self, text: &str) -> Result<String, Error> {
-        let text = text.replace(':', "");
+        let text = text.replace([':', ' '], "");
+        if let Some(serial) = Serial::parse(&text).map(Serial::to_hex)
+            && self.store.certificate_by_serial(&serial).await?.is_some()
+        {
+            return Ok(serial);
+        }
         self.id_with_prefix(Table::Certificates, "certificate", &text).await
     }
 

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::idempotency::{derived_id, reused};
 use super::ports::{Listed, Page, Rng, StoreError, Write};
-use super::throttle::network;
+use super::throttle::{Allowance, Tries, network};
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
 use crate::domain::user::{Role, Token, User, UserKind};
@@ -54,11 +54,21 @@ pub struct IssuedToken {
 }
 
 /// What a process remembers of bearers; losing it costs time, nothing else.
-#[derive(Default)]
 pub struct Bearers {
     /// Hashes that were good when last seen: their owners are not made to wait for the failures of a neighbour.
     proven: Mutex<HashSet<[u8; 32]>>,
+    /// Networks whose failures were written down a short while ago.
+    noted: Tries<IpAddr>,
 }
+
+impl Default for Bearers {
+    fn default() -> Self {
+        Self { proven: Mutex::default(), noted: Tries::new(NOTED) }
+    }
+}
+
+/// Failures of one network that are written down: one a minute, so that a guesser cannot fill the audit trail.
+const NOTED: Allowance = Allowance { burst: 1, per_hour: 60 };
 
 /// A new secret of 256 random bits.
 #[must_use]
@@ -87,8 +97,8 @@ impl App {
             return Err(Error::TooMany { retry_after: wait.whole_seconds().unsigned_abs() + 1 });
         }
         let found = if has_shape(bearer) { self.store.token(&hash).await? } else { None };
-        match found.filter(|(token, user)| is_good(token, user, &hash, now)) {
-            Some((token, user)) => {
+        match found {
+            Some((token, user)) if is_good(&token, &user, &hash, now) => {
                 bearers.remember(hash);
                 Ok(Principal {
                     name: user.email,
@@ -97,11 +107,36 @@ impl App {
                     address: address.to_canonical().to_string(),
                 })
             }
-            None => {
+            found => {
                 bearers.forget(&hash);
                 tries.take(&network(address), now);
+                self.note_failure(found.map(|(token, _)| token), address).await;
                 Err(Error::Unauthenticated)
             }
+        }
+    }
+
+    /// Writes down that a wrong token was brought, at most once a minute for each network.
+    async fn note_failure(&self, token: Option<Token>, address: IpAddr) {
+        let address = address.to_canonical();
+        if !self.memory.bearers.noted.take(&network(address), self.now()) {
+            return;
+        }
+        let words = match &token {
+            Some(_) => "a token that is revoked, has expired, or belongs to a disabled user",
+            None => "an unknown token",
+        };
+        tracing::warn!(%address, cause = words, "bearer token refused");
+        let by = Principal {
+            name: "bearer:unidentified".to_owned(),
+            user_id: None,
+            role: Role::User,
+            address: address.to_string(),
+        };
+        let (id, name) = token.map(|token| (token.id.to_string(), token.name)).unwrap_or_default();
+        let row = self.audit(&by, "token.authenticate", AuditObject { kind: "token", id, name }, "refused", words);
+        if let Err(error) = self.commit(vec![row]).await {
+            tracing::error!(%error, "a refused bearer token could not be audited");
         }
     }
 

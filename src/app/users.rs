@@ -7,7 +7,7 @@ use super::idempotency::{derived_id, reused};
 use super::ports::{Listed, Page, StoreError, Write};
 use super::{App, AuditObject, Error, FieldError, MOST_TRIES, Principal};
 use crate::domain::Id;
-use crate::domain::user::{Role, User, UserKind, normalize_name};
+use crate::domain::user::{Role, Token, User, UserKind, normalize_name};
 
 /// A user to be added.
 #[derive(Clone, Debug)]
@@ -41,8 +41,32 @@ pub struct UserChanges {
     pub device_limit: Option<Option<u32>>,
 }
 
+/// What the removal of a user changes.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    /// The user.
+    pub user: User,
+    /// Devices that stay enrolled without a user.
+    pub devices: u32,
+    /// Tokens that end.
+    pub tokens: usize,
+}
+
 /// Characters of the shortest password of a person.
 pub const SHORTEST_PASSWORD: usize = 8;
+
+/// What can be told of a user to be added from the request alone: the request in its tidy form, and whether the name
+/// makes it a person or a bulk user.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::Forbidden`] for a role above the maker's, or [`Error::Conflict`] `bulk_user`.
+pub fn check_new_user(by: &Principal, new: NewUser, bulk_prefix: &str) -> Result<(NewUser, UserKind), Error> {
+    let new = NewUser { email: new.email.trim().to_owned(), name: tidy(new.name), ..new };
+    let kind = kind_of(&new.email, bulk_prefix);
+    check_new(&new, kind)?;
+    allow_role(by, kind, new.role)?;
+    Ok((new, kind))
+}
 
 impl App {
     /// Users, newest first; `query` is a part of address or name.
@@ -67,10 +91,7 @@ impl App {
     /// [`Error::Invalid`], [`Error::Forbidden`] for a role above the maker's, or [`Error::Conflict`]: `user_exists`,
     /// `bulk_user`, `idempotency_key_reused`.
     pub async fn add_user(&self, by: &Principal, new: NewUser, key: Option<&str>) -> Result<User, Error> {
-        let new = NewUser { email: new.email.trim().to_owned(), name: tidy(new.name), ..new };
-        let kind = self.kind_of(&new.email);
-        check_new(&new, kind)?;
-        allow_role(by, kind, new.role)?;
+        let (new, kind) = check_new_user(by, new, &self.settings.bulk_prefix)?;
         let id = key.map_or_else(|| self.new_id(), |key| derived_id(by, "POST /users", key));
         let mut hash = None;
         for _ in 0..MOST_TRIES {
@@ -142,38 +163,62 @@ impl App {
     }
 
     /// Removes a user: sign-in, enrollments and tokens end at once; the devices stay and are marked for attention.
+    /// `dry_run`: only says what would change.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`] for a user with more rights than the caller's, or [`Error::Conflict`]:
     /// `version_mismatch`, `last_admin`.
-    pub async fn remove_user(&self, by: &Principal, id: Id<User>, version: Option<i64>) -> Result<(), Error> {
+    pub async fn remove_user(
+        &self,
+        by: &Principal,
+        id: Id<User>,
+        version: Option<i64>,
+        dry_run: bool,
+    ) -> Result<Removal, Error> {
         for _ in 0..MOST_TRIES {
             let user = self.user(id).await?;
             expect_version(&user, version)?;
             allow_role(by, user.kind, user.role)?;
             let mut writes = self.guard_of_last_admin(&user, None).await?;
             let devices = self.store.count_devices_of(id).await?;
-            let warning = format!("its user {} was removed", user.email);
-            let detail = format!("{devices} devices stay enrolled without a user");
-            let data = json!({"user_id": user.id, "email": user.email, "devices": devices, "by": by.name});
-            writes.extend([
-                self.audit(by, "user.delete", object(&user), "ok", &detail),
-                self.event("admin.user_removed", None, data),
-                Write::DeleteUser { user: Box::new(user), warning },
-            ]);
+            let tokens = self.count_tokens_of(id).await?;
+            let removal = Removal { user, devices, tokens };
+            if dry_run {
+                return Ok(removal);
+            }
+            writes.extend(self.removal_writes(by, &removal));
             match self.commit(writes).await {
                 Err(StoreError::Conflict) => {}
-                done => return Ok(done?),
+                done => return Ok(done.map(|()| removal)?),
             }
         }
         Err(StoreError::Conflict.into())
     }
 
-    /// Bulk users are told by the beginning of their name.
-    fn kind_of(&self, email: &str) -> UserKind {
-        let prefix = normalize_name(&self.settings.bulk_prefix);
-        let is_bulk = !prefix.is_empty() && normalize_name(email).starts_with(&prefix);
-        if is_bulk { UserKind::Bulk } else { UserKind::Person }
+    fn removal_writes(&self, by: &Principal, removal: &Removal) -> [Write; 3] {
+        let Removal { user, devices, .. } = removal;
+        let warning = format!("its user {} was removed", user.email);
+        let detail = format!("{devices} devices stay enrolled without a user");
+        let data = json!({"user_id": user.id, "email": user.email, "devices": devices, "by": by.name});
+        [
+            self.audit(by, "user.delete", object(user), "ok", &detail),
+            self.event("admin.user_removed", None, data),
+            Write::DeleteUser { user: Box::new(user.clone()), warning },
+        ]
+    }
+
+    async fn count_tokens_of(&self, user: Id<User>) -> Result<usize, Error> {
+        let mut page = Page { limit: 500, after: None };
+        let mut count = 0;
+        loop {
+            let listed = self.store.tokens(&page).await?;
+            let own = |token: &&Token| token.user_id == user && token.is_live(self.now());
+            count += listed.items.iter().filter(own).count();
+            page.after = match listed.next {
+                Some(next) => Some(next),
+                None => return Ok(count),
+            };
+        }
     }
 
     fn new_user(&self, id: Id<User>, new: &NewUser, kind: UserKind, password_hash: Option<String>) -> User {
@@ -256,6 +301,13 @@ fn expect_version(user: &User, version: Option<i64>) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Bulk users are told by the beginning of their name.
+fn kind_of(email: &str, bulk_prefix: &str) -> UserKind {
+    let prefix = normalize_name(bulk_prefix);
+    let is_bulk = !prefix.is_empty() && normalize_name(email).starts_with(&prefix);
+    if is_bulk { UserKind::Bulk } else { UserKind::Person }
 }
 
 /// Nobody gives more than they have, and bulk users administer nothing.

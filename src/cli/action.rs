@@ -53,7 +53,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             out.either(&action, || summary(&action))
         }
         Command::Cancel { id } => {
-            let action = client.delete(&path("/actions", &id)?).await?;
+            let action = client.delete(&path("/actions", &id)?, &[]).await?;
             out.either(&action, || format!("{}: {}", field(&action, "type"), field(&action, "detail")))
         }
         Command::Reveal { id } => {

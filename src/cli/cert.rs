@@ -27,6 +27,9 @@ pub(super) enum Command {
         /// Why.
         #[arg(long)]
         reason: Option<String>,
+        /// Only say what would happen.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Print the CA certificates: the root, then the device issuing CA.
     Ca,
@@ -35,7 +38,7 @@ pub(super) enum Command {
 pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<()> {
     match command {
         Command::List { device, limit } => list(client, out, device, limit).await,
-        Command::Revoke { serial, reason } => revoke(client, out, &serial, reason).await,
+        Command::Revoke { serial, reason, dry_run } => revoke(client, out, &serial, reason, dry_run).await,
         Command::Ca => {
             let pem = client.text("/pki/ca.pem").await?;
             let mut parts = pem.split_inclusive("-----END CERTIFICATE-----\n");
@@ -71,10 +74,12 @@ async fn list(client: &Client, out: &Out, device: Option<String>, limit: usize) 
     })
 }
 
-async fn revoke(client: &Client, out: &Out, serial: &str, reason: Option<String>) -> Result<()> {
-    let serial = serial.replace(':', "");
+async fn revoke(client: &Client, out: &Out, serial: &str, reason: Option<String>, dry_run: bool) -> Result<()> {
+    let serial = serial.replace([':', ' '], "");
     let path = names::path("/certificates", &serial).map_err(|_| Usage(format!("{serial} is no serial number")))?;
-    let revoked = client.post(&format!("{path}/revoke"), &[], &json!({ "reason": reason })).await;
+    let query: &[_] = if dry_run { &[("dry_run", "true")] } else { &[] };
+    let revoked = client.post(&format!("{path}/revoke"), query, &json!({ "reason": reason })).await;
     let revoked = revoked.with_context(|| format!("certificate {serial}"))?;
-    out.either(&revoked, || format!("revoked {}: {}", field(&revoked, "serial"), field(&revoked, "revoked_reason")))
+    let words = if dry_run { "dry run: would revoke" } else { "revoked" };
+    out.either(&revoked, || format!("{words} {}: {}", field(&revoked, "serial"), field(&revoked, "revoked_reason")))
 }

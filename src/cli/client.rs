@@ -100,8 +100,8 @@ impl Client {
     }
 
     /// DELETE; null where the answer has no body.
-    pub(super) async fn delete(&self, path: &str) -> Result<Value> {
-        self.send(Method::DELETE, path, &[], None).await
+    pub(super) async fn delete(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        self.send(Method::DELETE, path, query, None).await
     }
 
     /// At most `most` items of a list, and whether there are more.

@@ -69,7 +69,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             out.either(&command, || details(&command))
         }
         Command::Cancel { id } => {
-            let command = client.delete(&path("/commands", &id)?).await?;
+            let command = client.delete(&path("/commands", &id)?, &[]).await?;
             out.either(&command, || field(&command, "detail"))
         }
     }

@@ -288,6 +288,8 @@ fn client(root: &Certificate, identity: Option<Identity>) -> Result<Client> {
     let mut builder = Client::builder()
         .tls_certs_only([root.clone()])
         .https_only(true)
+        // Everything is on this machine.
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(DEADLINE);
     if let Some(identity) = identity {

@@ -74,11 +74,11 @@ pub(super) enum Command {
     },
     /// Insist on the tenant's sign-in after a reset, or no longer.
     TenantLockdown {
+        #[command(flatten)]
+        act: ActArgs,
         /// On or off.
         #[arg(value_enum)]
         setting: Setting,
-        #[command(flatten)]
-        act: ActArgs,
     },
 }
 
@@ -209,7 +209,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::Rename { device, name, how } => {
             order(client, out, ActArgs { devices: vec![device], how }, json!({"type": "rename", "name": name})).await
         }
-        Command::TenantLockdown { setting, act } => {
+        Command::TenantLockdown { act, setting } => {
             let enable = matches!(setting, Setting::On);
             order(client, out, act, json!({"type": "tenant_lockdown", "enable": enable})).await
         }

@@ -1,28 +1,37 @@
-//! `muster init`: a new installation in an empty folder.
+//! `muster init`: a new installation, whole or not at all.
+//!
+//! Everything that can be judged beforehand is judged before anything is written; what is written has its name only when
+//! all of it is there (`staging`).
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Component, Path, PathBuf, absolute};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, make_server_certificate, open_store};
+use super::serve::{application, database_file, open_store};
+use super::server_certificate;
 use super::settings::settings;
+use super::staging::{Staging, refuse_taken};
 use crate::adapters::ca_files::DataFolder;
+use crate::adapters::private_file::create_folder;
+use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::tokens::NewToken;
-use crate::app::users::NewUser;
-use crate::app::{App, Principal};
-use crate::config::{Config, HttpsUrl, Start};
+use crate::app::users::{NewUser, check_new_user};
+use crate::app::{App, Error, Principal};
+use crate::config::{Config, DatabaseUrl, HttpsUrl, Start};
 use crate::domain::user::Role;
+use crate::http::listener::tls::ServerCertificate;
 use crate::pki::create::{self, CaNames};
 use crate::pki::profile::Serial;
 
 /// What `init` is told.
 pub struct NewInstallation {
-    /// The data folder; created if it is not there, refused if it holds an installation.
+    /// The data folder; created if it is not there, refused if it holds an installation or parts of one.
     pub data_dir: PathBuf,
-    /// The sealing key, where it is not to lie in the data folder.
+    /// The sealing key, where it is not to lie in the data folder. One that is there is used.
     pub key_file: Option<PathBuf>,
     /// `[server] url`.
     pub url: String,
@@ -37,44 +46,173 @@ pub struct NewInstallation {
     /// `[server] provider_id`.
     pub provider_id: Option<String>,
     /// `[server] listen`.
-    pub listen: Option<String>,
+    pub listen: Option<SocketAddr>,
     /// `[server] device_listen`.
-    pub device_listen: Option<String>,
+    pub device_listen: Option<SocketAddr>,
     /// `[ca] organization`.
     pub organization: Option<String>,
     /// `[server] tls_certificate` and `tls_key`, where a certificate is there already.
     pub tls: Option<(PathBuf, PathBuf)>,
 }
 
-/// Makes the installation; nothing of it exists before the configuration was found to be in order.
+/// Makes the installation.
+///
+/// # Errors
+/// What is wrong with the request, or what went wrong; then nothing is left of it.
 pub async fn init(new: NewInstallation) -> Result<()> {
-    let folder = DataFolder::new(&new.data_dir, new.key_file.clone());
-    if folder.config().exists() {
-        bail!("{} holds an installation already", new.data_dir.display());
+    let plan = Plan::of(new)?;
+    let mut staging = Staging::begin(&plan.data)?;
+    let [key_file, database] = [&plan.keys, &plan.database].map(|place| place.while_making(staging.path()));
+    for folder in [&key_file, &database].into_iter().filter_map(|file| file.parent()) {
+        create_folder(folder)?;
     }
-    let text = config_text(&new)?;
-    let config = Config::load(&text, std::iter::empty()).context("the new configuration is not in order")?;
-    folder.create()?;
-    let sealer = folder.create_sealer(SystemRng)?;
-    make_authority(&folder, &config, &sealer)?;
-    if new.tls.is_none() {
-        make_server_certificate(&folder, &config, &sealer, SystemClock.now())?;
+    let folder = DataFolder::new(staging.path(), Some(key_file));
+    plan.make(&folder).await?;
+    if matches!(plan.database, Place::Outside { .. }) {
+        detach(&database)?;
     }
-    let sealer = Arc::new(sealer);
-    let store = open_store(&folder, &config, sealer.clone()).await?;
-    let settings = settings(&config, &config.server.url, &config.server.device_url());
-    let authority = Arc::new(folder.authority(&sealer)?);
-    let (app, _) = application(settings, authority, store.clone(), sealer, Arc::new(SystemClock));
-    folder.write_admin_token(&first_admin(&app, &new).await?)?;
-    store.close().await;
-    // Last, so that a half-made installation is not taken for one.
-    folder.write_config(&text)?;
+    for place in [&plan.keys, &plan.database] {
+        if let Place::Outside { meanwhile, path } = place {
+            staging.carry(meanwhile, path)?;
+        }
+    }
+    staging.finish()
+}
+
+/// Makes sure that all of the closed database is in its one file, and takes the lock away that belongs to its place.
+fn detach(database: &Path) -> Result<()> {
+    if database.with_extension("db-wal").exists() {
+        bail!("the database was not closed in order");
+    }
+    let _ = std::fs::remove_file(database.with_extension("db.lock"));
     Ok(())
 }
 
-/// Adds the first administrator and a token that acts for them.
-async fn first_admin(app: &App, new: &NewInstallation) -> Result<SecretString> {
-    let user = NewUser {
+/// The database while it is made, where it is to lie elsewhere.
+const MEANWHILE: &str = "muster.db";
+
+/// What is to be made, found to be in order.
+struct Plan {
+    data: PathBuf,
+    text: String,
+    /// What `text` says, with a database that lies in the folder while it is made.
+    config: Config,
+    admin: NewUser,
+    keys: Place,
+    database: Place,
+    has_certificate: bool,
+}
+
+/// Where a file of the installation is to lie.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// In the data folder.
+    Inside(PathBuf),
+    /// Elsewhere; in the data folder while it is made.
+    Outside { meanwhile: PathBuf, path: PathBuf },
+    /// It lies there already and is used as it is.
+    There(PathBuf),
+}
+
+impl Plan {
+    fn of(new: NewInstallation) -> Result<Self> {
+        refuse_taken(&new.data_dir)?;
+        let tls = new.tls.as_ref().map(|(certificate, key)| anyhow::Ok((absolute(certificate)?, absolute(key)?)));
+        let tls = tls.transpose()?;
+        let text = config_text(&new, tls.clone())?;
+        let mut config = Config::load(&text, std::iter::empty()).context("the new configuration is not in order")?;
+        let admin = first_admin(&new, &config)?;
+        if let Some((certificate, key)) = &tls {
+            let files = DataFolder::new(&new.data_dir, None).tls(certificate, key)?;
+            ServerCertificate::new(files.chain, files.key).context("--tls-cert and --tls-key")?;
+        }
+        let database = database_place(&new.data_dir, database_file(&config)?)?;
+        if let Place::Inside(file) | Place::Outside { meanwhile: file, .. } = &database {
+            let url = DatabaseUrl::try_from(format!("sqlite:{}", file.display()));
+            config.database.url = url.map_err(|error| anyhow!("--database: {error}"))?;
+        }
+        let keys = key_place(&new)?;
+        Ok(Self { data: new.data_dir, text, config, admin, keys, database, has_certificate: tls.is_some() })
+    }
+
+    /// Makes everything in the folder; the configuration is its first file and the last one to be moved.
+    async fn make(&self, folder: &DataFolder) -> Result<()> {
+        folder.create()?;
+        folder.write_config(&self.text)?;
+        let sealer = folder.create_sealer(SystemRng)?;
+        make_authority(folder, &self.config, &sealer)?;
+        if !self.has_certificate {
+            server_certificate::make(folder, &self.config, &sealer, SystemClock.now())?;
+        }
+        let sealer = Arc::new(sealer);
+        let store = open_store(folder, &self.config, sealer.clone()).await?;
+        let settings = settings(&self.config, &self.config.server.url, &self.config.server.device_url());
+        let authority = Arc::new(folder.authority(&sealer)?);
+        let (app, _) = application(settings, authority, store.clone(), sealer, Arc::new(SystemClock));
+        let token = add_admin(&app, self.admin.clone()).await;
+        store.close().await;
+        folder.write_admin_token(&token?)?;
+        Ok(())
+    }
+}
+
+impl Place {
+    fn while_making(&self, folder: &Path) -> PathBuf {
+        match self {
+            Self::Inside(path) | Self::Outside { meanwhile: path, .. } => folder.join(path),
+            Self::There(path) => path.clone(),
+        }
+    }
+}
+
+/// The place of a file that `init` makes, by its absolute path.
+fn place(data: &Path, path: &Path, option: &str, meanwhile: &str) -> Result<Place> {
+    if let Ok(inside) = path.strip_prefix(plain(&absolute(data)?)) {
+        return Ok(Place::Inside(inside.to_owned()));
+    }
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        bail!("{option}: there is no folder {}", folder.display());
+    }
+    Ok(Place::Outside { meanwhile: meanwhile.into(), path: path.to_owned() })
+}
+
+fn key_place(new: &NewInstallation) -> Result<Place> {
+    let path = new.key_file.clone().unwrap_or_else(|| new.data_dir.join("keys"));
+    let path = plain(&absolute(path)?);
+    if !path.exists() {
+        return place(&new.data_dir, &path, "--key-file", "keys");
+    }
+    DataFolder::new(&new.data_dir, Some(path.clone())).sealer(SystemRng)?;
+    Ok(Place::There(path))
+}
+
+fn database_place(data: &Path, file: &Path) -> Result<Place> {
+    let path = plain(&absolute(data)?.join(file));
+    if path.exists() {
+        bail!("--database: {} exists already; a new installation begins with a database of its own", path.display());
+    }
+    place(data, &path, "--database", MEANWHILE)
+}
+
+/// The path without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The first administrator, judged by the rules for every user.
+fn first_admin(new: &NewInstallation, config: &Config) -> Result<NewUser> {
+    let admin = NewUser {
         email: new.admin.clone(),
         name: None,
         password: new.password.clone(),
@@ -82,13 +220,26 @@ async fn first_admin(app: &App, new: &NewInstallation) -> Result<SecretString> {
         enabled: true,
         device_limit: None,
     };
-    let user = app.add_user(&Principal::system(), user, None).await.context("--admin")?;
+    match check_new_user(&Principal::system(), admin, &config.enroll.bulk_prefix) {
+        Ok((admin, _)) => Ok(admin),
+        Err(Error::Invalid(errors)) => {
+            let option = |pointer| if pointer == "/password" { "the administrator's password" } else { "--admin" };
+            let words = errors.iter().map(|error| format!("{} {}", option(&error.pointer), error.message));
+            bail!("{}", words.collect::<Vec<_>>().join("; "))
+        }
+        Err(error) => Err(anyhow!(error).context("--admin")),
+    }
+}
+
+/// Adds the first administrator and a token that acts for them.
+async fn add_admin(app: &App, admin: NewUser) -> Result<SecretString> {
+    let user = app.add_user(&Principal::system(), admin, None).await.context("--admin")?;
     let token = NewToken { name: "made by init".to_owned(), role: Role::Admin, user: Some(user.id), expires_in: None };
     let issued = app.add_token(&Principal::system(), token, None).await?;
     issued.secret.context("a new token has a secret")
 }
 
-fn make_authority(folder: &DataFolder, config: &Config, sealer: &crate::adapters::sealer::Sealer) -> Result<()> {
+fn make_authority(folder: &DataFolder, config: &Config, sealer: &Sealer) -> Result<()> {
     let now = SystemClock.now();
     let organization = Some(config.ca.organization.as_str()).filter(|name| !name.is_empty());
     let names = CaNames::new(organization, SystemRng.bytes());
@@ -99,32 +250,41 @@ fn make_authority(folder: &DataFolder, config: &Config, sealer: &crate::adapters
     Ok(())
 }
 
-fn config_text(new: &NewInstallation) -> Result<String> {
-    let parse = |text: &str, option: &str| HttpsUrl::parse(text).map_err(|error| anyhow::anyhow!("{option}: {error}"));
-    let start = Start {
+fn config_text(new: &NewInstallation, tls: Option<(PathBuf, PathBuf)>) -> Result<String> {
+    let parse = |text: &str, option: &str| HttpsUrl::parse(text).map_err(|error| anyhow!("{option}: {error}"));
+    Ok(Config::template(&Start {
         url: parse(&new.url, "--url")?,
         device_url: new.device_url.as_deref().map(|text| parse(text, "--device-url")).transpose()?,
+        listen: new.listen,
+        device_listen: new.device_listen,
+        provider_id: new.provider_id.clone(),
+        tls,
         database_url: new.database.clone(),
         organization: new.organization.clone(),
-    };
-    let mut text = Config::template(&start);
-    for (key, value) in [
-        ("listen", new.listen.clone()),
-        ("device_listen", new.device_listen.clone()),
-        ("provider_id", new.provider_id.clone()),
-        ("tls_certificate", new.tls.as_ref().map(|(certificate, _)| certificate.display().to_string())),
-        ("tls_key", new.tls.as_ref().map(|(_, key)| key.display().to_string())),
-    ] {
-        if let Some(value) = value {
-            text = set(&text, key, &value)?;
-        }
-    }
-    Ok(text)
+    }))
 }
 
-/// Replaces the commented default of a key in the template.
-fn set(text: &str, key: &str, value: &str) -> Result<String> {
-    let mark = format!("# {key} = ");
-    let line = text.lines().find(|line| line.starts_with(&mark)).with_context(|| format!("no place for {key}"))?;
-    Ok(text.replacen(line, &format!("{key} = {}", toml::Value::from(value)), 1))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_their_place_in_the_folder_or_elsewhere() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        let outside = |path: PathBuf| Place::Outside { meanwhile: MEANWHILE.into(), path };
+        for (file, expected) in [
+            (PathBuf::from("muster.db"), Place::Inside("muster.db".into())),
+            (PathBuf::from("./sub/x.db"), Place::Inside("sub/x.db".into())),
+            (PathBuf::from("sub/../x.db"), Place::Inside("x.db".into())),
+            (data.join("x.db"), Place::Inside("x.db".into())),
+            (PathBuf::from("../x.db"), outside(home.path().join("x.db"))),
+            (home.path().join("x.db"), outside(home.path().join("x.db"))),
+        ] {
+            assert_eq!(database_place(&data, &file).unwrap(), expected, "{}", file.display());
+        }
+        assert!(database_place(&data, Path::new("../no/folder/x.db")).is_err());
+        std::fs::write(home.path().join("x.db"), "").unwrap();
+        assert!(database_place(&data, Path::new("../x.db")).is_err());
+    }
 }

@@ -1,5 +1,6 @@
 //! Commands that need no running server: they work on the data folder, or on what the program itself knows.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -40,10 +41,10 @@ pub(super) struct InitArgs {
     provider_id: Option<String>,
     /// Address to bind for --url.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
+    listen: Option<SocketAddr>,
     /// Address to bind for --device-url.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    device_listen: Option<String>,
+    device_listen: Option<SocketAddr>,
     /// Organisation named in the CA certificates.
     #[arg(long, value_name = "NAME")]
     organization: Option<String>,
@@ -73,6 +74,7 @@ pub(super) async fn demo(_: DemoArgs) -> Result<()> {
 pub(super) async fn init(globals: &Globals, args: InitArgs) -> Result<()> {
     let password = if args.password_stdin { Some(password::from_stdin()?) } else { None };
     let data = globals.data.clone();
+    let key_file = args.key_file.as_ref().map(|file| format!(" --key-file {}", file.display())).unwrap_or_default();
     init::init(NewInstallation {
         data_dir: data.clone(),
         key_file: args.key_file,
@@ -88,7 +90,7 @@ pub(super) async fn init(globals: &Globals, args: InitArgs) -> Result<()> {
         tls: args.tls_cert.zip(args.tls_key),
     })
     .await?;
-    remark(&format!("made {}; start it: muster serve --data {}", data.display(), data.display()));
+    remark(&format!("made {0}; start it: muster serve --data {0}{key_file}", data.display()));
     Ok(())
 }
 
@@ -100,7 +102,7 @@ pub(super) async fn serve(globals: &Globals, args: ServeArgs) -> Result<()> {
 
 pub(super) fn check_config(globals: &Globals, out: &Out) -> Result<()> {
     let path = globals.data.join("muster.toml");
-    load(&path)?;
+    serve::database_file(&load(&path)?)?;
     let document = json!({"ok": true, "file": path.display().to_string()});
     out.either(&document, || format!("{} is in order", path.display()))
 }

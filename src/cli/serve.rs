@@ -1,18 +1,21 @@
 //! `muster serve`: wires everything together, serves, and stops cleanly. The one place where the database is chosen.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use time::OffsetDateTime;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::server_certificate::Keeper;
 use super::settings::settings;
-use crate::adapters::ca_files::{DataFolder, TLS_KEY, TLS_PEM};
+use crate::adapters::ca_files::DataFolder;
 use crate::adapters::password::Argon2Hasher;
 use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
@@ -20,12 +23,11 @@ use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::ports::{Clock, Store};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, HttpsUrl};
-use crate::http::listener::tls::{DeviceTls, ServerCertificate, Tls};
+use crate::http::listener::tls::{DeviceTls, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::{Doors, Shared, router};
 use crate::observe::Metrics;
-use crate::pki::profile::Serial;
-use crate::pki::{Authority, create};
+use crate::pki::Authority;
 use crate::store::SqlStore;
 
 /// What `start` needs.
@@ -59,8 +61,14 @@ pub struct Running {
     pub device_url: String,
     /// The configuration it runs with.
     pub config: Config,
+    /// Where health and metrics are served, if they are.
+    pub ops: Option<SocketAddr>,
+    /// Ends the listeners and what runs beside them.
     stop: watch::Sender<bool>,
+    /// Ends the writer of transcripts.
+    flush: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    transcripts: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
     store: Arc<SqlStore>,
     run_file: PathBuf,
@@ -68,8 +76,8 @@ pub struct Running {
 
 /// Written beside the data so that the command line finds the running server.
 const RUN_FILE: &str = "run.json";
-/// Share of its life after which the server certificate is made anew.
-const RENEW_AFTER: f64 = 2.0 / 3.0;
+/// Least time that transcripts have to be written at shutdown, however long the requests took.
+const LEAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// Starts a server on a data folder that `init` made; returns when both listeners take connections.
 pub async fn start(options: Options) -> Result<Running> {
@@ -80,11 +88,11 @@ pub async fn start(options: Options) -> Result<Running> {
     let store = open_store(&folder, &config, sealer.clone()).await?;
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
-    let certificate = server_certificate(&folder, &config, &sealer, clock.now())?;
     let authority = Arc::new(folder.authority(&sealer)?);
+    let keeper = Keeper::open(folder, config.clone(), sealer.clone(), clock.clone())?;
     let issuers = vec![authority.issuing().to_vec().into()];
     let device = DeviceTls { issuers, tls13: config.server.device_tls13, http2: config.server.device_http2 };
-    let tls = Tls::new(certificate, &device)?;
+    let tls = Tls::new(keeper.certificate(), &device)?;
 
     let (app, transcripts) = application(settings(&config, &url, &device_url), authority, store.clone(), sealer, clock);
     let shared = Shared {
@@ -93,29 +101,24 @@ pub async fn start(options: Options) -> Result<Running> {
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         doors: doors(&config),
     };
+    let ops = if options.ops { bind_operators(&config).await } else { None };
+    let run_file = options.data_dir.join(RUN_FILE);
+    let ops_address = ops.as_ref().and_then(|listener| listener.local_addr().ok());
+    write_run_file(&run_file, &url, &device_url, ops_address)?;
+
     let (stop, stopped) = watch::channel(false);
+    let (flush, flushed) = watch::channel(false);
+    let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
     let mut background = vec![
-        tokio::spawn(transcripts.run(app.clone(), until(stopped.clone()))),
         tokio::spawn(publish(shared.clone(), stopped.clone())),
         tokio::spawn(keep_up(app, options.upkeep_every, stopped.clone())),
+        tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone()))),
     ];
-    if options.ops {
-        background.extend(serve_operators(&config, &shared, stopped.clone()).await?);
-    }
+    background.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
     let routers = Routers { web: router::web(&shared), device: router::device(&shared) };
     let serving = tokio::spawn(listeners.serve(tls, routers, Limits::from_config(&config), until(stopped)));
-    let run_file = options.data_dir.join(RUN_FILE);
-    write_run_file(&run_file, &url, &device_url)?;
-    Ok(Running {
-        url: url.to_string(),
-        device_url: device_url.to_string(),
-        config,
-        stop,
-        serving,
-        background,
-        store,
-        run_file,
-    })
+    let (url, device_url, ops) = (url.to_string(), device_url.to_string(), ops_address);
+    Ok(Running { url, device_url, config, ops, stop, flush, serving, transcripts, background, store, run_file })
 }
 
 /// The use-cases over their ports, and the writer of transcripts that goes with them.
@@ -141,43 +144,68 @@ pub(super) fn application(
 }
 
 impl Running {
-    /// Stops: no new connections, running requests end, what waits is written, the database is closed.
+    /// Stops: no new connections, running requests end, what waits is written, the database is closed. Whatever does not
+    /// end by itself within `limits.drain_seconds` is cut.
     pub async fn shutdown(self) {
+        let drained = Instant::now() + Duration::from_secs(u64::from(self.config.limits.drain_seconds));
         let _ = std::fs::remove_file(&self.run_file);
         let _ = self.stop.send(true);
         let _ = self.serving.await;
+        let deadline = drained.max(Instant::now() + LEAST_FLUSH);
+        // First, and only now: the last requests have handed over their messages.
+        let _ = self.flush.send(true);
+        end(self.transcripts, deadline).await;
         for task in self.background {
-            let _ = task.await;
+            end(task, deadline).await;
         }
         self.store.close().await;
+    }
+}
+
+/// Waits for a task that was told to end, and cuts it at the deadline.
+async fn end(mut task: JoinHandle<()>, deadline: Instant) {
+    if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+        tracing::warn!("cut a task that did not end in time");
+        task.abort();
     }
 }
 
 /// Runs `muster serve` until SIGTERM or SIGINT.
 pub async fn run(options: Options) -> Result<()> {
     forbid_core_dumps();
+    // Before anything runs, so that a signal that comes early is not lost, nor ends the process halfway.
+    let mut signals = Signals::listen()?;
     let folder = DataFolder::new(&options.data_dir, options.key_file.clone());
     crate::observe::start_log(&load_config(&folder)?.log);
     let running = start(options).await?;
     let mut out = std::io::stdout();
     writeln!(out, "ready url={} device_url={}", running.url, running.device_url)?;
     out.flush()?;
-    tracing::info!(url = running.url, device_url = running.device_url, "ready");
-    wait_for_signal().await?;
+    let ops = running.ops.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(url = running.url, device_url = running.device_url, ops, "ready");
+    signals.wait().await;
     tracing::info!("stopping");
     running.shutdown().await;
     Ok(())
 }
 
-async fn wait_for_signal() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What asks the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// The CA key is in memory: it must not end in a file.
@@ -202,12 +230,17 @@ pub(super) fn load_config(folder: &DataFolder) -> Result<Config> {
     Config::load(&text, std::env::vars()).with_context(|| format!("{} is not in order", path.display()))
 }
 
+/// The file of the database, which is the only kind that there is so far.
+pub(super) fn database_file(config: &Config) -> Result<&Path> {
+    config.database.url.sqlite_path().context(
+        "PostgreSQL is not built in yet: [database] url (--database) has to be `sqlite:` and a path, such as \
+         sqlite:muster.db",
+    )
+}
+
 /// Opens the database and checks that it belongs to this configuration.
 pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
-    let Some(path) = config.database.url.sqlite_path() else {
-        bail!("this build speaks SQLite only; [database] url begins with sqlite:");
-    };
-    let store = crate::store::open_sqlite(&folder.resolve(path), sealer).await?;
+    let store = crate::store::open_sqlite(&folder.resolve(database_file(config)?), sealer).await?;
     let provider_id = &config.server.provider_id;
     match store.setting(PROVIDER_ID).await? {
         None => store.set_setting(PROVIDER_ID, provider_id).await?,
@@ -222,57 +255,6 @@ pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc
 
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";
-
-/// Loads the server certificate. The one that `init` made is made anew when two thirds of its life are over, or when a
-/// host has come that it does not cover.
-fn server_certificate(
-    folder: &DataFolder,
-    config: &Config,
-    sealer: &Sealer,
-    now: OffsetDateTime,
-) -> Result<Arc<ServerCertificate>> {
-    let server = &config.server;
-    let ours = server.tls_certificate == Path::new(TLS_PEM) && server.tls_key == Path::new(TLS_KEY);
-    let files = folder.tls(&server.tls_certificate, &server.tls_key)?;
-    let leaf = files.chain.first().context("the server certificate file holds no certificate")?;
-    let (start, end) = crate::pki::validity(leaf)?;
-    let renew_at = start + (end - start) * RENEW_AFTER;
-    let usable = ServerCertificate::new(files.chain.clone(), files.key);
-    let covers_all = hosts(config).iter().all(|host| crate::pki::covers(leaf, host));
-    if ours && (now >= renew_at || !covers_all || usable.is_err()) {
-        make_server_certificate(folder, config, sealer, now)?;
-        let files = folder.tls(&server.tls_certificate, &server.tls_key)?;
-        return Ok(ServerCertificate::new(files.chain, files.key)?);
-    }
-    if !covers_all {
-        tracing::warn!(hosts = ?hosts(config), "the server certificate does not cover all hosts; devices will refuse it there");
-    }
-    if now >= end {
-        tracing::warn!("the server certificate has expired; devices and browsers will refuse it");
-    }
-    Ok(usable?)
-}
-
-/// Makes a P-256 server certificate for the hosts of both URLs, from the root.
-pub(super) fn make_server_certificate(
-    folder: &DataFolder,
-    config: &Config,
-    sealer: &Sealer,
-    now: OffsetDateTime,
-) -> Result<()> {
-    let root = folder.root(sealer)?;
-    let server = create::server(&root, &hosts(config), Serial::from_random(SystemRng.bytes()), now)?;
-    folder.write_tls(&server, &root.certificate)?;
-    Ok(())
-}
-
-/// Hosts under which PCs reach this server: those of both URLs, and the one that Windows makes of each e-mail domain.
-fn hosts(config: &Config) -> Vec<String> {
-    let mut hosts = vec![config.server.url.host().to_owned(), config.server.device_url().host().to_owned()];
-    hosts.extend(config.enroll.domains.iter().map(|domain| format!("enterpriseenrollment.{}", domain.to_lowercase())));
-    hosts.dedup();
-    hosts
-}
 
 fn doors(config: &Config) -> Doors {
     Doors {
@@ -321,32 +303,32 @@ async fn keep_up(app: App, every: Duration, stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Health and metrics on their own listener, in clear, on loopback unless configured otherwise.
-async fn serve_operators(
-    config: &Config,
-    shared: &Shared,
-    stopped: watch::Receiver<bool>,
-) -> Result<Option<JoinHandle<()>>> {
-    let Some(address) = config.ops.listen.address() else { return Ok(None) };
-    let listener = match TcpListener::bind(address).await {
-        Ok(listener) => listener,
+/// The listener for health and metrics, in clear, on loopback unless configured otherwise.
+async fn bind_operators(config: &Config) -> Option<TcpListener> {
+    let address = config.ops.listen.address()?;
+    match TcpListener::bind(address).await {
+        Ok(listener) => Some(listener),
         Err(error) => {
             // Devices come first: without this listener only health checks and metrics are missing.
             tracing::error!(%address, %error, "[ops] listen: health and metrics are not served");
-            return Ok(None);
+            None
         }
-    };
-    let serving = axum::serve(listener, router::operators(shared)).with_graceful_shutdown(until(stopped));
-    Ok(Some(tokio::spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the listener for operators ended");
-        }
-    })))
+    }
 }
 
-fn write_run_file(path: &Path, url: &HttpsUrl, device_url: &HttpsUrl) -> Result<()> {
+async fn serve_operators(listener: TcpListener, shared: Shared, stopped: watch::Receiver<bool>) {
+    let serving = axum::serve(listener, router::operators(&shared)).with_graceful_shutdown(until(stopped));
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the listener for operators ended");
+    }
+}
+
+fn write_run_file(path: &Path, url: &HttpsUrl, device_url: &HttpsUrl, ops: Option<SocketAddr>) -> Result<()> {
     let run = serde_json::json!({
-        "url": url.to_string(), "device_url": device_url.to_string(), "pid": std::process::id(),
+        "url": url.to_string(),
+        "device_url": device_url.to_string(),
+        "ops": ops.map(|address| address.to_string()),
+        "pid": std::process::id(),
     });
     private_file::replace(path, format!("{run}\n").as_bytes(), 0o600)?;
     Ok(())

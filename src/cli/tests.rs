@@ -26,6 +26,7 @@ fn what_is_promised_is_understood() {
         "muster user show a@example.test",
         "muster user password a@example.test",
         "muster user remove a@example.test",
+        "muster user remove a@example.test --dry-run",
         "muster device list --json --state active",
         "muster device show LAPTOP-1",
         "muster device attempts --outcome failed",
@@ -37,7 +38,8 @@ fn what_is_promised_is_understood() {
         "muster device reboot A B C --reason r --expires 2d",
         "muster device sync 019a3f00",
         "muster device rename LAPTOP-1 LAPTOP-2 --reason moved",
-        "muster device tenant-lockdown on 019a3f00",
+        "muster device tenant-lockdown 019a3f00 on",
+        "muster device tenant-lockdown A B off --reason r",
         "muster device actions 019a3f00",
         "muster command run 019a3f00 file.xml",
         "muster command list",
@@ -50,6 +52,7 @@ fn what_is_promised_is_understood() {
         "muster session show 019a3f00 --raw",
         "muster cert list",
         "muster cert revoke 0a0b --reason lost",
+        "muster cert revoke 0a0b --dry-run",
         "muster cert ca",
         "muster token add script --role viewer --expires 90d",
         "muster token list",
@@ -77,6 +80,9 @@ fn what_makes_no_sense_is_refused() {
         "muster init --url https://x",
         "muster init --url https://x --admin a --tls-cert c.pem",
         "muster token add x",
+        "muster device tenant-lockdown on 019a3f00",
+        "muster device tenant-lockdown 019a3f00",
+        "muster init --url https://x --admin a --listen 443",
     ] {
         assert!(parse(line).is_err(), "{line}");
     }

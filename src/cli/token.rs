@@ -46,7 +46,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::Add(args) => add(client, out, args).await,
         Command::List { limit } => list(client, out, limit).await,
         Command::Revoke { id } => {
-            client.delete(&path("/tokens", &id)?).await?;
+            client.delete(&path("/tokens", &id)?, &[]).await?;
             out.either(&json!({"id": id, "revoked": true}), || format!("revoked {id}"))
         }
     }

@@ -44,6 +44,9 @@ pub(super) enum Command {
     Remove {
         /// Address or id.
         user: String,
+        /// Only say what would happen.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -120,7 +123,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::Password { user, password_stdin, none } => {
             set_password(client, out, &user, password_stdin, none).await
         }
-        Command::Remove { user } => remove(client, out, &user).await,
+        Command::Remove { user, dry_run } => remove(client, out, &user, dry_run).await,
     }
 }
 
@@ -232,8 +235,17 @@ async fn set_password(client: &Client, out: &Out, text: &str, from_stdin: bool, 
     out.either(&changed, || format!("{email} {words}"))
 }
 
-async fn remove(client: &Client, out: &Out, text: &str) -> Result<()> {
+async fn remove(client: &Client, out: &Out, text: &str, dry_run: bool) -> Result<()> {
     let user = names::user(client, text).await?;
-    client.delete(&format!("/users/{}", field(&user, "id"))).await?;
+    let path = format!("/users/{}", field(&user, "id"));
+    if dry_run {
+        let tried = client.delete(&path, &[("dry_run", "true")]).await?;
+        return out.either(&tried, || {
+            let (devices, tokens) = (&tried["devices"], &tried["tokens"]);
+            let email = field(&user, "email");
+            format!("dry run: would remove {email}; {devices} devices would stay enrolled, {tokens} tokens would end")
+        });
+    }
+    client.delete(&path, &[]).await?;
     out.either(&user, || format!("removed {}; their devices stay enrolled, without a user", field(&user, "email")))
 }

@@ -106,6 +106,14 @@ fn server(server: &Server) -> Option<Problem> {
         let expected = "expected another address than listen, because both URLs have the same host";
         return problem_with("server.device_listen", expected);
     }
+    if server.shares_listener() && url.has_address() {
+        let expected = format!(
+            "expected a host name instead of {}: one listener for both URLs tells them apart by the name in the TLS \
+             handshake, and clients send none for an IP address; or give device_url a port of its own",
+            url.host()
+        );
+        return problem_with("server.url", expected);
+    }
     None
 }
 
@@ -128,11 +136,10 @@ fn ca(ca: &Ca) -> Option<Problem> {
 }
 
 fn enroll(enroll: &Enroll) -> Option<Problem> {
-    let is_domain = |name: &String| {
-        name.split('.').all(|label| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-'))
-    };
     if let Some(bad) = enroll.domains.iter().find(|name| !is_domain(name)) {
-        return problem_with("enroll.domains", format!("`{bad}` is not a domain such as `example.com`"));
+        let expected =
+            format!("`{bad}` is not a domain such as `example.com`; one with other letters begins with `xn--`");
+        return problem_with("enroll.domains", expected);
     }
     if enroll.bulk_prefix.is_empty() || enroll.bulk_prefix.contains(['@', '\\', ' ']) {
         return problem_with("enroll.bulk_prefix", "expected the beginning of a user name");
@@ -143,6 +150,21 @@ fn enroll(enroll: &Enroll) -> Option<Problem> {
     }
     None
 }
+
+/// Whether the server certificate can name the discovery host of that domain: labels of ASCII letters, digits and
+/// hyphens, none with a hyphen at an end, in a whole that DNS can carry (RFC 1035 section 2.3.4).
+fn is_domain(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    DISCOVERY_LABEL.len() + name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// What Windows puts before the domain of an e-mail address (MS-MDE2 section 3.1).
+const DISCOVERY_LABEL: &str = "enterpriseenrollment.";
 
 /// DMClient's rules: a set with an interval and no count never ends, and only the last set may be endless.
 fn poll(poll: &Poll) -> Option<Problem> {

@@ -1,6 +1,9 @@
 //! The text of a new `muster.toml`.
 
-use super::HttpsUrl;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{HttpsUrl, Server};
 
 /// What `init` knows about a new installation.
 #[derive(Clone, Debug)]
@@ -9,6 +12,14 @@ pub struct Start {
     pub url: HttpsUrl,
     /// `server.device_url`, if it is not the default one.
     pub device_url: Option<HttpsUrl>,
+    /// `server.listen`, if it is not the default one.
+    pub listen: Option<SocketAddr>,
+    /// `server.device_listen`, if it is not the default one.
+    pub device_listen: Option<SocketAddr>,
+    /// `server.provider_id`, if it is not the default one.
+    pub provider_id: Option<String>,
+    /// `server.tls_certificate` and `server.tls_key`, if there is a certificate already.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// `database.url`, if it is not the default one.
     pub database_url: Option<String>,
     /// `ca.organization`, if there is one.
@@ -20,14 +31,29 @@ pub(super) fn render(start: &Start) -> String {
         Some(value) => format!("{key} = {}", toml::Value::from(value)),
         None => format!("# {key} = {}", toml::Value::from(default)),
     };
-    let device_url = start.device_url.as_ref().map(ToString::to_string);
-    let default_device_url = start.url.default_device_url().to_string();
+    let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    let path = |path: Option<&PathBuf>| path.map(|path| path.display().to_string());
+    let (certificate, key) = (start.tls.as_ref().map(|tls| &tls.0), start.tls.as_ref().map(|tls| &tls.1));
+    let server = server(start);
     let mut text = TEMPLATE.to_owned();
     for (place, line) in [
         ("{url}", set("url", Some(&start.url.to_string()), "")),
-        ("{device_url}", set("device_url", device_url.as_deref(), &default_device_url)),
-        ("{listen}", set("listen", None, &start.url.default_listen().to_string())),
-        ("{device_listen}", set("device_listen", None, &listen_of(start))),
+        (
+            "{device_url}",
+            set(
+                "device_url",
+                start.device_url.as_ref().map(ToString::to_string).as_deref(),
+                &server.device_url().to_string(),
+            ),
+        ),
+        ("{listen}", set("listen", address(start.listen).as_deref(), &server.listen().to_string())),
+        (
+            "{device_listen}",
+            set("device_listen", address(start.device_listen).as_deref(), &server.device_listen().to_string()),
+        ),
+        ("{provider_id}", set("provider_id", start.provider_id.as_deref(), &server.provider_id)),
+        ("{tls_certificate}", set("tls_certificate", path(certificate).as_deref(), "tls/server.pem")),
+        ("{tls_key}", set("tls_key", path(key).as_deref(), "tls/server.key")),
         ("{database_url}", set("url", start.database_url.as_deref(), "sqlite:muster.db")),
         ("{organization}", set("organization", start.organization.as_deref(), "")),
     ] {
@@ -36,9 +62,14 @@ pub(super) fn render(start: &Start) -> String {
     text
 }
 
-fn listen_of(start: &Start) -> String {
-    let url = start.device_url.clone().unwrap_or_else(|| start.url.default_device_url());
-    url.default_listen().to_string()
+/// What the keys of `[server]` mean together: each default follows from the others.
+fn server(start: &Start) -> Server {
+    Server {
+        device_url: start.device_url.clone(),
+        listen: start.listen,
+        device_listen: start.device_listen,
+        ..Server::with_defaults(start.url.clone())
+    }
 }
 
 const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# ` and a key shows that key's default.
@@ -50,14 +81,14 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 {url}
 # Where enrolled devices call. Another host or another port than url: only here devices are asked for their certificate.
 {device_url}
-# The addresses to bind.
+# The addresses to bind. URLs with one port and two host names share one listener.
 {listen}
 {device_listen}
 # The OMA-DM provider id. Enrolled devices are bound to it; leave it once the first has enrolled.
-# provider_id = "Muster"
+{provider_id}
 # The server certificate (PEM, leaf first) and its key (chmod 600).
-# tls_certificate = "tls/server.pem"
-# tls_key = "tls/server.key"
+{tls_certificate}
+{tls_key}
 # Proxies in front whose X-Forwarded-For is believed, as addresses or networks.
 # trusted_proxies = []
 # TLS 1.3 on device_url. The keys of many TPMs cannot sign what TLS 1.3 asks for.

@@ -1,11 +1,26 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::pki::Serial;
+use crate::pki::create::{self, CaNames};
 
 const SERVER: &str = "[server]\nurl = \"https://mdm.example\"\n";
 
 fn url(text: &str) -> HttpsUrl {
     HttpsUrl::parse(text).unwrap()
+}
+
+fn start(web: &str) -> Start {
+    Start {
+        url: url(web),
+        device_url: None,
+        listen: None,
+        device_listen: None,
+        provider_id: None,
+        tls: None,
+        database_url: None,
+        organization: None,
+    }
 }
 
 fn load(text: &str) -> Result<Config, String> {
@@ -24,7 +39,7 @@ fn one_key_is_enough() {
 
 #[test]
 fn the_template_is_a_valid_file_that_says_nothing_new() {
-    let start = Start { url: url("https://mdm.example"), device_url: None, database_url: None, organization: None };
+    let start = start("https://mdm.example");
     let text = Config::template(&start);
     let defaults = Config::with_defaults(start.url.clone());
     assert_eq!(load(&text).unwrap(), defaults);
@@ -51,15 +66,35 @@ fn the_template_is_a_valid_file_that_says_nothing_new() {
 #[test]
 fn the_template_takes_what_init_knows() {
     let start = Start {
-        url: url("https://localhost:0"),
         device_url: Some(url("https://devices.example:444")),
+        listen: Some("127.0.0.1:1".parse().unwrap()),
+        device_listen: Some("[::]:2".parse().unwrap()),
+        provider_id: Some("Contoso-1".to_owned()),
+        tls: Some(("/etc/tls/a.pem".into(), "/etc/tls/a.key".into())),
         database_url: Some("postgres://u:p@h/d".to_owned()),
         organization: Some("A \"quoted\" Ltd".to_owned()),
+        ..start("https://localhost:0")
     };
     let config = load(&Config::template(&start)).unwrap();
-    assert_eq!(config.server.device_url, start.device_url);
+    let server = &config.server;
+    assert_eq!(server.device_url, start.device_url);
+    assert_eq!((server.listen, server.device_listen), (start.listen, start.device_listen));
+    assert_eq!(Some(&server.provider_id), start.provider_id.as_ref());
+    assert_eq!(Some((server.tls_certificate.clone(), server.tls_key.clone())), start.tls);
     assert_eq!(config.database.url.expose(), "postgres://u:p@h/d");
     assert_eq!(config.ca.organization, "A \"quoted\" Ltd");
+}
+
+#[test]
+fn the_template_shows_the_defaults_that_follow_from_what_is_set() {
+    let start = Start {
+        device_url: Some(url("https://devices.example")),
+        listen: Some("10.0.0.1:443".parse().unwrap()),
+        ..start("https://mdm.example")
+    };
+    let text = Config::template(&start);
+    assert!(text.contains("\n# device_listen = \"10.0.0.1:443\"\n"), "{text}");
+    assert!(load(&text).unwrap().server.shares_listener());
 }
 
 #[test]
@@ -118,6 +153,11 @@ fn values_out_of_range_are_refused_by_key() {
         ("ca", "min_key_bits = 1024"),
         ("ca", "device_lifetime_days = 0"),
         ("enroll", "domains = [\"a@b\"]"),
+        ("enroll", "domains = [\"m\u{fc}nchen.example\"]"),
+        ("enroll", "domains = [\"-a.example\"]"),
+        ("enroll", "domains = [\"a-.example\"]"),
+        ("enroll", "domains = [\"a..example\"]"),
+        ("enroll", "domains = [\"\"]"),
         ("enroll", "auth_policy = \"Federated\""),
         ("enroll", "max_version = \"10.0\""),
         ("enroll", "bulk_prefix = \"\""),
@@ -192,6 +232,8 @@ fn addresses_are_derived_from_the_urls() {
         ("https://localhost:8443", "https://localhost:8444", "127.0.0.1:8443", "127.0.0.1:8444"),
         ("https://127.0.0.1:0", "https://127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"),
         ("https://[::1]:9", "https://[::1]:8443", "[::1]:9", "[::1]:8443"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]:8443", "[::]:443", "[::]:8443"),
+        ("https://192.0.2.1", "https://192.0.2.1:8443", "0.0.0.0:443", "0.0.0.0:8443"),
     ];
     for (web, device, listen, device_listen) in cases {
         let server = Server::with_defaults(url(web));
@@ -200,9 +242,60 @@ fn addresses_are_derived_from_the_urls() {
         assert_eq!(server.device_listen().to_string(), device_listen, "{web}");
         assert!(!server.shares_listener(), "{web}");
     }
-    let mut server = Server::with_defaults(url("https://mdm.example"));
-    server.device_url = Some(url("https://devices.example"));
-    assert!(server.shares_listener());
+}
+
+#[test]
+fn one_port_and_two_names_share_a_listener() {
+    let cases = [
+        ("https://mdm.example", "https://devices.example", "", "0.0.0.0:443"),
+        ("https://mdm.example", "https://devices.example", "listen = \"127.0.0.1:8443\"", "127.0.0.1:8443"),
+        ("https://localhost:8443", "https://devices.example:8443", "", "0.0.0.0:8443"),
+        ("https://mdm.example:8443", "https://127.0.0.1:8443", "", "0.0.0.0:8443"),
+        ("https://a.localhost:8443", "https://b.localhost:8443", "", "127.0.0.1:8443"),
+    ];
+    for (web, device, line, shared) in cases {
+        let text = format!("[server]\nurl = \"{web}\"\ndevice_url = \"{device}\"\n{line}\n");
+        let server = load(&text).unwrap().server;
+        assert_eq!((server.listen().to_string(), server.shares_listener()), (shared.to_owned(), true), "{text}");
+    }
+    let apart = [
+        ("https://mdm.example", "https://devices.example", "device_listen = \"10.0.0.2:443\""),
+        ("https://mdm.example", "https://devices.example:444", "listen = \"10.0.0.1:443\""),
+        ("https://mdm.example", "https://mdm.example:444", "listen = \"10.0.0.1:443\""),
+        ("https://localhost:0", "https://devices.example:0", ""),
+    ];
+    for (web, device, line) in apart {
+        let text = format!("[server]\nurl = \"{web}\"\ndevice_url = \"{device}\"\n{line}\n");
+        assert!(!load(&text).unwrap().server.shares_listener(), "{text}");
+    }
+}
+
+#[test]
+fn a_listener_for_both_needs_a_name_of_the_web_side() {
+    for address in ["192.0.2.1", "[2001:db8::1]"] {
+        let text = format!("[server]\nurl = \"https://{address}\"\ndevice_url = \"https://devices.example\"\n");
+        let message = load(&text).unwrap_err();
+        assert!(message.starts_with("muster.toml line 2: server.url: expected a host name"), "{message}");
+        assert!(message.ends_with("give device_url a port of its own"), "{message}");
+        load(&format!("[server]\nurl = \"https://{address}\"\n")).unwrap();
+    }
+    // Whoever names nobody is taken for a device.
+    load("[server]\nurl = \"https://mdm.example\"\ndevice_url = \"https://192.0.2.1\"\n").unwrap();
+}
+
+#[test]
+fn domains_that_are_taken_fit_into_the_server_certificate() {
+    let now = time::macros::datetime!(2026-11-20 12:00 UTC);
+    let serial = Serial::from_random([1; 16]);
+    let root = create::root(&CaNames::new(None, [1, 2, 3]), serial, now).unwrap();
+    let longest = format!("{}.example", vec!["a".repeat(31); 7].join("."));
+    assert_eq!(longest.len(), 231);
+    for domain in ["example.com", "xn--mnchen-3ya.example", "EXAMPLE.test", "a_b.example", "localdomain", &longest] {
+        load(&format!("{SERVER}[enroll]\ndomains = [\"{domain}\"]\n")).unwrap();
+        create::server(&root, &[format!("enterpriseenrollment.{domain}")], serial, now).unwrap();
+    }
+    let too_long = format!("aaa{longest}");
+    assert!(load(&format!("{SERVER}[enroll]\ndomains = [\"{too_long}\"]\n")).is_err());
 }
 
 #[test]

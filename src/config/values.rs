@@ -1,7 +1,7 @@
 //! Values of the configuration that are more than a number or a text.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -62,17 +62,23 @@ impl HttpsUrl {
         })
     }
 
+    /// Whether the host is an IP address, for which TLS clients send no server name (RFC 6066 section 3).
+    #[must_use]
+    pub fn has_address(&self) -> bool {
+        !matches!(self.0.host(), Some(Host::Domain(_)))
+    }
+
     /// The address to bind if nothing else is said.
     #[must_use]
     pub fn default_listen(&self) -> SocketAddr {
-        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let address = match self.0.host() {
             Some(Host::Ipv4(address)) if address.is_loopback() => IpAddr::V4(address),
             Some(Host::Ipv6(address)) if address.is_loopback() => IpAddr::V6(address),
+            Some(Host::Ipv6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
                 IpAddr::V4(Ipv4Addr::LOCALHOST)
             }
-            _ => any,
+            _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         };
         SocketAddr::new(address, self.port())
     }

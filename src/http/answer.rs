@@ -36,13 +36,14 @@ pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next
     response
 }
 
-/// Around every route of the device side: what is no answer of a device handler has a status and no body.
+/// Around every route of the device side: what is no answer of a device handler has a status, perhaps a header that belongs
+/// to it, and no body.
 pub(super) async fn device(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let asked = Asked::note(&shared, &mut request);
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         asked.log(&problem);
-        response = response.status().into_response();
+        response = problem.bare();
     }
     asked.count(&shared, &response);
     response

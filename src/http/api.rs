@@ -23,11 +23,11 @@ use axum::http::HeaderValue;
 use axum::http::header::{ETAG, LOCATION};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::Problem;
 use crate::app::ports::{Cursor, Listed, Page, Table};
@@ -50,6 +50,21 @@ impl<T> List<T> {
             items: listed.items.into_iter().map(document).collect(),
             next_cursor: listed.next.as_ref().map(encode_cursor),
         }
+    }
+}
+
+/// How to take a request that changes something.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DryRunQuery {
+    /// Only say what would happen.
+    dry_run: Option<bool>,
+}
+
+impl DryRunQuery {
+    fn is_dry(&self) -> bool {
+        self.dry_run.unwrap_or(false)
     }
 }
 

@@ -108,6 +108,14 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
+    /// Status and header alone, where no document is given out.
+    pub(super) fn bare(self) -> Response {
+        let parts = *self.0;
+        let mut response = parts.status.into_response();
+        response.headers_mut().extend(parts.header);
+        response
+    }
+
     /// The answer.
     pub(super) fn render(self, trace_id: Uuid) -> Response {
         let parts = *self.0;
@@ -187,6 +195,16 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bare_answer_keeps_the_header_and_nothing_else() {
+        let allow = HeaderValue::from_static("POST");
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "words");
+        let response = problem.with_header(header::ALLOW, allow.clone()).bare();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers().iter().collect::<Vec<_>>(), [(&header::ALLOW, &allow)]);
+        assert!(response.extensions().get::<Problem>().is_none());
+    }
 
     // covers: S-32
     #[test]

@@ -8,11 +8,12 @@ use std::fmt;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::handler::Handler as _;
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, any, on};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -112,16 +113,31 @@ pub fn operators(shared: &Shared) -> Router {
 }
 
 fn build(listener: Listener, shared: &Shared) -> Router<Shared> {
-    let mut by_path: BTreeMap<&str, (MethodRouter<Shared>, Vec<Method>)> = BTreeMap::new();
+    let mut by_path: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
     for route in TABLE.iter().filter(|route| route.listener == listener) {
-        let (handlers, methods) = by_path.entry(route.path).or_default();
-        *handlers = std::mem::take(handlers).merge(guarded(route, shared));
-        methods.push(route.method);
+        by_path.entry(route.path).or_default().push(route);
     }
-    by_path.into_iter().fold(Router::new(), |router, (path, (handlers, methods))| {
-        let allow = allow(&methods);
-        router.route(path, handlers.fallback(move || async move { wrong_method(allow) }))
+    by_path.into_iter().fold(Router::new(), |router, (path, routes)| {
+        let handlers = routes.iter().map(|route| guarded(route, shared)).fold(MethodRouter::new(), MethodRouter::merge);
+        router.route(path, with_other_methods(handlers, path, &routes, shared))
     })
+}
+
+/// What answers the methods that a path does not have. Which it has is for those alone who may know of the path.
+fn with_other_methods(
+    handlers: MethodRouter<Shared>,
+    path: &str,
+    routes: &[&Route],
+    shared: &Shared,
+) -> MethodRouter<Shared> {
+    let allow = allow(routes);
+    let refuse = move || async move { wrong_method(allow) };
+    // With `any`, because a plain fallback is given an `Allow` header whatever it answers.
+    if routes.iter().all(|route| route.role.is_none()) {
+        return handlers.merge(any(refuse));
+    }
+    let demand = Demand { shared: shared.clone(), role: User, route: path.to_owned() };
+    handlers.merge(any(refuse.layer(from_fn_with_state(demand, require))))
 }
 
 /// The handler of a row behind what the row demands.
@@ -136,9 +152,9 @@ fn guarded(route: &Route, shared: &Shared) -> MethodRouter<Shared> {
     }
 }
 
-fn allow(methods: &[Method]) -> HeaderValue {
-    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
-    if methods.contains(&Get) {
+fn allow(routes: &[&Route]) -> HeaderValue {
+    let mut names: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    if names.contains(&Get.as_str()) {
         names.push("HEAD");
     }
     names.sort_unstable();

@@ -217,9 +217,14 @@ impl Connection {
 
     /// Sends a request and reads its whole answer.
     pub fn send(&mut self, request: &Request) -> io::Result<Response> {
+        self.send_bytes(&self.wire(request), request.method == "HEAD")
+    }
+
+    /// The bytes of a request on this connection.
+    pub fn wire(&self, request: &Request) -> Vec<u8> {
         let mut wire = request.head(&self.host);
         wire.extend_from_slice(&request.body);
-        self.send_bytes(&wire, request.method == "HEAD")
+        wire
     }
 
     /// Sends bytes as they are. A server may answer before it has read them all and then close.
@@ -239,9 +244,7 @@ impl Connection {
 
     /// Writes a request and does not read the answer.
     pub fn send_without_reading(&mut self, request: &Request) -> io::Result<()> {
-        let mut wire = request.head(&self.host);
-        wire.extend_from_slice(&request.body);
-        self.send_only(&wire)
+        self.send_only(&self.wire(request))
     }
 
     fn read_response(&mut self, head_only: bool) -> io::Result<Response> {

@@ -82,6 +82,12 @@ impl Server {
         fs::read_to_string(self.data().join("admin.token")).expect("init writes admin.token").trim().to_owned()
     }
 
+    /// What the running server wrote down about itself.
+    pub fn run_file(&self) -> serde_json::Value {
+        let text = fs::read(self.data().join("run.json")).expect("a running server has a run.json");
+        serde_json::from_slice(&text).expect("run.json is JSON")
+    }
+
     /// TLS towards this server, trusting its root.
     pub fn tls(&self) -> Tls {
         Tls::trusting(&self.root_pem())

@@ -88,3 +88,29 @@ async fn guessing_is_slowed_down_for_the_guesser_alone() {
     ground.clock.advance(Duration::MINUTE);
     assert!(ground.app.authenticate(&unused, HERE).await.is_ok());
 }
+
+// covers: S-14
+#[tokio::test]
+async fn wrong_tokens_are_audited_once_a_minute_and_address() {
+    let ground = Ground::new().await;
+    let by = ground.admin().await;
+    let revoked = ground.app.add_token(&by, new(Role::Viewer), None).await.unwrap();
+    ground.app.revoke_token(&by, revoked.view.token.id).await.unwrap();
+    let bring = async |token: &str, address: &str| {
+        assert!(ground.app.authenticate(token, address.parse().unwrap()).await.is_err());
+    };
+    for _ in 0..3 {
+        bring("mst_wrong", "192.0.2.1").await;
+        bring(&format!("mst_{}", "x".repeat(43)), "192.0.2.1").await;
+    }
+    bring(revoked.secret.as_ref().unwrap().expose_secret(), "2001:db8::1").await;
+    bring("mst_wrong", "2001:db8::2").await;
+    ground.clock.advance(Duration::MINUTE);
+    bring("mst_wrong", "192.0.2.1").await;
+    let rows = ground.app.audit_rows(None, &Page { limit: 100, after: None }).await.unwrap().items;
+    let rows: Vec<_> = rows.into_iter().rev().filter(|row| row.action == "token.authenticate").collect();
+    let told: Vec<_> = rows.iter().map(|row| (row.address.as_str(), row.object_name.as_str())).collect();
+    assert_eq!(told, [("192.0.2.1", ""), ("2001:db8::1", "script"), ("192.0.2.1", "")]);
+    assert!(rows.iter().all(|row| row.outcome == "refused" && row.actor == "bearer:unidentified"), "{rows:?}");
+    assert!(!format!("{rows:?}").contains("mst_"), "no token, not even a wrong one");
+}

@@ -145,7 +145,7 @@ async fn somebody_is_always_left_to_administer() {
     for change in [demote.clone(), disable] {
         assert_eq!(code(&ground.app.change_user(&by, root, change, None).await.unwrap_err()), "last_admin");
     }
-    assert_eq!(code(&ground.app.remove_user(&by, root, None).await.unwrap_err()), "last_admin");
+    assert_eq!(code(&ground.app.remove_user(&by, root, None, false).await.unwrap_err()), "last_admin");
     let other = ground.user("second@example.test", Role::Admin).await;
     // Two administrators who take each other's role at the same moment: one of them keeps it.
     let (one, two) = tokio::join!(
@@ -162,13 +162,28 @@ async fn removal_takes_tokens_along_and_is_told() {
     let (user, secret) = ground.bearer(Role::Viewer).await;
     let address = "192.0.2.1".parse().unwrap();
     assert!(ground.app.authenticate(&secret, address).await.is_ok());
-    ground.app.remove_user(&by, user.id, None).await.unwrap();
+    ground.app.remove_user(&by, user.id, None, false).await.unwrap();
     assert!(matches!(ground.app.authenticate(&secret, address).await, Err(Error::Unauthenticated)));
-    assert_eq!(code(&ground.app.remove_user(&by, user.id, None).await.unwrap_err()), "not_found");
+    assert_eq!(code(&ground.app.remove_user(&by, user.id, None, false).await.unwrap_err()), "not_found");
     let rows = ground.app.store.audit(Some(&user.id.to_string()), &all()).await.unwrap().items;
     assert_eq!((rows[0].action.as_str(), rows[0].object_name.as_str()), ("user.delete", user.email.as_str()));
     let events = ground.app.store.unnumbered_events(10).await.unwrap();
     assert!(events.iter().any(|event| event.kind == "muster.admin.user_removed"));
+}
+
+#[tokio::test]
+async fn a_removal_can_be_tried() {
+    let ground = Ground::new().await;
+    let by = ground.admin().await;
+    let (user, secret) = ground.bearer(Role::Viewer).await;
+    let tried = ground.app.remove_user(&by, user.id, None, true).await.unwrap();
+    assert_eq!((tried.user.id, tried.devices, tried.tokens), (user.id, 0, 1));
+    assert!(ground.app.user(user.id).await.is_ok());
+    assert!(ground.app.authenticate(&secret, "192.0.2.1".parse().unwrap()).await.is_ok());
+    let rows = ground.app.store.audit(Some(&user.id.to_string()), &all()).await.unwrap().items;
+    assert!(rows.iter().all(|row| row.action != "user.delete"), "{rows:?}");
+    let root = by.user_id.unwrap();
+    assert_eq!(code(&ground.app.remove_user(&by, root, None, true).await.unwrap_err()), "last_admin");
 }
 
 fn all() -> Page {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::period::Period;
-use super::{List, Named, location, named, page, stamp, word};
+use super::{DryRunQuery, List, Named, location, named, page, stamp, word};
 use crate::app::actions::ActionRequest;
 use crate::app::ports::{CommandFilter, Listed, Table};
 use crate::app::{App, Error};
@@ -17,7 +17,7 @@ use crate::domain::action::{Action, ResetMethod};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::http::auth::By;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, IdempotencyKey, Params};
+use crate::http::extract::{Body, IdempotencyKey, NoParams, Params};
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::{StatusCode as SyncMlStatus, status_words};
 
@@ -184,15 +184,6 @@ impl RequestAction {
     }
 }
 
-/// How to take the request.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct RequestQuery {
-    /// Only say what would happen.
-    dry_run: Option<bool>,
-}
-
 /// Which actions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -224,7 +215,7 @@ impl QueueQuery {
 
 /// Asks an action of a device. It is queued, and delivered when the device calls next.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/actions", tag = "actions", request_body = RequestAction,
-    params(("id" = String, Path), RequestQuery,
+    params(("id" = String, Path), DryRunQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless")),
     responses((status = 202, body = ActionDocument), (status = 200, description = "The answer to a dry run",
         body = ActionDocument)))]
@@ -232,7 +223,7 @@ pub async fn request(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
-    Params(query): Params<RequestQuery>,
+    Params(query): Params<DryRunQuery>,
     key: IdempotencyKey,
     Body(body): Body<RequestAction>,
 ) -> Result<Response, Problem> {
@@ -242,7 +233,7 @@ pub async fn request(
         reason: body.reason.clone(),
         expires_in: body.expires_in.map(|period| period.0),
     };
-    let dry_run = query.dry_run.unwrap_or(false);
+    let dry_run = query.is_dry();
     let command = app.request_action(&by, device, request, key.as_deref(), dry_run).await?;
     let document = ActionDocument { dry_run, ..ActionDocument::of(command) };
     if dry_run {
@@ -275,6 +266,7 @@ pub async fn cancel(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
+    NoParams: NoParams,
 ) -> Result<Json<ActionDocument>, Problem> {
     let action = find(&app, &id).await?;
     Ok(Json(ActionDocument::of(app.cancel_command(&by, action.id).await?)))
@@ -296,6 +288,7 @@ pub async fn reveal(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
+    NoParams: NoParams,
 ) -> Result<Json<RevealedDocument>, Problem> {
     let action = find(&app, &id).await?;
     let new_pin = app.reveal(&by, action.id).await?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{List, Named, named, page, stamp};
+use super::{DryRunQuery, List, Named, named, page, stamp};
 use crate::app::App;
 use crate::app::certificates::CertificateView;
 use crate::app::ports::Table;
@@ -40,6 +40,9 @@ pub struct CertificateDocument {
     revoked_reason: Option<String>,
     /// SHA-256 of the DER, hex.
     sha256: String,
+    /// True where nothing was revoked because `dry_run` was asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
 }
 
 impl CertificateDocument {
@@ -56,6 +59,7 @@ impl CertificateDocument {
             revoked_at: certificate.revoked_at.map(stamp),
             revoked_reason: certificate.revoked_reason,
             sha256: certificate.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            dry_run: false,
         }
     }
 }
@@ -101,15 +105,17 @@ pub async fn list(
 
 /// Revokes a certificate: the device that has it is refused at its next request.
 #[utoipa::path(post, path = "/api/v1/certificates/{serial}/revoke", tag = "certificates",
-    request_body = Option<RevokeCertificate>, params(("serial" = String, Path)),
+    request_body = Option<RevokeCertificate>, params(("serial" = String, Path), DryRunQuery),
     responses((status = 200, body = CertificateDocument)))]
 pub async fn revoke(
     State(app): State<App>,
     By(by): By,
     Path(serial): Path<String>,
+    Params(query): Params<DryRunQuery>,
     OptionalBody(body): OptionalBody<RevokeCertificate>,
 ) -> Result<Json<CertificateDocument>, Problem> {
     let serial = app.resolve_serial(&serial).await?;
-    let view = app.revoke_certificate(&by, &serial, body.reason).await?;
-    Ok(Json(CertificateDocument::of(view, app.now())))
+    let dry_run = query.is_dry();
+    let view = app.revoke_certificate(&by, &serial, body.reason, dry_run).await?;
+    Ok(Json(CertificateDocument { dry_run, ..CertificateDocument::of(view, app.now()) }))
 }

@@ -16,7 +16,7 @@ use crate::app::redact::is_secret;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::http::auth::By;
 use crate::http::error::Problem;
-use crate::http::extract::{IdempotencyKey, Params, expect_media_type, read_body};
+use crate::http::extract::{IdempotencyKey, NoParams, Params, expect_media_type, read_body};
 use crate::proto::syncml::{Command, Item, MEDIA_TYPE, split_children};
 
 /// Commands that travel together, and what the device said to them.
@@ -195,6 +195,7 @@ pub async fn cancel(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
+    NoParams: NoParams,
 ) -> Result<Json<CommandDocument>, Problem> {
     let id = app.resolve(Table::Commands, "command", &id).await?;
     Ok(Json(CommandDocument::of(app.cancel_command(&by, id).await?)))

@@ -18,7 +18,7 @@ use crate::domain::Id;
 use crate::domain::user::User;
 use crate::http::auth::By;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, IdempotencyKey, Params};
+use crate::http::extract::{Body, IdempotencyKey, NoParams, Params};
 
 /// A token, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,6 +114,7 @@ pub async fn list(
 pub async fn add(
     State(app): State<App>,
     By(by): By,
+    NoParams: NoParams,
     key: IdempotencyKey,
     Body(body): Body<AddToken>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -131,7 +132,12 @@ pub async fn add(
 /// Withdraws a token.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "tokens", params(("id" = String, Path)),
     responses((status = 204)))]
-pub async fn revoke(State(app): State<App>, By(by): By, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn revoke(
+    State(app): State<App>,
+    By(by): By,
+    Path(id): Path<String>,
+    NoParams: NoParams,
+) -> Result<StatusCode, Problem> {
     let id = app.resolve(Table::Tokens, "token", &id).await?;
     app.revoke_token(&by, id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,20 +3,20 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use serde::de::{Deserialize, Deserializer};
 use serde::{Deserialize as DeserializeDerive, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{List, etag, location, page, stamp};
+use super::{DryRunQuery, List, etag, location, page, stamp};
 use crate::app::App;
 use crate::app::ports::Table;
 use crate::app::users::{NewUser, UserChanges};
 use crate::domain::user::{Role, User};
 use crate::http::auth::By;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, IdempotencyKey, IfMatch, Params};
+use crate::http::extract::{Body, IdempotencyKey, IfMatch, NoParams, Params};
 
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
@@ -165,6 +165,7 @@ pub async fn list(
 pub async fn add(
     State(app): State<App>,
     By(by): By,
+    NoParams: NoParams,
     key: IdempotencyKey,
     Body(body): Body<AddUser>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -197,6 +198,7 @@ pub async fn change(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
+    NoParams: NoParams,
     IfMatch(version): IfMatch,
     Body(body): Body<ChangeUser>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -212,17 +214,37 @@ pub async fn change(
     Ok(([etag(user.version)], Json(UserDocument::from(user))))
 }
 
+/// What the removal of a user would change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RemovalDocument {
+    /// The user.
+    user: UserDocument,
+    /// Devices that would stay enrolled without a user.
+    devices: u32,
+    /// Tokens that would end.
+    tokens: usize,
+    /// True: nothing was changed.
+    dry_run: bool,
+}
+
 /// Removes a user. Sign-in and new enrollments end at once, tokens with them; devices stay enrolled without a user.
 #[utoipa::path(delete, path = "/api/v1/users/{id}", tag = "users",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Only that version, by its ETag")),
-    responses((status = 204)))]
+    params(("id" = String, Path), DryRunQuery,
+        ("If-Match" = Option<String>, Header, description = "Only that version, by its ETag")),
+    responses((status = 204), (status = 200, description = "The answer to a dry run", body = RemovalDocument)))]
 pub async fn remove(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
+    Params(query): Params<DryRunQuery>,
     IfMatch(version): IfMatch,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let id = app.resolve(Table::Users, "user", &id).await?;
-    app.remove_user(&by, id, version).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let dry_run = query.is_dry();
+    let removal = app.remove_user(&by, id, version, dry_run).await?;
+    if !dry_run {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let (user, devices, tokens) = (removal.user.into(), removal.devices, removal.tokens);
+    Ok(Json(RemovalDocument { user, devices, tokens, dry_run }).into_response())
 }

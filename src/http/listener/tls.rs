@@ -54,6 +54,12 @@ impl ServerCertificate {
         Ok(Arc::new(Self(RwLock::new(certified(chain, key)?))))
     }
 
+    /// The certificate in use.
+    #[must_use]
+    pub fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Uses another certificate for handshakes from now on.
     ///
     /// # Errors
@@ -71,7 +77,7 @@ fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -
 
 impl ResolvesServerCert for ServerCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(self.current())
     }
 }
 

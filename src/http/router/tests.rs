@@ -234,6 +234,7 @@ async fn headers_that_name_another_path_or_client_change_nothing() {
 #[tokio::test]
 async fn wrong_methods_are_told_the_right_ones() {
     let web = Web::new().await;
+    let (_, token) = web.ground.bearer(User).await;
     for (method, path, allow) in [
         ("PUT", "/api/v1/users", "GET, HEAD, POST"),
         ("DELETE", "/", "GET, HEAD"),
@@ -241,10 +242,71 @@ async fn wrong_methods_are_told_the_right_ones() {
         ("GET", "/EnrollmentServer/Policy.svc", "POST"),
         ("TRACE", "/EnrollmentServer/Discovery.svc", "GET, HEAD, POST"),
     ] {
-        let answer = web.ask(method, path, None, Value::Null).await;
+        let answer = web.ask(method, path, Some(&token), Value::Null).await;
         assert_eq!((answer.status, answer.header("allow")), (405, allow), "{method} {path}");
         assert!(is_problem(&answer, "method_not_allowed"));
     }
+}
+
+// covers: S-09
+#[tokio::test]
+async fn strangers_do_not_learn_which_methods_the_api_has() {
+    let web = Web::new().await;
+    for route in api_routes() {
+        let path = concrete(route.path);
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
+            for token in [None, Some("mst_wrong")] {
+                let answer = web.ask(method, &path, token, Value::Null).await;
+                assert_eq!((answer.status, answer.header("allow")), (401, ""), "{method} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_changes_something_takes_no_parameter_that_it_does_not_know() {
+    let web = Web::new().await;
+    let (_, token) = web.ground.bearer(Admin).await;
+    for route in api_routes().filter(|route| route.method != Get) {
+        let path = concrete(route.path);
+        for query in ["dry-run=true", "dryrun", "limit=1", "force=true&dry_run=true"] {
+            let answer = web.ask(route.method.as_str(), &format!("{path}?{query}"), Some(&token), json!({})).await;
+            assert!(answer.status == 400 && is_problem(&answer, "invalid_query"), "{} {path}?{query}", route.method);
+        }
+        let answer = web.ask(route.method.as_str(), &format!("{path}?"), Some(&token), Value::Null).await;
+        let is_refused = answer.status == 400 && is_problem(&answer, "invalid_query");
+        assert!(!is_refused, "{} {path}: an empty query is none", route.method);
+    }
+}
+
+#[tokio::test]
+async fn the_removal_of_a_user_can_be_tried() {
+    let web = Web::new().await;
+    let (_, token) = web.ground.bearer(Admin).await;
+    let (ada, _) = web.ground.bearer(Viewer).await;
+    let path = format!("/api/v1/users/{}", ada.id);
+    let tried = web.ask("DELETE", &format!("{path}?dry_run=true"), Some(&token), Value::Null).await;
+    let document = tried.json();
+    assert_eq!((tried.status, &document["dry_run"]), (200, &json!(true)), "{document}");
+    assert_eq!(
+        (&document["user"]["email"], &document["devices"], &document["tokens"]),
+        (&json!(ada.email), &json!(0), &json!(1))
+    );
+    assert_eq!(web.get(&path, Some(&token)).await.status, 200, "nothing was changed");
+    assert_eq!(web.ask("DELETE", &format!("{path}?dry_run=false"), Some(&token), Value::Null).await.status, 204);
+    assert_eq!(web.get(&path, Some(&token)).await.status, 404);
+}
+
+#[tokio::test]
+async fn devices_are_in_no_space_yet() {
+    let web = Web::new().await;
+    let (_, token) = web.ground.bearer(Viewer).await;
+    for query in ["space=", "space=019a", "space=no-such", "space=x&state=active&limit=1"] {
+        let answer = web.get(&format!("/api/v1/devices?{query}"), Some(&token)).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"items": [], "next_cursor": null})), "{query}");
+    }
+    let answer = web.get("/api/v1/devices?space=x&state=lost", Some(&token)).await;
+    assert_eq!(answer.status, 400, "the rest of the query is looked at all the same");
 }
 
 #[tokio::test]
@@ -281,6 +343,7 @@ async fn the_device_side_has_its_routes_and_silence() {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
         let answer = web.send(device(&web.shared), request).await;
         assert_eq!((answer.status, answer.body.len()), (403, 0), "without a certificate nobody learns of {path}");
+        assert_eq!(answer.header("allow"), "", "{path}");
     }
 }
 

@@ -1,0 +1,273 @@
+//! Where a new installation is made before it is one: nothing of it has its name until all of it is there, and what fails
+//! leaves nothing behind.
+//!
+//! A data folder that is not there comes into being whole, by one rename of a folder beside it. In one that is there (a
+//! mounted volume, perhaps, or one that a package made) the parts are made in a folder inside and moved up, `muster.toml`
+//! last: without it there is no installation.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use zeroize::Zeroizing;
+
+use crate::adapters::private_file::{create_folder, move_new, write_new};
+use crate::adapters::system::SystemRng;
+
+/// The file that makes a folder an installation.
+const CONFIG: &str = "muster.toml";
+/// In the name of every folder where something is being made.
+const MARK: &str = ".init-";
+/// What an installation consists of, besides its configuration and its sealing keys.
+const PARTS: [&str; 7] = ["ca", "tls", "admin.token", "muster.db", "muster.db-wal", "muster.db-shm", "muster.db.lock"];
+
+/// A folder in which an installation is being made; removed unless it is [finished](Self::finish).
+pub(super) struct Staging {
+    data: PathBuf,
+    folder: PathBuf,
+    is_inside: bool,
+    /// What lies in its final place already.
+    placed: Vec<PathBuf>,
+    is_finished: bool,
+    /// Keeps a second `init` out while this lives.
+    _lock: Option<File>,
+}
+
+/// Refuses a data folder that has an installation, or parts of one; looks only.
+pub(super) fn refuse_taken(data: &Path) -> Result<()> {
+    if fs::symlink_metadata(data.join(CONFIG)).is_ok() {
+        bail!("{} holds an installation already", data.display());
+    }
+    if !unfinished(data)?.is_empty() {
+        return Ok(());
+    }
+    match PARTS.iter().find(|part| fs::symlink_metadata(data.join(part)).is_ok()) {
+        None => Ok(()),
+        Some(part) => bail!(
+            "{data} holds `{part}`, but no {CONFIG}: it may be what is left of an installation; give another folder, or \
+             move it away",
+            data = data.display()
+        ),
+    }
+}
+
+impl Staging {
+    /// Makes the folder. What an `init` that was killed left in the data folder is cleared away.
+    pub(super) fn begin(data: &Path) -> Result<Self> {
+        let data = std::path::absolute(data)?;
+        let random: String = SystemRng.bytes::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let (folder, is_inside, lock) = match (data.is_dir(), data.file_name()) {
+            (false, Some(name)) => {
+                let mut name = name.to_owned();
+                name.push(format!("{MARK}{random}"));
+                (data.with_file_name(name), false, None)
+            }
+            _ => {
+                let lock = lock(&data)?;
+                refuse_taken(&data)?;
+                clear(&data)?;
+                (data.join(format!("{MARK}{random}")), true, lock)
+            }
+        };
+        create_folder(&folder)?;
+        Ok(Self { data, folder, is_inside, placed: Vec::new(), is_finished: false, _lock: lock })
+    }
+
+    /// The folder, laid out like the data folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Brings a file of the folder to a place outside the data folder, where nothing may be.
+    pub(super) fn carry(&mut self, file: &Path, to: &Path) -> Result<()> {
+        let from = self.folder.join(file);
+        let contents = Zeroizing::new(fs::read(&from)?);
+        write_new(to, &contents, 0o600)?;
+        self.placed.push(to.to_owned());
+        fs::remove_file(&from).with_context(|| from.display().to_string())
+    }
+
+    /// Puts everything in its place.
+    pub(super) fn finish(mut self) -> Result<()> {
+        if self.is_inside {
+            self.move_up()?;
+        } else {
+            move_new(&self.folder, &self.data)?;
+        }
+        self.is_finished = true;
+        Ok(())
+    }
+
+    fn move_up(&mut self) -> Result<()> {
+        let names = names(&self.folder)?;
+        let (last, parts): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == CONFIG);
+        for name in parts.into_iter().chain(last) {
+            let to = self.data.join(&name);
+            move_new(&self.folder.join(&name), &to)?;
+            self.placed.push(to);
+        }
+        // Empty now; if it stays, it is in nobody's way.
+        let _ = fs::remove_dir(&self.folder);
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.placed.iter().for_each(|path| remove(path));
+            remove(&self.folder);
+        }
+    }
+}
+
+/// Folders in the data folder in which something was being made and is not finished. Each holds its configuration until
+/// the moment in which it is; before it has one, nothing was moved out of it.
+fn unfinished(data: &Path) -> Result<Vec<PathBuf>> {
+    let folders = names(data)?.into_iter().filter(|name| name.starts_with(MARK)).map(|name| data.join(name));
+    Ok(folders.filter(|folder| folder.join(CONFIG).exists()).collect())
+}
+
+/// Clears away what is not finished. The sealing keys stay, for they may have been there before.
+fn clear(data: &Path) -> Result<()> {
+    if !unfinished(data)?.is_empty() {
+        PARTS.iter().for_each(|part| remove(&data.join(part)));
+    }
+    names(data)?.iter().filter(|name| name.starts_with(MARK)).for_each(|name| remove(&data.join(name)));
+    Ok(())
+}
+
+/// The names in a folder; none if it is not there. Names that are no UTF-8 are none of ours.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| format!("cannot look into {}", folder.display()))?,
+    };
+    let names: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
+    Ok(names?.into_iter().filter_map(|name| name.into_string().ok()).collect())
+}
+
+fn lock(data: &Path) -> Result<Option<File>> {
+    let folder = File::open(data).with_context(|| format!("cannot look into {}", data.display()))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => bail!("another init is at work in {}", data.display()),
+        // Not every file system can lock a folder.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(staging: &Staging) {
+        create_folder(&staging.path().join("ca")).unwrap();
+        for name in [CONFIG, "ca/root.pem", "keys"] {
+            write_new(&staging.path().join(name), b"x", 0o600).unwrap();
+        }
+    }
+
+    fn all(folder: &Path) -> Vec<String> {
+        let mut names = names(folder).unwrap();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_new_folder_comes_into_being_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("a/data");
+        let staging = Staging::begin(&data).unwrap();
+        make(&staging);
+        assert!(!data.exists());
+        staging.finish().unwrap();
+        assert_eq!(all(&data), ["ca", "keys", CONFIG]);
+        assert_eq!(all(&home.path().join("a")), ["data"]);
+        assert!(refuse_taken(&data).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_is_there_is_filled() {
+        let data = tempfile::tempdir().unwrap();
+        fs::create_dir(data.path().join("lost+found")).unwrap();
+        let staging = Staging::begin(data.path()).unwrap();
+        make(&staging);
+        assert!(Staging::begin(data.path()).is_err_and(|error| error.to_string().starts_with("another init")));
+        staging.finish().unwrap();
+        assert_eq!(all(data.path()), ["ca", "keys", "lost+found", CONFIG]);
+    }
+
+    #[test]
+    fn what_fails_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["new", "there"] {
+            let data = home.path().join(name);
+            let outside = home.path().join("keys");
+            if name == "there" {
+                fs::create_dir(&data).unwrap();
+            }
+            let mut staging = Staging::begin(&data).unwrap();
+            make(&staging);
+            staging.carry(Path::new("keys"), &outside).unwrap();
+            assert!(outside.exists() && !staging.path().join("keys").exists());
+            drop(staging);
+            assert!(!outside.exists());
+            assert_eq!(all(&data), Vec::<String>::new());
+        }
+        assert_eq!(all(home.path()), ["there"]);
+    }
+
+    #[test]
+    fn what_is_there_is_never_overwritten() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let mut staging = Staging::begin(&data).unwrap();
+        make(&staging);
+        let outside = home.path().join("outside");
+        fs::write(&outside, "mine").unwrap();
+        assert!(staging.carry(Path::new("keys"), &outside).is_err());
+        fs::write(data.join("keys"), "mine").unwrap();
+        assert!(staging.finish().is_err());
+        assert_eq!(all(&data), ["keys"], "the parts that were moved are gone again");
+        for path in [outside, data.join("keys")] {
+            assert_eq!(fs::read(path).unwrap(), b"mine");
+        }
+    }
+
+    #[test]
+    fn parts_without_an_installation_are_left_alone() {
+        let data = tempfile::tempdir().unwrap();
+        fs::create_dir(data.path().join("ca")).unwrap();
+        let refused = refuse_taken(data.path()).unwrap_err().to_string();
+        assert!(refused.contains("holds `ca`"), "{refused}");
+        assert!(Staging::begin(data.path()).is_err());
+        assert_eq!(all(data.path()), ["ca"]);
+    }
+
+    #[test]
+    fn what_a_killed_init_left_is_cleared_away() {
+        let data = tempfile::tempdir().unwrap();
+        let mut staging = Staging::begin(data.path()).unwrap();
+        make(&staging);
+        move_new(&staging.path().join("ca"), &data.path().join("ca")).unwrap();
+        move_new(&staging.path().join("keys"), &data.path().join("keys")).unwrap();
+        let left = staging.path().to_owned();
+        // As if the process had ended here.
+        staging.is_finished = true;
+        drop(staging);
+        assert!(left.exists());
+        refuse_taken(data.path()).unwrap();
+        let staging = Staging::begin(data.path()).unwrap();
+        assert_eq!(names(data.path()).unwrap().len(), 2, "the keys and the new folder");
+        assert!(!left.exists());
+        drop(staging);
+        assert_eq!(all(data.path()), ["keys"]);
+    }
+}

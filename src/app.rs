@@ -92,14 +92,14 @@ pub struct Memory {
     /// Passwords that were checked a short while ago.
     remembered: Remembered,
     /// Where messages of transcripts go.
-    transcripts: tokio::sync::mpsc::Sender<transcripts::Recorded>,
+    transcripts: transcripts::Line,
 }
 
 impl Memory {
     /// Fresh memory, and the writer to which transcripts go; run the writer as a task of its own.
     #[must_use]
     pub fn new(settings: &Settings, rng: &dyn Rng) -> (Self, TranscriptWriter) {
-        let (transcripts, writer) = transcripts::channel();
+        let (transcripts, writer) = transcripts::line();
         let memory = Self {
             events: Notify::new(),
             bearers: tokens::Bearers::default(),

@@ -28,6 +28,7 @@ pub(crate) mod testing;
 mod throttle;
 pub mod tokens;
 mod transcripts;
+mod turns;
 pub mod users;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub use settings::{PasswordChecks, Retention, Settings};
 use sign_in::Remembered;
 use throttle::Throttles;
 pub use transcripts::TranscriptWriter;
+use turns::Turns;
 
 /// The application: settings, the issuing CA, and the ports.
 #[derive(Clone)]
@@ -91,6 +93,8 @@ pub struct Memory {
     throttles: Throttles,
     /// Passwords that were checked a short while ago.
     remembered: Remembered,
+    /// Checks of passwords, by the name that the tries are counted for.
+    signing_in: Turns<String>,
     /// Where messages of transcripts go.
     transcripts: transcripts::Line,
 }
@@ -107,6 +111,7 @@ impl Memory {
             ids: AtomicU64::new(0),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
+            signing_in: Turns::new(),
             transcripts,
         };
         (memory, writer)

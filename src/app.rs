@@ -41,6 +41,7 @@ use uuid::Uuid;
 
 use crate::domain::Id;
 use crate::domain::event::{AuditRow, Event};
+use crate::domain::user::User;
 use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
@@ -95,6 +96,8 @@ pub struct Memory {
     remembered: Remembered,
     /// Checks of passwords, by the name that the tries are counted for.
     signing_in: Turns<String>,
+    /// Enrollments, by user.
+    enrolling: Turns<Id<User>>,
     /// Where messages of transcripts go.
     transcripts: transcripts::Line,
 }
@@ -112,6 +115,7 @@ impl Memory {
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
             signing_in: Turns::new(),
+            enrolling: Turns::new(),
             transcripts,
         };
         (memory, writer)

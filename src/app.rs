@@ -48,7 +48,7 @@ pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
-pub use identify::{DeviceIdentity, Unidentified};
+pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
 pub use ledger::Caller;
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;

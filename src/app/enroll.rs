@@ -39,7 +39,7 @@ const MOST_CANCELLED: u32 = 1000;
 const TOKEN_TYPE: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentToken";
 
 /// Why an enrollment is closed by a newer one, in words.
-const ENROLLED_AGAIN: &str = "enrolled again";
+pub(super) const ENROLLED_AGAIN: &str = "enrolled again";
 
 /// A device that was let in.
 pub struct Enrolled {

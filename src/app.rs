@@ -28,6 +28,7 @@ pub(crate) mod testing;
 mod throttle;
 pub mod tokens;
 mod transcripts;
+mod turns;
 pub mod users;
 
 use std::sync::Arc;
@@ -40,13 +41,14 @@ use uuid::Uuid;
 
 use crate::domain::Id;
 use crate::domain::event::{AuditRow, Event};
+use crate::domain::user::User;
 use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
-pub use identify::{DeviceIdentity, Unidentified};
+pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
 pub use ledger::Caller;
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
@@ -55,6 +57,7 @@ pub use settings::{PasswordChecks, Retention, Settings};
 use sign_in::Remembered;
 use throttle::Throttles;
 pub use transcripts::TranscriptWriter;
+use turns::Turns;
 
 /// The application: settings, the issuing CA, and the ports.
 #[derive(Clone)]
@@ -91,15 +94,19 @@ pub struct Memory {
     throttles: Throttles,
     /// Passwords that were checked a short while ago.
     remembered: Remembered,
+    /// Checks of passwords, by the name that the tries are counted for.
+    signing_in: Turns<String>,
+    /// Enrollments, by user.
+    enrolling: Turns<Id<User>>,
     /// Where messages of transcripts go.
-    transcripts: tokio::sync::mpsc::Sender<transcripts::Recorded>,
+    transcripts: transcripts::Line,
 }
 
 impl Memory {
     /// Fresh memory, and the writer to which transcripts go; run the writer as a task of its own.
     #[must_use]
     pub fn new(settings: &Settings, rng: &dyn Rng) -> (Self, TranscriptWriter) {
-        let (transcripts, writer) = transcripts::channel();
+        let (transcripts, writer) = transcripts::line();
         let memory = Self {
             events: Notify::new(),
             bearers: tokens::Bearers::default(),
@@ -107,6 +114,8 @@ impl Memory {
             ids: AtomicU64::new(0),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
+            signing_in: Turns::new(),
+            enrolling: Turns::new(),
             transcripts,
         };
         (memory, writer)

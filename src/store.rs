@@ -30,8 +30,8 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Listed, Page, Sealer, SessionFilter, Store, StoreError,
-    Table, Write,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, Sealer, SessionFilter, Store,
+    StoreError, Table, Write,
 };
 use crate::domain::Id;
 use crate::domain::attempt::Attempt;
@@ -126,6 +126,10 @@ impl Store for SqlStore {
         users::count_devices(self.db(), user).await
     }
 
+    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
+        users::devices_of(self.db(), user).await
+    }
+
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
         tokens::find(self.db(), secret_hash).await
     }
@@ -156,6 +160,10 @@ impl Store for SqlStore {
 
     async fn enrollments_claiming(&self, identifier: &str) -> Result<Vec<Enrollment>, StoreError> {
         enrollments::claiming(self.db(), identifier).await
+    }
+
+    async fn former_enrollments(&self, user: Id<User>, identifier: &str) -> Result<Vec<Enrollment>, StoreError> {
+        enrollments::former(self.db(), user, identifier).await
     }
 
     async fn enrollments_quiet_since(

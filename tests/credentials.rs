@@ -244,6 +244,46 @@ fn guessing_is_stopped_without_saying_who_exists() {
 }
 
 #[test]
+// covers: S-14
+fn the_right_password_of_somebody_who_left_is_guessing_too() {
+    let server = Server::start();
+    let api = server.api();
+    let user = api.add_user();
+    granted(&server, &policies(&user));
+    api.patch(&format!("/users/{}", user.id), &json!({"enabled": false}));
+    let answers: Vec<String> = (0..101).map(|_| refused(&server, &policies(&user)).subcode).collect();
+    assert_eq!(answers.first().map(String::as_str), Some("s:Authorization"));
+    assert_eq!(answers.last().map(String::as_str), Some("s:Authentication"), "S-14: tried often enough");
+}
+
+#[test]
+// covers: E-53, S-14
+fn other_spellings_of_a_name_are_no_new_tries() {
+    let server = Server::start();
+    let user = server.api().add_user();
+    let local = user.email.split('@').next().unwrap().to_owned();
+    for n in 0..101 {
+        let name = format!("DOMAIN{n}\\{local}");
+        refused(&server, &Soap::get_policies(&username_token(&name, "wrong"))).is("E-53", "s:Authentication", None);
+    }
+    for name in [&user.email, &local, &format!("OTHER\\{local}")] {
+        let soap = Soap::get_policies(&username_token(name, &user.password));
+        refused(&server, &soap).is("E-53", "s:Authentication", None);
+    }
+}
+
+#[test]
+fn a_name_without_domain_is_found_whatever_domain_windows_puts_to_it() {
+    let server = Server::start();
+    let kiosk = server.api().add_user_named("kiosk");
+    for name in ["kiosk", "KIOSK", "CONTOSO\\kiosk", "kiosk@contoso.com"] {
+        granted(&server, &Soap::get_policies(&username_token(name, &kiosk.password)));
+    }
+    let other = username_token("kiosk2@contoso.com", &kiosk.password);
+    refused(&server, &Soap::get_policies(&other)).is("E-43", "s:Authentication", None);
+}
+
+#[test]
 // covers: E-103
 fn an_empty_password_in_a_renewal_is_no_failed_login() {
     let server = Server::start();

@@ -11,6 +11,7 @@ use support::csp::Answer;
 use support::csr::{self, Csr};
 use support::device::{FakeDevice, Profile};
 use support::enrolling::{Attempt, accepted};
+use support::http::Request;
 use support::keys::Key;
 use support::server::Server;
 use support::soap::{self, RstBody, Soap};
@@ -344,7 +345,56 @@ fn the_same_machine_of_the_same_user_goes_on() {
     old.post(message).expect_status("E-67: the old certificate", 403);
     let serial = old.chain().serial();
     assert!(server.api().is_revoked(&serial), "E-67: the old certificate is shown as revoked");
+    let id = after["id"].as_str().unwrap();
+    let revoked = server.api().wait_for_event("cert.revoked", id);
+    assert_eq!(revoked["data"]["enrollment_id"], before["enrollment_id"], "E-67: {revoked}");
+    let refusal = server.api().list("/audit?limit=200").into_iter().find(|row| row["outcome"] == "refused");
+    let refusal = refusal.expect("E-67: the refused certificate is in the audit trail").to_string();
+    let name = old.profile.device_name.as_str();
+    for words in [id, name, before["enrollment_id"].as_str().unwrap(), "enrolled again"] {
+        assert!(refusal.contains(words), "E-67: {words:?} in {refusal}");
+    }
     Attempt::new(&server, &user).refused(&server).is("E-69", "s:Authorization", Some("DeviceCapReached"));
+}
+
+#[test]
+// covers: E-67
+fn a_retired_machine_that_comes_back_takes_up_its_record() {
+    let server = Server::shared();
+    let (mut old, user) = FakeDevice::settled(server);
+    let id = old.id(server);
+    server.api().act(&id, &json!({"type": "retire"}));
+    old.start_session();
+    let leaving = old.leave();
+    old.post(leaving.xml()).expect_status("it leaves", 200);
+    assert_eq!(old.document(server)["state"], "retired");
+    let mut new = FakeDevice::enroll(server, &user, old.profile.reset());
+    new.settle();
+    assert_eq!(
+        (new.id(server), new.document(server)["state"].clone()),
+        (id, json!("active")),
+        "E-67: its history goes on"
+    );
+}
+
+#[test]
+// covers: E-69
+fn fifty_machines_at_once_on_one_account_are_all_let_in() {
+    let server = Server::start();
+    let user = server.api().add_user();
+    let path = format!("/users/{}", user.id);
+    let etag = || server.api().send(Request::get(&path)).header("etag").expect("a user has an ETag").to_owned();
+    let before = etag();
+    let attempts: Vec<Attempt> = (0..50).map(|_| Attempt::new(&server, &user)).collect();
+    let policies = Soap::get_policies(&attempts[0].credentials);
+    let answers: Vec<(u16, u16)> = std::thread::scope(|scope| {
+        let enroll = |attempt: &Attempt| (server.web(&policies.request()).status, attempt.send(&server).status);
+        let running: Vec<_> = attempts.iter().map(|attempt| scope.spawn(move || enroll(attempt))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(answers, [(200, 200); 50], "E-69");
+    assert_eq!(server.api().devices_of(&user).len(), 50, "E-69");
+    assert_eq!(etag(), before, "enrollments do not change the user");
 }
 
 #[test]

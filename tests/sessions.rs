@@ -609,6 +609,22 @@ fn session_documents_hold_the_messages_without_secrets() {
 }
 
 #[test]
+// covers: M-146
+fn transcripts_show_the_values_of_harmless_nodes_only() {
+    let (mut device, id, api) = settled();
+    let name = device.profile.device_name.clone();
+    api.command(&id, &replace("Opaque", "nobody-knows-what-this-is"));
+    api.command(&id, "<Get><CmdID>1</CmdID><Item><Target><LocURI>./DevDetail/Ext/Microsoft/DeviceName</LocURI></Target></Item></Get>");
+    device.settle();
+    let shown = support::eventually("the transcript", || {
+        let shown = Value::from(api.sessions(&id)).to_string();
+        (shown.contains("Example/Opaque") && shown.contains(&name)).then_some(shown)
+    });
+    assert!(!shown.contains("nobody-knows-what-this-is"), "M-146: {shown}");
+    assert!(shown.contains("[redacted 25 bytes "), "M-146: {shown}");
+}
+
+#[test]
 // covers: M-134, R-08
 fn a_device_with_a_silent_node_ends_its_session() {
     let (mut device, id, api) = settled();

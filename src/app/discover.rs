@@ -31,8 +31,7 @@ impl App {
         }
         let offered = &request.auth_policies;
         if !offered.is_empty() && !offered.contains(&settings.auth_policy) {
-            let names: Vec<&str> = offered.iter().map(AuthPolicy::as_str).collect();
-            return Err(Refusal::PolicyNotOffered(names.join(", ")));
+            return Err(Refusal::PolicyNotOffered(in_words(offered)));
         }
         Ok(DiscoverResponse {
             auth_policy: settings.auth_policy.clone(),
@@ -41,5 +40,32 @@ impl App {
             enrollment_url: format!("{}/EnrollmentServer/Enrollment.svc", settings.url),
             authentication_url: None,
         })
+    }
+}
+
+/// The known ones by name; of what else a stranger wrote only how much it was.
+fn in_words(policies: &[AuthPolicy]) -> String {
+    let known = [AuthPolicy::OnPremise, AuthPolicy::Federated, AuthPolicy::Certificate];
+    let mut words: Vec<String> =
+        known.iter().filter(|policy| policies.contains(policy)).map(|policy| policy.as_str().to_owned()).collect();
+    match policies.iter().filter(|policy| matches!(policy, AuthPolicy::Unknown(_))).count() {
+        0 => {}
+        1 => words.push("one policy that is not known".to_owned()),
+        count => words.push(format!("{count} policies that are not known")),
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_policies_are_counted_and_not_repeated() {
+        let policies = |names: &[&str]| names.iter().map(|name| AuthPolicy::from(*name)).collect::<Vec<_>>();
+        let words = |names: &[&str]| in_words(&policies(names));
+        assert_eq!(words(&["federated", "Certificate", "Federated"]), "Federated, Certificate");
+        assert_eq!(words(&["Federated", "a\u{1b}[2J"]), "Federated, one policy that is not known");
+        assert_eq!(words(&["x"; 40_000]), "40000 policies that are not known");
     }
 }

@@ -1,10 +1,13 @@
 //! RequestSecurityToken: sign in, judge the certificate request, issue, provision (enrollment reference 4, 5).
 //!
 //! Of the request only the public key reaches the certificate; every context item is the client's own claim. The row of
-//! the user guards the device limit, the table of certificates the uniqueness of keys.
+//! the user guards account and device limit, the table of certificates the uniqueness of keys.
 
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+mod place;
+mod provisioning;
+
+use std::sync::Arc;
+
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -16,16 +19,17 @@ use crate::domain::Id;
 use crate::domain::attempt::{Outcome, Phase};
 use crate::domain::certificate::Certificate;
 use crate::domain::command::CommandState;
-use crate::domain::device::{Device, is_usable_hw_dev_id, is_usable_identifier};
-use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode, normalize_identifier};
+use crate::domain::device::{Device, is_usable_hw_dev_id};
+use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::user::{User, UserKind, normalize_name};
+use crate::pki::PkiError;
 use crate::pki::authority::IssuedCertificate;
 use crate::pki::csr::CertificateRequest;
 use crate::pki::profile::{DeviceProfile, Serial};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::security::Credential;
-use crate::proto::wap::{Application, CertificateStore, DmClient, Poll, ProvisioningDocument, Renewal};
 use crate::proto::wstep::{RequestSecurityToken, RequestType};
+use place::Place;
 
 /// Open commands of a former enrollment that are cancelled in the same commit; the sweep takes the rest, and none of them
 /// can be sent, because the certificate is revoked.
@@ -34,25 +38,8 @@ const MOST_CANCELLED: u32 = 1000;
 /// The only token type of MS-MDE2.
 const TOKEN_TYPE: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentToken";
 
-/// The OMA-DM secrets of an enrollment, stored sealed (`account`).
-#[derive(Serialize, Deserialize)]
-pub(super) struct Account {
-    /// Secret with which the device proves itself to the server (`APPSRV`).
-    server_secret: String,
-    /// First nonce for it.
-    server_nonce: [u8; 16],
-    /// Secret with which the server proves itself to the device (`CLIENT`).
-    client_secret: String,
-    /// First nonce for it.
-    client_nonce: [u8; 16],
-}
-
-/// What an enrollment replaces, and the hardware record that goes on.
-struct Former {
-    device: Option<Device>,
-    replaced: Vec<Enrollment>,
-    linked: Option<Id<Device>>,
-}
+/// Why an enrollment is closed by a newer one, in words.
+pub(super) const ENROLLED_AGAIN: &str = "enrolled again";
 
 /// A device that was let in.
 pub struct Enrolled {
@@ -60,6 +47,15 @@ pub struct Enrolled {
     pub document: Vec<u8>,
     /// When it was issued.
     pub issued_at: OffsetDateTime,
+}
+
+/// A device at the door. Its certificate is signed once, however often the rest has to be done again.
+struct Newcomer<'a> {
+    id: Id<Enrollment>,
+    request: &'a RequestSecurityToken,
+    key_sha256: [u8; 32],
+    issued: IssuedCertificate,
+    caller: &'a Caller,
 }
 
 impl App {
@@ -84,31 +80,44 @@ impl App {
         request: &RequestSecurityToken,
         caller: &Caller,
     ) -> Result<Enrolled, Refusal> {
-        match &request.request_type {
-            RequestType::Issue => {}
-            // The empty password of a renewal proves nothing and is no failed sign-in.
-            RequestType::Renew => return Err(Refusal::NotEligibleToRenew),
-            RequestType::Recovery => return Err(Refusal::RequestType("Recovery".to_owned())),
-            RequestType::Unknown(_) => return Err(Refusal::RequestType("(unknown)".to_owned())),
-        }
-        if request.token_type.trim() != TOKEN_TYPE {
-            return Err(Refusal::Unreadable(Rejection::Format("wst:TokenType is not the device enrollment token")));
-        }
-        let mut user = self.sign_in(credential, caller).await?;
+        check_kind(request)?;
+        let user = self.sign_in(credential, caller).await?;
         let csr = self.certificate_request(request)?;
+        let key_sha256 = csr.key_sha256();
+        // What is refused anyway costs no signature.
+        if let Err(Attempted::Refused(refusal)) = self.place(&user, request, &key_sha256).await {
+            return Err(refusal);
+        }
+        let id = self.new_id();
+        let issued = self.issue(&csr, id).await?;
+        self.let_in(&user, &Newcomer { id, request, key_sha256, issued, caller }).await
+    }
+
+    /// In turn with others of the same user in this process, and again if another process was faster.
+    async fn let_in(&self, signed_in: &User, newcomer: &Newcomer<'_>) -> Result<Enrolled, Refusal> {
+        let _turn = self.memory.enrolling.take(signed_in.id).await;
         for _ in 0..MOST_TRIES {
-            match self.try_enroll(&user, request, &csr, caller).await {
+            let user = self.still_welcome(signed_in).await?;
+            match self.try_enroll(&user, newcomer).await {
                 Err(Attempted::Again) => {}
                 Err(Attempted::Refused(refusal)) => return Err(refusal),
                 Ok(enrolled) => return Ok(enrolled),
             }
-            let id = user.id;
-            user = self.store.user(id).await?.ok_or(Refusal::Credentials("the user was removed meanwhile"))?;
-            if !user.enabled {
-                return Err(Refusal::AccountDisabled);
-            }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// The user as it is now, unless what was checked at the sign-in has changed.
+    async fn still_welcome(&self, signed_in: &User) -> Result<User, Refusal> {
+        let user = self.store.user(signed_in.id).await?;
+        let user = user.ok_or(Refusal::Credentials("the user was removed meanwhile"))?;
+        if !user.enabled {
+            return Err(Refusal::AccountDisabled);
+        }
+        if user.credential_version != signed_in.credential_version {
+            return Err(Refusal::Credentials("the password or the rights of the user were changed meanwhile"));
+        }
+        Ok(user)
     }
 
     fn certificate_request(&self, request: &RequestSecurityToken) -> Result<CertificateRequest, Refusal> {
@@ -122,116 +131,58 @@ impl App {
         CertificateRequest::parse(der, least).map_err(|error| Refusal::CertificateRequest(error.to_string()))
     }
 
-    async fn try_enroll(
-        &self,
-        user: &User,
-        request: &RequestSecurityToken,
-        csr: &CertificateRequest,
-        caller: &Caller,
-    ) -> Result<Enrolled, Attempted> {
-        if self.store.key_owner(&csr.key_sha256()).await?.is_some() {
-            let words = "the key of the certificate request is in use by another enrollment";
-            return Err(Refusal::CertificateRequest(words.to_owned()).into());
-        }
-        let former = self.former(user, request).await?;
-        self.check_limit(user, &former).await?;
+    async fn try_enroll(&self, user: &User, newcomer: &Newcomer<'_>) -> Result<Enrolled, Attempted> {
+        let place = self.place(user, newcomer.request, &newcomer.key_sha256).await?;
         let now = self.now();
         let (account, sealed) = self.new_account()?;
-        let (device, enrollment) = self.new_enrollment(user, request, &former, sealed, now);
-        let issued = self.issue(csr, &enrollment, now)?;
-        let document = self.document(&device, &enrollment, user, &issued, &account);
-        let mut writes = vec![Write::UpdateUser(user.clone())];
-        writes.push(if former.device.is_some() {
+        let (device, enrollment) = self.new_enrollment(user, newcomer, &place, sealed, now);
+        let document = self.document(&device, &enrollment, user, &newcomer.issued, &account);
+        let mut writes = place.guards.clone();
+        writes.push(if place.device.is_some() {
             Write::UpdateDevice(device.clone())
         } else {
             Write::InsertDevice(device.clone())
         });
         writes.push(Write::InsertEnrollment(Box::new(enrollment.clone())));
-        writes.push(Write::InsertCertificate(Box::new(record(&issued, &enrollment, csr))));
-        for old in &former.replaced {
-            writes.extend(self.replace(old, now).await?);
+        writes.push(Write::InsertCertificate(Box::new(record(newcomer))));
+        for old in &place.replaced {
+            writes.extend(self.replace(old, user, now).await?);
         }
-        writes.extend(self.tell(user, &device, &enrollment, &issued, &former, caller));
-        writes.extend(self.ledger_writes(caller, ledger_entry(user, &device, &enrollment)).await?);
+        writes.extend(self.tell(user, &device, &enrollment, newcomer, &place));
+        writes.extend(self.ledger_writes(newcomer.caller, ledger_entry(user, &device, &enrollment)).await?);
         self.commit(writes).await?;
         tracing::info!(
-            trace_id = %caller.trace_id, enrollment_id = %enrollment.id, device_id = %device.id, serial = %issued.serial,
-            "device enrolled"
+            trace_id = %newcomer.caller.trace_id, enrollment_id = %enrollment.id, device_id = %device.id,
+            serial = %newcomer.issued.serial, "device enrolled"
         );
         Ok(Enrolled { document: document.encode(), issued_at: now })
-    }
-
-    /// Whether the same machine was here before (4.3, re-enrollment): by `HWDevID` if that is usable, else by `DeviceID`.
-    async fn former(&self, user: &User, request: &RequestSecurityToken) -> Result<Former, StoreError> {
-        let hardware = request.item("HWDevID").filter(|id| is_usable_hw_dev_id(id) && self.settings.match_hardware);
-        let claim = hardware.or_else(|| request.item("DeviceID").filter(|id| is_usable_identifier(id)));
-        let mut former = Former { device: None, replaced: Vec::new(), linked: None };
-        let Some(claim) = claim.map(normalize_identifier) else { return Ok(former) };
-        let same = |own: &Option<String>| own.as_deref().is_some_and(|own| normalize_identifier(own) == claim);
-        for enrollment in self.store.enrollments_claiming(&claim).await? {
-            let matches =
-                if hardware.is_some() { same(&enrollment.hw_dev_id) } else { same(&enrollment.claimed_device_id) };
-            if !matches {
-                continue;
-            }
-            if enrollment.user_id == Some(user.id) {
-                if former.device.is_none() {
-                    former.device = self.store.device(enrollment.device_id).await?.map(|view| view.device);
-                }
-                former.replaced.push(enrollment);
-            } else {
-                former.linked = former.linked.or(Some(enrollment.device_id));
-            }
-        }
-        Ok(former)
-    }
-
-    async fn check_limit(&self, user: &User, former: &Former) -> Result<(), Attempted> {
-        let limit = user.device_limit.unwrap_or(self.settings.max_devices_per_user);
-        if limit == 0 || former.device.is_some() {
-            return Ok(());
-        }
-        if self.store.count_devices_of(user.id).await? >= limit {
-            return Err(Refusal::DeviceLimit(limit).into());
-        }
-        Ok(())
-    }
-
-    fn new_account(&self) -> Result<(Account, Vec<u8>), Refusal> {
-        let account = Account {
-            server_secret: self.new_secret(),
-            server_nonce: self.random(),
-            client_secret: self.new_secret(),
-            client_nonce: self.random(),
-        };
-        let text = serde_json::to_vec(&account).map_err(|error| Refusal::Internal(error.to_string()))?;
-        Ok((account, self.sealer.seal("dm-account", &text)))
     }
 
     fn new_enrollment(
         &self,
         user: &User,
-        request: &RequestSecurityToken,
-        former: &Former,
+        newcomer: &Newcomer<'_>,
+        place: &Place,
         account: Vec<u8>,
         now: OffsetDateTime,
     ) -> (Device, Enrollment) {
+        let (id, request) = (newcomer.id, newcomer.request);
         let item = |name: &str| request.item(name).map(clean);
-        let id: Id<Enrollment> = self.new_id();
         let name = item("DeviceName").unwrap_or_else(|| format!("PC-{}", id.short()));
         let hw_dev_id = item("HWDevID");
         let key = hw_dev_id.clone().filter(|text| is_usable_hw_dev_id(text));
-        let mut device = former.device.clone().unwrap_or_else(|| Device {
+        let mut device = place.device.clone().unwrap_or_else(|| Device {
             id: self.new_id(),
             name: name.clone(),
             hw_dev_id: None,
             enrollment_id: id,
-            linked_device_id: former.linked,
+            linked_device_id: None,
             created_at: now,
         });
         device.name = name;
         device.enrollment_id = id;
         device.hw_dev_id = key.or(device.hw_dev_id);
+        device.linked_device_id = place.linked.or(device.linked_device_id);
         let enrollment = Enrollment {
             id,
             device_id: device.id,
@@ -281,98 +232,46 @@ impl App {
         }
     }
 
-    fn issue(
-        &self,
-        csr: &CertificateRequest,
-        enrollment: &Enrollment,
-        now: OffsetDateTime,
-    ) -> Result<IssuedCertificate, Refusal> {
+    /// Signs the certificate, on a thread where that may take its time.
+    async fn issue(&self, csr: &CertificateRequest, id: Id<Enrollment>) -> Result<IssuedCertificate, Refusal> {
+        let (authority, spki) = (Arc::clone(&self.authority), csr.spki().to_vec());
         let profile = DeviceProfile::new(self.settings.certificate_lifetime);
-        let serial = Serial::from_random(self.random());
-        self.authority.issue(csr.spki(), &enrollment.id.to_string(), serial, now, &profile).map_err(|error| match error
-        {
-            crate::pki::PkiError::OwnKey => {
+        let (serial, now) = (Serial::from_random(self.random()), self.now());
+        let signing = move || authority.issue(&spki, &id.to_string(), serial, now, &profile);
+        let signed = tokio::task::spawn_blocking(signing).await;
+        signed.map_err(|error| Refusal::Internal(error.to_string()))?.map_err(|error| match error {
+            PkiError::OwnKey => {
                 Refusal::CertificateRequest("the certificate request holds a key of our own CA".to_owned())
             }
             error => Refusal::Authority(error.to_string()),
         })
     }
 
-    fn document(
-        &self,
-        device: &Device,
-        enrollment: &Enrollment,
-        user: &User,
-        issued: &IssuedCertificate,
-        account: &Account,
-    ) -> ProvisioningDocument {
-        let settings = &self.settings;
-        let upn = (enrollment.mode != Mode::Bulk).then(|| user.email.clone());
-        ProvisioningDocument {
-            root_ca: self.authority.root().to_vec(),
-            issuing_ca: self.authority.issuing().to_vec(),
-            device_certificate: issued.der.clone(),
-            store: match enrollment.kind {
-                EnrollmentKind::Full => CertificateStore::User,
-                EnrollmentKind::Device => CertificateStore::System,
-            },
-            renewal: Renewal {
-                period_days: settings.renew_period_days,
-                retry_days: settings.renew_retry_days,
-                server_url: Some(format!("{}/EnrollmentServer/Renew.svc", settings.device_url)),
-            },
-            application: Application {
-                provider_id: settings.provider_id.clone(),
-                name: settings.display_name.clone(),
-                addr: self.management_url(),
-                user_name: enrollment.id.to_string(),
-                server_secret: SecretString::from(account.server_secret.clone()),
-                server_nonce: account.server_nonce,
-                client_secret: SecretString::from(account.client_secret.clone()),
-                client_nonce: account.client_nonce,
-            },
-            dm_client: DmClient {
-                device_name: Some(device.name.clone()),
-                ent_dm_id: enrollment.id.to_string(),
-                upn,
-                poll: self.poll(),
-            },
-        }
-    }
-
-    /// The schedule, its last interval spread so that devices enrolled together do not stay together.
-    fn poll(&self) -> Poll {
-        let mut poll = self.settings.poll;
-        let [a, b] = self.random::<2>();
-        let share = i64::from(u16::from_be_bytes([a, b])) * 2 - i64::from(u16::MAX);
-        let spread = i64::from(poll.remaining.interval) * i64::from(self.settings.poll_jitter_percent) / 100;
-        let interval = i64::from(poll.remaining.interval) + spread * share / i64::from(u16::MAX);
-        poll.remaining.interval = u32::try_from(interval).unwrap_or(poll.remaining.interval);
-        poll
-    }
-
     /// Closes the enrollment that the same hardware had: its certificate dies, its queue never reaches the new one.
-    async fn replace(&self, old: &Enrollment, now: OffsetDateTime) -> Result<Vec<Write>, StoreError> {
+    async fn replace(&self, old: &Enrollment, by: &User, now: OffsetDateTime) -> Result<Vec<Write>, StoreError> {
         let mut old = old.clone();
+        let subject = Some(old.device_id.to_string());
         let wiped = old.state == EnrollmentState::Wiping;
         old.enter(if wiped { EnrollmentState::Wiped } else { EnrollmentState::Retired }, now);
-        old.closed_reason = Some("enrolled again".to_owned());
+        old.closed_reason = Some(ENROLLED_AGAIN.to_owned());
         let mut writes = Vec::new();
-        for certificate in self.store.certificates_of(old.id).await? {
-            writes.push(Write::RevokeCertificate {
-                serial: certificate.serial,
-                at: now,
-                reason: "enrolled again".to_owned(),
+        let certificates = self.store.certificates_of(old.id).await?;
+        for certificate in certificates.into_iter().filter(|certificate| certificate.revoked_at.is_none()) {
+            let serial = certificate.serial;
+            let data = json!({
+                "serial": serial, "enrollment_id": old.id, "reason": ENROLLED_AGAIN, "by": by.email,
             });
+            writes.push(self.event("cert.revoked", subject.clone(), data));
+            writes.push(Write::RevokeCertificate { serial, at: now, reason: ENROLLED_AGAIN.to_owned() });
         }
         for mut command in self.store.open_commands(old.id, MOST_CANCELLED).await? {
-            command.end(CommandState::Cancelled, "enrolled again", now);
+            command.end(CommandState::Cancelled, ENROLLED_AGAIN, now);
             writes.push(self.action_event(&command));
             writes.push(Write::UpdateCommand(Box::new(command)));
         }
         let kind = if wiped { "device.wiped" } else { "device.retired" };
-        let data = json!({"enrollment_id": old.id, "reason": "enrolled again"});
-        writes.push(self.event(kind, Some(old.device_id.to_string()), data));
+        let data = json!({"enrollment_id": old.id, "reason": ENROLLED_AGAIN});
+        writes.push(self.event(kind, subject, data));
         writes.push(Write::UpdateEnrollment(Box::new(old)));
         Ok(writes)
     }
@@ -383,17 +282,17 @@ impl App {
         user: &User,
         device: &Device,
         enrollment: &Enrollment,
-        issued: &IssuedCertificate,
-        former: &Former,
-        caller: &Caller,
+        newcomer: &Newcomer<'_>,
+        place: &Place,
     ) -> Vec<Write> {
+        let (caller, serial) = (newcomer.caller, newcomer.issued.serial.to_hex());
         let subject = Some(device.id.to_string());
-        let replaced: Vec<Id<Enrollment>> = former.replaced.iter().map(|old| old.id).collect();
+        let replaced: Vec<Id<Enrollment>> = place.replaced.iter().map(|old| old.id).collect();
         let enrolled = json!({
             "enrollment_id": enrollment.id, "user": user.email, "mode": enrollment.mode.as_str(), "name": device.name,
             "replaced": replaced, "linked_device_id": device.linked_device_id, "trace_id": caller.trace_id.to_string(),
         });
-        let certificate = json!({"enrollment_id": enrollment.id, "serial": issued.serial.to_hex()});
+        let certificate = json!({"enrollment_id": enrollment.id, "serial": serial});
         let by = Principal {
             name: user.email.clone(),
             user_id: Some(user.id),
@@ -404,27 +303,8 @@ impl App {
         vec![
             self.event("device.enrolled", subject.clone(), enrolled),
             self.event("cert.issued", subject, certificate),
-            self.audit(&by, "device.enroll", object, "ok", &format!("certificate {}", issued.serial.to_hex())),
+            self.audit(&by, "device.enroll", object, "ok", &format!("certificate {serial}")),
         ]
-    }
-
-    /// Our management URL, always the same string.
-    #[must_use]
-    pub fn management_url(&self) -> String {
-        format!("{}/ManagementServer/MDM.svc", self.settings.device_url)
-    }
-
-    /// Random bytes.
-    pub(super) fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        self.rng.fill(&mut bytes);
-        bytes
-    }
-
-    /// 256 random bits as base64url.
-    fn new_secret(&self) -> String {
-        use base64::Engine;
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.random::<32>())
     }
 }
 
@@ -451,14 +331,29 @@ impl From<StoreError> for Attempted {
     }
 }
 
-fn record(issued: &IssuedCertificate, enrollment: &Enrollment, csr: &CertificateRequest) -> Certificate {
+fn check_kind(request: &RequestSecurityToken) -> Result<(), Refusal> {
+    match &request.request_type {
+        RequestType::Issue => {}
+        // The empty password of a renewal proves nothing and is no failed sign-in.
+        RequestType::Renew => return Err(Refusal::NotEligibleToRenew),
+        RequestType::Recovery => return Err(Refusal::RequestType("Recovery".to_owned())),
+        RequestType::Unknown(_) => return Err(Refusal::RequestType("(unknown)".to_owned())),
+    }
+    if request.token_type.trim() != TOKEN_TYPE {
+        return Err(Refusal::Unreadable(Rejection::Format("wst:TokenType is not the device enrollment token")));
+    }
+    Ok(())
+}
+
+fn record(newcomer: &Newcomer<'_>) -> Certificate {
+    let issued = &newcomer.issued;
     Certificate {
         serial: issued.serial.to_hex(),
         sha256: issued.sha256,
-        enrollment_id: enrollment.id,
+        enrollment_id: newcomer.id,
         subject: issued.subject.clone(),
         der: issued.der.clone(),
-        key_sha256: csr.key_sha256(),
+        key_sha256: newcomer.key_sha256,
         not_before: issued.not_before,
         not_after: issued.not_after,
         revoked_at: None,
@@ -480,3 +375,7 @@ fn ledger_entry<'a>(user: &'a User, device: &'a Device, enrollment: &'a Enrollme
 fn clean(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(4096).collect()
 }
+
+#[cfg(test)]
+#[path = "enroll/tests.rs"]
+mod tests;

@@ -1,13 +1,18 @@
 //! From a client certificate to an enrollment: the certificate alone is the identity (management reference 5.2).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use time::Duration;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
+use super::enroll::ENROLLED_AGAIN;
+use super::ledger::cut;
 use super::{App, AuditObject, Error, Principal};
 use crate::domain::Id;
 use crate::domain::certificate::Certificate;
+use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::user::Role;
 
@@ -30,17 +35,45 @@ pub enum Unidentified {
     #[error("a certificate that was not issued here")]
     Unknown,
     /// Revoked.
-    #[error("a revoked certificate")]
-    Revoked,
-    /// Past its end.
-    #[error("an expired certificate")]
-    Expired,
+    #[error("a revoked certificate: {0}")]
+    Revoked(TurnedAway),
+    /// Past its end, or before its beginning.
+    #[error("a certificate out of its time: {0}")]
+    Expired(TurnedAway),
     /// Its enrollment is over.
-    #[error("a certificate of an enrollment that is {0}")]
-    Closed(&'static str),
+    #[error("a certificate of an enrollment that is over: {0}")]
+    Closed(TurnedAway),
     /// It could not be looked up.
     #[error("the database is not available")]
     Store(#[source] Error),
+}
+
+/// Whose certificate is turned away, and why.
+#[derive(Clone, Debug)]
+pub struct TurnedAway {
+    /// The enrollment it was issued to.
+    pub enrollment_id: Id<Enrollment>,
+    /// Its hardware.
+    pub device_id: Id<Device>,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Unidentified {
+    /// Whose certificate it is, where that is known.
+    #[must_use]
+    pub fn turned(&self) -> Option<&TurnedAway> {
+        match self {
+            Self::Revoked(turned) | Self::Expired(turned) | Self::Closed(turned) => Some(turned),
+            Self::Missing | Self::Unknown | Self::Store(_) => None,
+        }
+    }
 }
 
 /// How long the certificate of a device that left is good for a repetition of its last message.
@@ -52,7 +85,14 @@ impl App {
     pub async fn identify(&self, certificate: Option<&[u8]>, address: IpAddr) -> Result<DeviceIdentity, Unidentified> {
         let found = self.identify_quietly(certificate, address).await;
         if let Err(refused) = &found {
-            tracing::warn!(%address, cause = %refused, "device request refused");
+            let turned = refused.turned();
+            tracing::warn!(
+                %address,
+                cause = cut(&refused.to_string()),
+                enrollment_id = turned.map(|turned| turned.enrollment_id.to_string()),
+                device_id = turned.map(|turned| turned.device_id.to_string()),
+                "device request refused"
+            );
             self.audit_refusal(address, refused).await;
         }
         found
@@ -71,41 +111,77 @@ impl App {
 
     fn judge(&self, certificate: &Certificate, enrollment: &Enrollment) -> Result<(), Unidentified> {
         let now = self.now();
-        // The message with which a device left may come once more; `check_in` lets nothing else through.
-        let just_left = enrollment.state == EnrollmentState::Retired && now - enrollment.state_since <= FAREWELL;
-        if just_left && certificate.revoked_at.is_none_or(|at| at >= enrollment.state_since) {
+        if self.may_say_farewell(certificate, enrollment, now) {
             return Ok(());
         }
+        let turned =
+            |reason: String| TurnedAway { enrollment_id: enrollment.id, device_id: enrollment.device_id, reason };
         if certificate.revoked_at.is_some() {
-            return Err(Unidentified::Revoked);
+            let known = certificate.revoked_reason.as_ref().or(enrollment.closed_reason.as_ref());
+            return Err(Unidentified::Revoked(turned(
+                known.cloned().unwrap_or_else(|| "no reason was given".to_owned()),
+            )));
         }
-        if now > certificate.not_after || now < certificate.not_before {
-            return Err(Unidentified::Expired);
+        if now > certificate.not_after {
+            return Err(Unidentified::Expired(turned(format!("it ended at {}", in_words(certificate.not_after)))));
+        }
+        if now < certificate.not_before {
+            return Err(Unidentified::Expired(turned(format!("it begins at {}", in_words(certificate.not_before)))));
         }
         if !enrollment.state.is_open() {
-            return Err(Unidentified::Closed(enrollment.state.as_str()));
+            let state = enrollment.state.as_str();
+            let reason = enrollment.closed_reason.as_ref();
+            return Err(Unidentified::Closed(turned(
+                reason.map_or_else(|| state.to_owned(), |reason| format!("{state}, {reason}")),
+            )));
         }
         Ok(())
+    }
+
+    /// The message with which a device left may come once more; `check_in` lets nothing else through. A machine that was
+    /// enrolled again did not leave.
+    fn may_say_farewell(&self, certificate: &Certificate, enrollment: &Enrollment, now: OffsetDateTime) -> bool {
+        enrollment.state == EnrollmentState::Retired
+            && now - enrollment.state_since <= FAREWELL
+            && enrollment.closed_reason.as_deref() != Some(ENROLLED_AGAIN)
+            && certificate.revoked_at.is_none_or(|at| at >= enrollment.state_since)
     }
 
     async fn audit_refusal(&self, address: IpAddr, refused: &Unidentified) {
         if matches!(refused, Unidentified::Store(_)) || !self.memory.throttles.allow_row(address) {
             return;
         }
-        let by = Principal {
-            name: "device:unidentified".to_owned(),
-            user_id: None,
-            role: Role::User,
-            address: address.to_string(),
+        let (who, object) = match refused.turned() {
+            Some(turned) => (turned.enrollment_id.to_string(), self.device_object(turned.device_id).await),
+            None => {
+                let object = AuditObject { kind: "management", id: String::new(), name: String::new() };
+                ("unidentified".to_owned(), object)
+            }
         };
-        let object = AuditObject { kind: "management", id: String::new(), name: String::new() };
-        let row = self.audit(&by, "device.check_in", object, "refused", &refused.to_string());
+        let by =
+            Principal { name: format!("device:{who}"), user_id: None, role: Role::User, address: address.to_string() };
+        let row = self.audit(&by, "device.check_in", object, "refused", &cut(&refused.to_string()));
         if let Err(error) = self.commit(vec![row]).await {
             tracing::error!(%error, "a refused device request could not be audited");
         }
     }
+
+    /// A device for the audit trail; what cannot be looked up leaves out its name.
+    async fn device_object(&self, id: Id<Device>) -> AuditObject<'static> {
+        let view = self.store.device(id).await.ok().flatten();
+        let name = view.map(|view| view.device.name).unwrap_or_default();
+        AuditObject { kind: "device", id: id.to_string(), name }
+    }
+}
+
+fn in_words(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
 }
 
 fn store(error: super::ports::StoreError) -> Unidentified {
     Unidentified::Store(error.into())
 }
+
+#[cfg(test)]
+#[path = "identify/tests.rs"]
+mod tests;

@@ -59,7 +59,7 @@ impl<'a> Entry<'a> {
 
 /// Messages of one attempt lie closer together than this.
 const ONE_ATTEMPT: Duration = Duration::minutes(30);
-/// Longest text that is kept of what a caller without a credential sends.
+/// Longest text, in characters, that is kept or logged of what a caller without a credential causes.
 const LONGEST: usize = 320;
 
 impl App {
@@ -89,11 +89,11 @@ impl App {
 
     /// Records and logs a refusal.
     pub(super) async fn refused(&self, caller: &Caller, phase: Phase, email: &str, refusal: &Refusal) {
-        let trace_id = caller.trace_id;
+        let (trace_id, phase_name, cause) = (caller.trace_id, phase.as_str(), cut(&refusal.to_string()));
         if refusal.is_ours() {
-            tracing::error!(%trace_id, phase = phase.as_str(), cause = %refusal, "enrollment refused");
+            tracing::error!(%trace_id, phase = phase_name, cause, "enrollment refused");
         } else {
-            tracing::info!(%trace_id, phase = phase.as_str(), cause = %refusal, "enrollment refused");
+            tracing::info!(%trace_id, phase = phase_name, cause, "enrollment refused");
         }
         self.record(caller, Entry::failed(phase, email, refusal)).await;
     }
@@ -128,7 +128,7 @@ impl App {
         attempt.updated_at = now;
         attempt.phase = entry.phase;
         attempt.outcome = entry.outcome;
-        attempt.cause = entry.cause;
+        attempt.cause = cut(&entry.cause);
         attempt.hresult = entry.hresult;
         attempt.trace_id = caller.trace_id.to_string();
         attempt.device_name = entry.device_name.map(cut).or(attempt.device_name);
@@ -148,7 +148,38 @@ impl App {
     }
 }
 
-/// Text of a stranger: no control characters, bounded.
-fn cut(text: &str) -> String {
+/// Text of a stranger, or with a stranger's words in it: no control characters, bounded.
+pub(super) fn cut(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::ports::{AttemptFilter, Page};
+    use crate::app::testing::Ground;
+
+    #[tokio::test]
+    async fn what_strangers_write_is_bounded_and_printable() {
+        let ground = Ground::new().await;
+        let caller = Caller { address: std::net::Ipv4Addr::LOCALHOST.into(), trace_id: ground.app.new_trace_id() };
+        let hostile = format!("\u{1b}[31mred\r\n\0{}", "x".repeat(100_000));
+        let refusal = Refusal::CertificateRequest(hostile.clone());
+        ground.app.refused(&caller, Phase::Enroll, &hostile, &refusal).await;
+        let device = Entry {
+            device_name: Some(&hostile),
+            os_version: Some(&hostile),
+            ..Entry::open(Phase::Enroll, "", &hostile)
+        };
+        ground.app.record(&caller, device).await;
+        let page = Page { limit: 10, after: None };
+        let kept = ground.app.store.attempts(&AttemptFilter::default(), &page).await.unwrap().items;
+        assert_eq!(kept.len(), 2);
+        for attempt in kept {
+            let device = [attempt.device_name, attempt.os_version].into_iter().flatten();
+            for text in [attempt.email, attempt.cause].into_iter().chain(device) {
+                assert!(text.chars().count() <= LONGEST && !text.chars().any(char::is_control), "{text:?}");
+            }
+        }
+    }
 }

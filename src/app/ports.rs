@@ -2,8 +2,8 @@
 //!
 //! A use-case loads, computes and commits; there is no transaction across code. Everything of one [`Store::commit`]
 //! takes effect together or not at all. What must not change meanwhile is guarded by a row of the batch: the version of
-//! the enrollment for its queue, its sessions and its state, the version of the user for the device limit. A missed
-//! guard is [`StoreError::Conflict`], and the use-case loads again.
+//! the enrollment for its queue, its sessions and its state, the count of the user's enrollments for the device limit. A
+//! missed guard is [`StoreError::Conflict`], and the use-case loads again.
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -126,6 +126,15 @@ pub struct DeviceView {
     pub user: Option<String>,
 }
 
+/// What the device limit of a user is checked against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DevicesOfUser {
+    /// Devices with an open enrollment of the user.
+    pub devices: u32,
+    /// Enrollments that were ever counted ([`Write::CountEnrollment`]).
+    pub enrollments: i64,
+}
+
 /// Which commands to list.
 #[derive(Clone, Debug, Default)]
 pub struct CommandFilter {
@@ -198,6 +207,20 @@ pub enum Write {
     InsertUser(User),
     /// A changed user, if its version is still the one in the value; the stored version becomes one more.
     UpdateUser(User),
+    /// Changes nothing; a conflict unless the user is there, enabled, and signs in as it did.
+    GuardUser {
+        /// Whom.
+        id: Id<User>,
+        /// The version of the credential that was checked.
+        credential_version: i64,
+    },
+    /// Counts an enrollment of the user, if none was counted since [`Store::devices_of`]; the user's version stays.
+    CountEnrollment {
+        /// Whose.
+        user_id: Id<User>,
+        /// How many there were.
+        enrollments: i64,
+    },
     /// Removes a user at that version, its tokens too; its enrollments lose their user and get the warning.
     DeleteUser {
         /// Whom.
@@ -301,6 +324,10 @@ pub trait Store: Send + Sync {
     /// Enrollments of the user that count against the limit, one for each device.
     async fn count_devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
 
+    /// The same, and how many enrollments of the user were ever counted, read at one moment; nothing for a user that is
+    /// not there.
+    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError>;
+
     /// The token of a secret, with its user.
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;
     /// Tokens, newest first.
@@ -319,6 +346,8 @@ pub trait Store: Send + Sync {
     async fn enrollment(&self, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError>;
     /// Open enrollments that claim an identifier (in the form of `normalize_identifier`), newest first, at most 16.
     async fn enrollments_claiming(&self, identifier: &str) -> Result<Vec<Enrollment>, StoreError>;
+    /// Enrollments of that user that claim an identifier (likewise) and are over, newest first, at most 16.
+    async fn former_enrollments(&self, user: Id<User>, identifier: &str) -> Result<Vec<Enrollment>, StoreError>;
     /// Enrollments in a state since before that moment (`last_seen_at` counts where it is later), oldest first.
     async fn enrollments_quiet_since(
         &self,

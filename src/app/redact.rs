@@ -1,11 +1,13 @@
 //! What must not reach a transcript, an event or a list (management reference 1.15).
 //!
-//! In place of a secret stands a mark with its length and a keyed hash, so that two transcripts can still be compared.
+//! Lists and events leave out the nodes that are known to be secret. Transcripts are read by more people and kept longer:
+//! they show the nodes that are known to be harmless and nothing else. In place of a value stands a mark with its length
+//! and a keyed hash, so that two transcripts can still be compared.
 
 use std::ops::Range;
 
 use super::ports::Sealer;
-use crate::proto::syncml::LocUri;
+use crate::proto::syncml::{LocUri, split_children};
 use crate::proto::xml::{Document, Element, Limits};
 
 /// Last segments of nodes whose value is secret, in lower case.
@@ -28,17 +30,74 @@ const SECRET_NODES: &[&str] = &[
 /// Parts of a last segment that mark a node as secret, in lower case.
 const SECRET_WORDS: &[&str] =
     &["password", "passphrase", "secret", "privatekey", "presharedkey", "productkey", "accesstoken", "credential"];
+/// Where policies stand that tell how passwords must look, and so are none.
+const ABOUT_PASSWORDS: &[&str] = &["Vendor/MSFT/Policy", "Vendor/MSFT/LAPS/Policies"];
+/// Nodes whose values, and those of all nodes below, may be read by everybody who may read transcripts.
+const HARMLESS: &[&str] = &[
+    "DevDetail",
+    "DevInfo",
+    "User/Vendor/MSFT/Policy/Config",
+    "User/Vendor/MSFT/Policy/Result",
+    "Vendor/MSFT/DMClient",
+    "Vendor/MSFT/DeviceManageability",
+    "Vendor/MSFT/DeviceStatus",
+    "Vendor/MSFT/EnrollmentStatusTracking",
+    "Vendor/MSFT/LAPS",
+    "Vendor/MSFT/NodeCache",
+    "Vendor/MSFT/Policy/Config",
+    "Vendor/MSFT/Policy/Result",
+    "Vendor/MSFT/Reboot",
+    "Vendor/MSFT/RemoteLock",
+    "Vendor/MSFT/RemoteWipe",
+    "Vendor/MSFT/TenantLockdown",
+    "Vendor/MSFT/Update",
+    "Vendor/MSFT/WindowsLicensing/Edition",
+];
+/// Last segments below harmless nodes that are not harmless, in lower case: copies of what other nodes hold, and the address
+/// at which the device can be woken.
+const NOT_HARMLESS: &[&str] = &["changednodesdata", "channeluri", "expectedvalue"];
 /// Alert types whose payload is a token.
 const TOKEN_ALERTS: &[&str] = &["com.microsoft/MDM/AADUserToken", "com.microsoft/MDM/AADDeviceToken"];
 
 /// Whether values of that node are secret.
 #[must_use]
 pub fn is_secret(uri: &LocUri) -> bool {
-    let name = uri.last_segment().to_ascii_lowercase();
-    // Policies that tell how passwords must look are no passwords.
-    let policy = uri.is_at_or_below(&LocUri::fixed("./Device/Vendor/MSFT/Policy"))
-        || uri.is_at_or_below(&LocUri::fixed("./Device/Vendor/MSFT/LAPS/Policies"));
-    SECRET_NODES.contains(&name.as_str()) || (!policy && SECRET_WORDS.iter().any(|word| name.contains(word)))
+    names_secret(&segments(uri))
+}
+
+/// Whether values of that node may stand in a transcript.
+#[must_use]
+fn is_harmless(uri: &LocUri) -> bool {
+    let path = segments(uri);
+    let below = HARMLESS.iter().any(|root| is_below(&path, root));
+    // The policies of an ingested ADMX file are its maker's: nobody knows what they hold.
+    let ingested = path.iter().any(|segment| segment.contains('~'));
+    let excepted = path.last().is_some_and(|name| NOT_HARMLESS.contains(&name.to_ascii_lowercase().as_str()));
+    below && !ingested && !excepted && !names_secret(&path)
+}
+
+fn names_secret(path: &[String]) -> bool {
+    let name = path.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    let about_passwords = ABOUT_PASSWORDS.iter().any(|root| is_below(path, root));
+    SECRET_NODES.contains(&name.as_str()) || (!about_passwords && SECRET_WORDS.iter().any(|word| name.contains(word)))
+}
+
+/// The names on the way to a node, unescaped: without query, empty segments, and what stands for the device itself.
+fn segments(uri: &LocUri) -> Vec<String> {
+    let mut path = split_children(uri.path());
+    for prefix in [".", "Device"] {
+        if path.first().is_some_and(|first| first.eq_ignore_ascii_case(prefix)) {
+            path.remove(0);
+        }
+    }
+    path
+}
+
+/// Whether the path is that of `root` or lies below it. One that turns back is below nothing.
+fn is_below(path: &[String], root: &str) -> bool {
+    let turns_back = path.iter().any(|segment| matches!(segment.as_str(), "." | ".."));
+    let mut own = path.iter();
+    !turns_back && root.split('/').all(|name| own.next().is_some_and(|own| own.eq_ignore_ascii_case(name)))
 }
 
 /// The payload of an alert, without tokens.
@@ -51,26 +110,32 @@ fn is_token_alert(kind: &str) -> bool {
     TOKEN_ALERTS.iter().any(|alert| kind.trim().eq_ignore_ascii_case(alert))
 }
 
-/// A SyncML message as it may be kept: decoded, with marks in place of secrets. Bytes that are no XML are not kept at all.
+/// A SyncML message as it may be kept: decoded, with marks in place of values that are not known to be harmless. Bytes that
+/// are no XML are not kept at all.
 #[must_use]
 pub fn message(bytes: &[u8], sealer: &dyn Sealer) -> String {
-    let Ok(document) = Document::parse(bytes, &Limits::default()) else {
-        return format!("[unreadable, {} bytes]", bytes.len());
-    };
-    let mut secrets = Vec::new();
-    collect(document.root(), false, &document, &mut secrets);
-    let mut out = String::with_capacity(document.text().len());
+    let kept = Document::parse(bytes, &Limits::default()).ok().and_then(|document| {
+        let mut secrets = Vec::new();
+        collect(document.root(), None, &document, &mut secrets);
+        marked(document.text(), &secrets, sealer)
+    });
+    kept.unwrap_or_else(|| format!("[unreadable, {} bytes]", bytes.len()))
+}
+
+/// The text with marks in place of those ranges; `None` unless they lie in it one after the other.
+fn marked(text: &str, secrets: &[Range<usize>], sealer: &dyn Sealer) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for range in secrets {
-        let secret = &document.text()[range.clone()];
-        out.push_str(&document.text()[at..range.start]);
+        out.push_str(text.get(at..range.start)?);
+        let secret = text.get(range.clone())?;
         if !secret.is_empty() {
             out.push_str(&mark(secret, sealer));
         }
         at = range.end;
     }
-    out.push_str(&document.text()[at..]);
-    out
+    out.push_str(text.get(at..)?);
+    Some(out)
 }
 
 fn mark(secret: &str, sealer: &dyn Sealer) -> String {
@@ -78,42 +143,57 @@ fn mark(secret: &str, sealer: &dyn Sealer) -> String {
     format!("[redacted {} bytes {hex}]", secret.len())
 }
 
-/// Gathers the content of every element that holds a secret, in document order. Depth is bounded by the reader.
-fn collect(element: &Element, in_secret_item: bool, document: &Document, out: &mut Vec<Range<usize>>) {
-    let secret_item = match element.local.as_str() {
-        "Cred" => true,
-        "Item" => holds_secret(element),
-        _ => in_secret_item,
-    };
+/// Gathers the content of every element that may hold a secret, in document order. Depth is bounded by the reader.
+fn collect(element: &Element, parent: Option<&Element>, document: &Document, out: &mut Vec<Range<usize>>) {
+    let keeps_data = keeps_data(element, parent);
     for child in element.elements() {
-        let is_value = child.local == "NextNonce" || (child.local == "Data" && secret_item);
-        if is_value {
+        if child.local == "NextNonce" || (child.local == "Data" && !keeps_data) {
             out.push(document.inner_range(child));
         } else {
-            collect(child, secret_item && child.local != "Meta", document, out);
+            collect(child, Some(element), document, out);
         }
     }
 }
 
-/// An Item that names a secret node, carries a token, or does not say which node it is about.
-fn holds_secret(item: &Element) -> bool {
-    let named = |name: &str| item.elements().find(|child| child.local == name);
-    let uri = ["Target", "Source"].into_iter().filter_map(named).find_map(|place| {
-        let uri = place.elements().find(|child| child.local == "LocURI")?;
-        Some(LocUri::received(&uri.text()))
-    });
-    let kind = named("Meta").into_iter().flat_map(Element::elements).chain(item.elements());
-    let kind = kind.filter(|child| child.local == "Type").map(Element::trimmed).find(|kind| !kind.is_empty());
-    match (uri, kind) {
-        (Some(uri), _) if is_secret(&uri) => true,
-        (_, Some(kind)) => is_token_alert(&kind),
-        (Some(_), None) => false,
-        (None, None) => true,
+/// Whether the Data of an element stays as it is.
+fn keeps_data(element: &Element, parent: Option<&Element>) -> bool {
+    match (element.local.as_str(), parent.map(|parent| parent.local.as_str())) {
+        // A code.
+        ("Status" | "Alert", _) => true,
+        ("Item", Some("Alert")) => !is_secret_alert(element),
+        ("Item", _) => {
+            let uris: Vec<LocUri> = [Some(element), parent].into_iter().flatten().flat_map(uris).collect();
+            !uris.is_empty() && uris.iter().all(is_harmless)
+        }
+        _ => false,
     }
+}
+
+/// An Item of an Alert that names a secret node, carries a token, or says nothing about itself.
+fn is_secret_alert(item: &Element) -> bool {
+    let uris: Vec<LocUri> = uris(item).collect();
+    let meta = item.elements().filter(|child| child.local == "Meta").flat_map(Element::elements);
+    let kinds = meta.chain(item.elements()).filter(|child| child.local == "Type").map(Element::trimmed);
+    let kinds: Vec<String> = kinds.filter(|kind| !kind.is_empty()).collect();
+    let says_nothing = uris.is_empty() && kinds.is_empty();
+    says_nothing || uris.iter().any(is_secret) || kinds.iter().any(|kind| is_token_alert(kind))
+}
+
+/// Every address that stands directly in an element: Target and Source, their parents, TargetRef and SourceRef.
+fn uris(element: &Element) -> impl Iterator<Item = LocUri> {
+    let places =
+        element.elements().filter(|child| child.local.starts_with("Target") || child.local.starts_with("Source"));
+    let named = places.flat_map(|place| {
+        let inner = place.elements().filter(|child| child.local == "LocURI").map(Element::trimmed);
+        std::iter::once(place.trimmed()).chain(inner)
+    });
+    named.filter(|text| !text.is_empty()).map(|text| LocUri::received(&text))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::app::ports::SealError;
 
@@ -155,6 +235,149 @@ mod tests {
         assert!(kept.contains("[redacted 6 bytes 0606060606060606]"));
         assert!(Document::parse(kept.as_bytes(), &Limits::default()).is_ok());
     }
+
+    /// What becomes of `value` in a body.
+    fn is_kept(body: &str) -> bool {
+        let text = format!("<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody>{body}</SyncBody></SyncML>");
+        let kept = message(text.as_bytes(), &Marks);
+        assert!(Document::parse(kept.as_bytes(), &Limits::default()).is_ok(), "{kept}");
+        assert!(kept.contains("value") || kept.contains("[redacted 5 bytes"), "{kept}");
+        kept.contains("value")
+    }
+
+    fn results(uri: &str) -> String {
+        format!("<Results><Item><Source><LocURI>{uri}</LocURI></Source><Data>value</Data></Item></Results>")
+    }
+
+    // covers: M-146
+    #[test]
+    fn only_nodes_known_to_be_harmless_are_shown() {
+        let shown = [
+            "./DevInfo/Mod",
+            "./DevDetail/Ext/Microsoft/DeviceName",
+            "./Vendor/MSFT/DeviceStatus/OS/Edition",
+            "./Device/Vendor/MSFT/DMClient/Provider/Muster/EntDMID",
+            "./device/vendor/msft/policy/config/DeviceLock/MinDevicePasswordLength",
+            "./User/Vendor/MSFT/Policy/Config/Experience/AllowCortana",
+            "./Vendor/MSFT/Policy/Result/Update/ActiveHoursStart/",
+            "./Device/Vendor/MSFT/LAPS/Policies/PasswordLength",
+            "./Vendor/MSFT/TenantLockdown/RequireNetworkInOOBE?prop=Type",
+            "./Vendor/MSFT/WindowsLicensing/Edition",
+            "./Vendor/MSFT/NodeCache/Muster/CacheVersion",
+        ];
+        let hidden = [
+            "",
+            "./",
+            "./Device",
+            "./Vendor/MSFT/Example/Node",
+            "./Vendor/MSFT/DMClientele/Node",
+            "./Vendor/MSFT/WindowsLicensing/ChangeProductKey",
+            "./Vendor/MSFT/RemoteLock/NewPINValue",
+            "./Vendor/MSFT/RemoteLock/NewPINValue/",
+            "./Vendor/MSFT/RemoteLock/NewPINValue?prop=Value",
+            "./Vendor/MSFT/RemoteLock//NewPIN%56alue//?list=Struct",
+            "./Vendor/MSFT/Policy/Config/../../WiFi/Profile/x/WlanXml",
+            "./Vendor/MSFT/Policy/Config/../Node",
+            "./Vendor/MSFT/Policy/Config/Chrome~Policy~googlechrome/CloudManagementEnrollmentToken",
+            "./Vendor/MSFT/Policy/Config/Area/ProfileXML",
+            "./User/Vendor/MSFT/Policy/Config/Area/Password",
+            "./Vendor/MSFT/NodeCache/Muster/Nodes/1/ExpectedValue",
+            "./Vendor/MSFT/NodeCache/Muster/ChangedNodesData",
+            "./Vendor/MSFT/DMClient/Provider/Muster/Push/ChannelURI",
+            "https://mdm.example.test/",
+        ];
+        for uri in shown {
+            assert!(is_kept(&results(uri)), "{uri}");
+        }
+        for uri in hidden {
+            assert!(!is_kept(&results(uri)), "{uri}");
+        }
+    }
+
+    // covers: M-146
+    #[test]
+    fn one_secret_or_missing_address_hides_the_value() {
+        let [good, bad] = ["./DevInfo/Mod", "./Vendor/MSFT/RemoteLock/NewPINValue"];
+        let place = |name: &str, uri: &str| format!("<{name}><LocURI>{uri}</LocURI></{name}>");
+        let (target, source) = (place("Target", good), place("Source", bad));
+        let kind = "<Meta><Type xmlns='syncml:metinf'>text/plain</Type></Meta>";
+        let data = "<Data>value</Data>";
+        let cases = [
+            ("both good", true, format!("<Replace><Item>{target}{data}</Item></Replace>")),
+            ("the second is bad", false, format!("<Replace><Item>{target}{source}{data}</Item></Replace>")),
+            ("two of a kind", false, format!("<Replace><Item>{target}{}{data}</Item></Replace>", place("Target", bad))),
+            ("two in one", false, {
+                let both = format!("<Target><LocURI>{good}</LocURI><LocURI>{bad}</LocURI></Target>");
+                format!("<Replace><Item>{both}{data}</Item></Replace>")
+            }),
+            ("of the parent", false, format!("<Add><Item>{target}{}{data}</Item></Add>", place("SourceParent", bad))),
+            ("of the element", false, {
+                format!("<Results><SourceRef>{bad}</SourceRef><Item>{target}{data}</Item></Results>")
+            }),
+            ("of a status", false, format!("<Status><TargetRef>{bad}</TargetRef><Item>{data}</Item></Status>")),
+            ("only of the element", true, {
+                format!("<Results><SourceRef>{good}</SourceRef><Item>{data}</Item></Results>")
+            }),
+            ("none", false, format!("<Results><Item>{data}</Item></Results>")),
+            ("none, with a type", false, format!("<Results><Item>{kind}{data}</Item></Results>")),
+            ("inside Atomic", false, format!("<Atomic><Add><Item>{kind}{data}</Item></Add></Atomic>")),
+            ("a code", true, "<Status><Data>value</Data></Status>".to_owned()),
+            ("not in an item", false, format!("<Results>{data}</Results>")),
+            ("not in an item, either", false, format!("<Results><Item>{target}<More>{data}</More></Item></Results>")),
+            ("an alert", true, format!("<Alert><Item>{kind}{data}</Item></Alert>")),
+            ("an alert about a secret", false, format!("<Alert><Item>{target}{source}{kind}{data}</Item></Alert>")),
+            ("an alert about nothing", false, format!("<Alert><Item>{data}</Item></Alert>")),
+            ("an alert of two types", false, {
+                let token = "<Type xmlns='syncml:metinf'>com.microsoft/MDM/AADUserToken</Type>";
+                format!("<Alert><Item>{kind}<Meta>{token}</Meta>{data}</Item></Alert>")
+            }),
+            ("inside an alert", false, format!("<Alert><Get><Item>{kind}{data}</Item></Get></Alert>")),
+        ];
+        for (name, kept, body) in cases {
+            assert_eq!(is_kept(&body), kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_values_are_no_trap() {
+        let secret = "<Source><LocURI>./Vendor/MSFT/WiFi/Profile/x/WlanXml</LocURI></Source>";
+        let text = format!(
+            "<SyncML><Results><Item>{secret}<Data>psk</Data></Item><Item>{secret}<Data/></Item>\
+            <Item>{secret}<Data></Data></Item></Results><Chal><NextNonce/></Chal></SyncML>"
+        );
+        let kept = message(text.as_bytes(), &Marks);
+        assert_eq!(kept, text.replace("psk", "[redacted 3 bytes 0303030303030303]"));
+        assert_eq!(marked("text", &[2..4, 0..1], &Marks), None, "ranges that run backwards");
+        assert_eq!(marked("é", std::slice::from_ref(&(1..2)), &Marks), None, "inside a character");
+    }
+
+    proptest! {
+        /// Whatever a device sends, something is kept of it.
+        #[test]
+        fn nothing_makes_it_panic(parts in prop::collection::vec(prop::sample::select(PARTS), 0..40)) {
+            let text = format!("<SyncML>{}</SyncML>", parts.concat());
+            let kept = message(text.as_bytes(), &Marks);
+            let readable = Document::parse(text.as_bytes(), &Limits::default()).is_ok();
+            prop_assert_eq!(kept.starts_with("[unreadable"), !readable);
+        }
+    }
+
+    const PARTS: &[&str] = &[
+        "<Item>",
+        "</Item>",
+        "<Item/>",
+        "<Data>",
+        "</Data>",
+        "<Data/>",
+        "<Data></Data>",
+        "<Data>é&lt;</Data>",
+        "<Data><![CDATA[<x>]]></Data>",
+        "<NextNonce/>",
+        "<Source><LocURI/></Source>",
+        "<Target><LocURI>./Vendor/MSFT/WiFi/Profile/x/WlanXml</LocURI></Target>",
+        "<!-- é -->",
+        "\n é ",
+    ];
 
     #[test]
     fn what_cannot_be_read_is_not_kept() {

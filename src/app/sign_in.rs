@@ -13,10 +13,16 @@ use time::OffsetDateTime;
 
 use super::ports::Rng;
 use super::{App, Refusal};
-use crate::domain::user::User;
+use crate::domain::user::{User, normalize_name};
+
+/// What the administrator reads when the limits stop a sign-in.
+const TOO_MANY: Refusal = Refusal::Credentials("too many wrong passwords before; none was checked");
 
 impl App {
     /// The user behind a name and a password.
+    ///
+    /// All spellings of a name share one budget of tries, and are checked one after the other: a roomful of PCs that sign in
+    /// with the same password at once cost one hash, and use up no tries among themselves.
     pub(super) async fn check_password(
         &self,
         name: &str,
@@ -24,24 +30,28 @@ impl App {
         address: IpAddr,
     ) -> Result<User, Refusal> {
         let user = self.find_user(name).await?;
+        let key = normalize_name(user.as_ref().map_or_else(|| without_domain(name), |user| &user.email));
+        let _turn = self.memory.signing_in.take(key.clone()).await;
+        let (throttles, now) = (&self.memory.throttles, self.now());
+        if !throttles.has_password(&key, address, now) {
+            return Err(TOO_MANY);
+        }
         if let Some(user) = user.as_ref().filter(|user| user.enabled)
-            && self.memory.remembered.knows(user, &password, self.now())
+            && self.memory.remembered.knows(user, &password, now)
         {
             return Ok(user.clone());
         }
-        if !self.memory.throttles.take_password(name, address, self.now()) {
-            return Err(Refusal::Credentials("too many wrong passwords before; none was checked"));
+        if !throttles.take_password(&key, address, now) {
+            return Err(TOO_MANY);
         }
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let fits = self.hasher.verify(password.clone(), stored).await?;
-        if fits {
-            self.memory.throttles.give_back_password(name, address);
-        }
         match (user, fits) {
             (None, _) => Err(Refusal::Credentials("there is no user of that name")),
             (Some(_), false) => Err(Refusal::Credentials("the password is wrong")),
             (Some(user), true) if !user.enabled => Err(Refusal::AccountDisabled),
             (Some(user), true) => {
+                throttles.give_back_password(&key, address);
                 let until = self.now() + self.settings.remember_password;
                 self.memory.remembered.remember(&user, &password, self.now(), until);
                 Ok(user)
@@ -49,7 +59,8 @@ impl App {
         }
     }
 
-    /// By name without case; `DOMAIN\name` and a bare name where exactly one user has it before the `@`.
+    /// By name without case, with or without `DOMAIN\`; then a bare name where exactly one user has it before the `@`; at
+    /// last a user whose name has no domain, whichever Windows put to it.
     async fn find_user(&self, name: &str) -> Result<Option<User>, Refusal> {
         let name = name.trim();
         if name.is_empty() || name.chars().any(char::is_control) {
@@ -58,13 +69,27 @@ impl App {
         if let Some(user) = self.store.user_by_name(name).await? {
             return Ok(Some(user));
         }
-        let local = name.rsplit_once('\\').map_or(name, |(_, local)| local);
-        if local.is_empty() || local.contains('@') {
-            return Ok(None);
+        let bare = without_domain(name);
+        let found = match bare.split_once('@') {
+            Some(_) if bare != name => self.store.user_by_name(bare).await?,
+            Some(_) => None,
+            None => {
+                let mut all = self.store.users_by_local_part(bare).await?;
+                if all.len() == 1 { all.pop() } else { None }
+            }
+        };
+        let local = bare.split_once('@').map_or(bare, |(local, _)| local);
+        if found.is_some() || local.is_empty() {
+            return Ok(found);
         }
-        let mut users = self.store.users_by_local_part(local).await?;
-        Ok(if users.len() == 1 { users.pop() } else { None })
+        Ok(self.store.user_by_name(local).await?)
     }
+}
+
+/// A name without `DOMAIN\`.
+fn without_domain(name: &str) -> &str {
+    let name = name.trim();
+    name.rsplit_once('\\').map_or(name, |(_, name)| name)
 }
 
 /// Passwords that were right a short while ago, so that the two messages of an enrollment cost one hash.
@@ -118,3 +143,7 @@ impl Remembered {
         self.until.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, end| now < *end);
     }
 }
+
+#[cfg(test)]
+#[path = "sign_in/tests.rs"]
+mod tests;

@@ -9,6 +9,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::ports::{Clock, HashError, PasswordHasher, Rng, SealError, Sealer, Write};
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
+use crate::domain::device::Device;
+use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
@@ -80,6 +82,46 @@ impl Ground {
         };
         self.app.commit(vec![Write::InsertToken(token)]).await.unwrap();
         (user, secret.expose_secret().to_owned())
+    }
+
+    /// A device enrolled by nobody in particular.
+    pub(crate) async fn enrollment(&self) -> Enrollment {
+        let now = self.app.now();
+        let enrollment = Enrollment {
+            id: self.app.new_id(),
+            device_id: self.app.new_id(),
+            user_id: None,
+            state: EnrollmentState::Active,
+            mode: Mode::OnPremise,
+            kind: EnrollmentKind::Full,
+            claimed_device_id: None,
+            hw_dev_id: None,
+            reported_dev_id: None,
+            reported_source: None,
+            os_version: None,
+            os_edition: None,
+            context: Vec::new(),
+            account: Vec::new(),
+            enrolled_at: now,
+            last_seen_at: None,
+            inventory_at: None,
+            state_since: now,
+            closed_reason: None,
+            warning: None,
+            locked_to_tenant: false,
+            version: 1,
+        };
+        let device = Device {
+            id: enrollment.device_id,
+            name: "LAPTOP-1".to_owned(),
+            hw_dev_id: None,
+            enrollment_id: enrollment.id,
+            linked_device_id: None,
+            created_at: now,
+        };
+        let writes = vec![Write::InsertDevice(device), Write::InsertEnrollment(Box::new(enrollment.clone()))];
+        self.app.commit(writes).await.unwrap();
+        enrollment
     }
 
     /// The administrator that every installation has.

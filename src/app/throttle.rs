@@ -58,6 +58,13 @@ impl Throttles {
         }
     }
 
+    /// Whether there is a try of a password left; takes none.
+    pub(super) fn has_password(&self, name: &str, address: IpAddr, now: OffsetDateTime) -> bool {
+        let (name, network) = (normalize_name(name), network(address));
+        let is_free = self.network.wait(&network, now).is_none() && self.user.wait(&name, now).is_none();
+        is_free && self.user_at_network.wait(&(name, network), now).is_none()
+    }
+
     /// Takes one try of a password, if there is one left.
     pub(super) fn take_password(&self, name: &str, address: IpAddr, now: OffsetDateTime) -> bool {
         let (name, network) = (normalize_name(name), network(address));
@@ -76,7 +83,7 @@ impl Throttles {
         true
     }
 
-    /// Gives a try back: the password was right.
+    /// Gives a try back: the password was right, and its user may sign in.
     pub(super) fn give_back_password(&self, name: &str, address: IpAddr) {
         let (name, network) = (normalize_name(name), network(address));
         self.network.give_back(&network);

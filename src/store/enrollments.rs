@@ -7,6 +7,7 @@ use super::query::{many, one, rows};
 use crate::app::ports::StoreError;
 use crate::domain::Id;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
+use crate::domain::user::User;
 
 pub(super) fn insert(enrollment: &Enrollment) -> Result<Vec<Statement>, StoreError> {
     let mut batch = vec![Statement::one(INSERT, columns(enrollment)?)];
@@ -30,6 +31,14 @@ pub(super) async fn find(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Opti
 
 pub(super) async fn claiming(engine: &dyn Engine, identifier: &str) -> Result<Vec<Enrollment>, StoreError> {
     many(engine, CLAIMING, vec![identifier.into()], read).await
+}
+
+pub(super) async fn former(
+    engine: &dyn Engine,
+    user: Id<User>,
+    identifier: &str,
+) -> Result<Vec<Enrollment>, StoreError> {
+    many(engine, FORMER, vec![identifier.into(), user.into()], read).await
 }
 
 pub(super) async fn quiet_since(
@@ -144,6 +153,11 @@ pub(super) const FIND: &str = "SELECT * FROM enrollments WHERE id = $1";
 pub(super) const CLAIMING: &str = "
     SELECT e.* FROM enrollment_identifiers i JOIN enrollments e ON e.id = i.enrollment_id
     WHERE i.identifier = $1 AND e.is_open = 1
+    ORDER BY e.enrolled_at DESC, e.id DESC LIMIT 16";
+
+pub(super) const FORMER: &str = "
+    SELECT e.* FROM enrollment_identifiers i JOIN enrollments e ON e.id = i.enrollment_id
+    WHERE i.identifier = $1 AND e.user_id = $2 AND e.is_open = 0
     ORDER BY e.enrolled_at DESC, e.id DESC LIMIT 16";
 
 pub(super) const QUIET_SINCE: &str = "

@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Row, Statement, Value};
 use super::query::{List, cursor, fold, is_hopeless, many, one, pattern, rows};
-use crate::app::ports::{Listed, Page, StoreError};
+use crate::app::ports::{DevicesOfUser, Listed, Page, StoreError};
 use crate::domain::Id;
 use crate::domain::user::{Role, User, UserKind, normalize_name};
 
@@ -12,6 +12,15 @@ pub(super) fn insert(user: &User) -> Statement {
 
 pub(super) fn update(user: &User) -> Statement {
     Statement::one(UPDATE, columns(user))
+}
+
+/// Takes the row's lock, so that whoever changes the user comes before or after, and changes nothing.
+pub(super) fn guard(id: Id<User>, credential_version: i64) -> Statement {
+    Statement::one(GUARD, vec![id.into(), credential_version.into()])
+}
+
+pub(super) fn count_enrollment(id: Id<User>, enrollments: i64) -> Statement {
+    Statement::one(COUNT_ENROLLMENT, vec![id.into(), enrollments.into()])
 }
 
 /// The tokens go, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back.
@@ -46,6 +55,14 @@ pub(super) async fn list(engine: &dyn Engine, query: Option<&str>, page: &Page) 
 pub(super) async fn count_devices(engine: &dyn Engine, user: Id<User>) -> Result<u32, StoreError> {
     let rows = rows(engine, COUNT_DEVICES, vec![user.into()]).await?;
     rows.first().map_or(Ok(0), |row| row.of("enrollments").number("devices"))
+}
+
+pub(super) async fn devices_of(engine: &dyn Engine, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
+    let found = one(engine, DEVICES_OF, vec![user.into()], |row| {
+        let row = row.of("users");
+        Ok(DevicesOfUser { devices: row.number("devices")?, enrollments: row.number("enrollments_seq")? })
+    });
+    Ok(found.await?.unwrap_or_default())
 }
 
 fn columns(user: &User) -> Vec<Value> {
@@ -89,14 +106,20 @@ fn read(row: &Row) -> Result<User, StoreError> {
 
 const INSERT: &str = "
     INSERT INTO users (id, email, email_key, local_part, email_search, name, name_search, kind, role, enabled,
-        password_hash, credential_version, device_limit, created_at, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        password_hash, credential_version, device_limit, created_at, version, enrollments_seq)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)";
 
 const UPDATE: &str = "
     UPDATE users SET email = $2, email_key = $3, local_part = $4, email_search = $5, name = $6, name_search = $7,
         kind = $8, role = $9, enabled = $10, password_hash = $11, credential_version = $12, device_limit = $13,
         created_at = $14, version = version + 1
     WHERE id = $1 AND version = $15";
+
+const GUARD: &str = "
+    UPDATE users SET version = version WHERE id = $1 AND enabled = 1 AND credential_version = $2";
+
+const COUNT_ENROLLMENT: &str = "
+    UPDATE users SET enrollments_seq = enrollments_seq + 1 WHERE id = $1 AND enrollments_seq = $2";
 
 const DELETE: &str = "DELETE FROM users WHERE id = $1 AND version = $2";
 
@@ -118,3 +141,8 @@ pub(super) const LIST: &str = "
 
 pub(super) const COUNT_DEVICES: &str = "
     SELECT COUNT(DISTINCT device_id) AS devices FROM enrollments WHERE user_id = $1 AND is_open = 1";
+
+pub(super) const DEVICES_OF: &str = "
+    SELECT u.enrollments_seq AS enrollments_seq,
+        (SELECT COUNT(DISTINCT e.device_id) FROM enrollments e WHERE e.user_id = u.id AND e.is_open = 1) AS devices
+    FROM users u WHERE u.id = $1";

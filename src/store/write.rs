@@ -20,6 +20,7 @@ pub(super) fn batch(mut writes: Vec<Write>, sealer: &dyn Sealer) -> Result<Vec<S
 fn rank(write: &Write) -> u8 {
     match write {
         Write::InsertUser(_) | Write::UpdateUser(_) | Write::DeleteUser { .. } => 0,
+        Write::GuardUser { .. } | Write::CountEnrollment { .. } => 0,
         Write::InsertDevice(_) => 1,
         Write::InsertEnrollment(_) | Write::UpdateEnrollment(_) => 2,
         Write::SaveSession(_) => 3,
@@ -31,6 +32,8 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
     Ok(match write {
         Write::InsertUser(user) => vec![users::insert(user)],
         Write::UpdateUser(user) => vec![users::update(user)],
+        Write::GuardUser { id, credential_version } => vec![users::guard(*id, *credential_version)],
+        Write::CountEnrollment { user_id, enrollments } => vec![users::count_enrollment(*user_id, *enrollments)],
         Write::DeleteUser { user, warning } => users::delete(user, warning).into(),
         Write::InsertToken(token) => vec![tokens::insert(token)],
         Write::RevokeToken { id, at } => vec![tokens::revoke(*id, *at)],

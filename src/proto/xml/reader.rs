@@ -269,7 +269,9 @@ impl<'t> Builder<'t> {
                 }
             }
             Event::Empty(start) => {
-                let element = self.open(&start, before)?;
+                let mut element = self.open(&start, before)?;
+                // Nothing, but at its place: who cuts the text at contents relies on their order.
+                element.inner = self.position()..self.position();
                 self.close(element, before)?;
             }
             Event::End(_) => {
@@ -386,6 +388,16 @@ mod tests {
         assert_eq!(root.text(), "x<y>\u{F000}z");
         assert!(root.child("", "b").is_some());
         assert_eq!(document.inner_xml(root), "x<![CDATA[<y>]]>&#xF000;<b xmlns=''/>z");
+    }
+
+    #[test]
+    fn empty_elements_are_empty_at_their_place() {
+        let document = parse("  <a><b>x</b><c/><d></d><e y='1' />z</a>").unwrap();
+        let ranges: Vec<_> = document.root().elements().map(|element| document.inner_range(element)).collect();
+        let ends: Vec<usize> = ["x", "<d>", "</d>", "z"].map(|mark| document.text().find(mark).unwrap()).to_vec();
+        assert_eq!(ranges, [ends[0]..ends[0] + 1, ends[1]..ends[1], ends[2]..ends[2], ends[3]..ends[3]]);
+        let alone = parse("<a/>").unwrap();
+        assert_eq!((alone.inner_range(alone.root()), alone.inner_xml(alone.root())), (4..4, ""));
     }
 
     #[test]

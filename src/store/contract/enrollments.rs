@@ -10,6 +10,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     the_version_guards_an_enrollment(&make().await).await;
     identifiers_follow_the_enrollment(&make().await).await;
     at_most_sixteen_claims_newest_first(&make().await).await;
+    former_enrollments_of_one_user_newest_first(&make().await).await;
     quiet_enrollments_oldest_first(&make().await).await;
     conversations_are_replaced(&make().await).await;
 }
@@ -126,6 +127,33 @@ async fn at_most_sixteen_claims_newest_first(Ground { store, .. }: &Ground) {
         store.commit(enroll((device, enrollment))).await.unwrap();
     }
     assert_eq!(claiming(store, "shared").await, ids((4..=19).rev()));
+}
+
+async fn former_enrollments_of_one_user_newest_first(Ground { store, .. }: &Ground) {
+    store.commit(vec![Write::InsertUser(user(1)), Write::InsertUser(user(2))]).await.unwrap();
+    for number in 1..=24_u128 {
+        let (device, mut enrollment) = enrolled(number);
+        enrollment.user_id = Some(id(1 + u128::from(number == 24)));
+        enrollment.hw_dev_id = Some("3B3E".to_owned());
+        enrollment.enrolled_at = at(i64::try_from(number / 2).unwrap());
+        enrollment.state = match number {
+            22 => EnrollmentState::Active,
+            21 => EnrollmentState::Wiped,
+            _ => EnrollmentState::Retired,
+        };
+        if number == 23 {
+            enrollment.hw_dev_id = None;
+        }
+        store.commit(enroll((device, enrollment))).await.unwrap();
+    }
+    let former = async |user, identifier: &str| {
+        let found = store.former_enrollments(id(user), identifier).await.unwrap();
+        found.into_iter().map(|enrollment| enrollment.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(former(1, "3b3e").await, ids((6..=21).rev()));
+    assert_eq!(former(2, "3b3e").await, ids([24]));
+    assert_eq!(former(3, "3b3e").await, ids([]));
+    assert_eq!(former(1, "3B3E").await, ids([]));
 }
 
 async fn quiet_enrollments_oldest_first(Ground { store, .. }: &Ground) {

@@ -2,7 +2,7 @@
 
 use super::Ground;
 use super::fixtures::{assert_same, at, enrolled, first, id, ids, is_conflict, token, user, walk};
-use crate::app::ports::{Cursor, Page, Store, StoreError, Write};
+use crate::app::ports::{Cursor, DevicesOfUser, Page, Store, StoreError, Write};
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::user::{Role, User, UserKind};
 
@@ -15,7 +15,8 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     text_with_nul_is_refused_and_finds_nothing(&make().await).await;
     a_token_is_read_with_its_user(&make().await).await;
     a_deleted_user_leaves_enrollments_behind(&make().await).await;
-    the_user_row_guards_the_device_limit(&make().await).await;
+    a_guarded_user_stays_as_it_is(&make().await).await;
+    the_count_of_enrollments_guards_the_device_limit(&make().await).await;
 }
 
 fn full_user() -> User {
@@ -195,12 +196,45 @@ async fn a_deleted_user_leaves_enrollments_behind(Ground { store, .. }: &Ground)
     store.commit(vec![Write::InsertUser(User { id: id(2), ..owner })]).await.unwrap();
 }
 
-async fn the_user_row_guards_the_device_limit(Ground { store, .. }: &Ground) {
+/// Many may be guarded by the same row at once: none is in the way of another.
+async fn a_guarded_user_stays_as_it_is(Ground { store, .. }: &Ground) {
+    let owner = User { credential_version: 3, ..user(1) };
+    store.commit(vec![Write::InsertUser(owner.clone())]).await.unwrap();
+    let guard = |credential_version| Write::GuardUser { id: owner.id, credential_version };
+    let tasks: Vec<_> = (1..=20)
+        .map(|number| {
+            let (store, guard) = (store.clone(), guard(3));
+            let (device, mut enrollment) = enrolled(number);
+            enrollment.user_id = Some(owner.id);
+            let writes = vec![Write::InsertDevice(device), Write::InsertEnrollment(Box::new(enrollment)), guard];
+            tokio::spawn(async move { store.commit(writes).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_same(&store.user(owner.id).await.unwrap().unwrap(), &owner);
+    for (case, changed) in [
+        ("another password", User { credential_version: 4, ..owner.clone() }),
+        ("disabled", User { enabled: false, version: 2, ..owner.clone() }),
+    ] {
+        store.commit(vec![Write::UpdateUser(changed)]).await.unwrap();
+        let writes = vec![Write::InsertUser(user(2)), guard(3)];
+        assert!(is_conflict(store.commit(writes).await), "{case}");
+    }
+    assert!(is_conflict(store.commit(vec![Write::GuardUser { id: id(9), credential_version: 1 }]).await), "gone");
+    assert!(store.user(id(2)).await.unwrap().is_none(), "nothing of a batch that missed its guard is kept");
+}
+
+async fn the_count_of_enrollments_guards_the_device_limit(Ground { store, .. }: &Ground) {
     let owner = user(1);
     store.commit(vec![Write::InsertUser(owner.clone())]).await.unwrap();
+    let before = store.devices_of(owner.id).await.unwrap();
+    assert_eq!(before, DevicesOfUser { devices: 0, enrollments: 0 });
     let tasks: Vec<_> = (1..=8)
         .map(|number| {
-            let (store, guard) = (store.clone(), Write::UpdateUser(owner.clone()));
+            let guard = Write::CountEnrollment { user_id: owner.id, enrollments: before.enrollments };
+            let store = store.clone();
             let (device, mut enrollment) = enrolled(number);
             enrollment.user_id = Some(owner.id);
             let writes = vec![Write::InsertDevice(device), Write::InsertEnrollment(Box::new(enrollment)), guard];
@@ -211,8 +245,11 @@ async fn the_user_row_guards_the_device_limit(Ground { store, .. }: &Ground) {
     for task in tasks {
         won += u32::from(!task.await.unwrap());
     }
-    assert_eq!(won, 1, "all loaded the same version");
-    assert_eq!(store.count_devices_of(owner.id).await.unwrap(), 1);
+    assert_eq!(won, 1, "all had counted the same");
+    assert_eq!(store.devices_of(owner.id).await.unwrap(), DevicesOfUser { devices: 1, enrollments: 1 });
+    assert_same(&store.user(owner.id).await.unwrap().unwrap(), &owner);
+    store.commit(vec![Write::UpdateUser(owner.clone())]).await.unwrap();
+    assert_eq!(store.devices_of(owner.id).await.unwrap().enrollments, 1, "no change of the user sets it back");
     let one = store.devices(&Default::default(), &first(10)).await.unwrap().items.remove(0);
     let (second, mut retired) = enrolled(20);
     retired.user_id = Some(owner.id);
@@ -228,5 +265,7 @@ async fn the_user_row_guards_the_device_limit(Ground { store, .. }: &Ground) {
     ];
     store.commit(writes).await.unwrap();
     assert_eq!(store.count_devices_of(owner.id).await.unwrap(), 1, "closed ones and second ones do not count");
+    assert_eq!(store.devices_of(owner.id).await.unwrap().devices, 1);
     assert_eq!(store.count_devices_of(id(9)).await.unwrap(), 0);
+    assert_eq!(store.devices_of(id(9)).await.unwrap(), DevicesOfUser::default());
 }

@@ -15,6 +15,7 @@ CREATE TABLE health (
 );
 INSERT INTO health (id, beats) VALUES (1, 0);
 
+-- enrollments_seq counts enrollments under a device limit: two at once do not pass it together.
 CREATE TABLE users (
     id TEXT NOT NULL PRIMARY KEY,
     email TEXT NOT NULL,
@@ -30,7 +31,8 @@ CREATE TABLE users (
     credential_version BIGINT NOT NULL,
     device_limit BIGINT,
     created_at BIGINT NOT NULL,
-    version BIGINT NOT NULL
+    version BIGINT NOT NULL,
+    enrollments_seq BIGINT NOT NULL
 );
 CREATE INDEX users_by_age ON users (created_at, id);
 CREATE INDEX users_by_local_part ON users (local_part);

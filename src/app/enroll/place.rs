@@ -1,0 +1,104 @@
+//! Where a newcomer goes: which hardware it is, what it replaces, and whether its user may have one more device
+//! (enrollment reference 4.3).
+
+use super::Attempted;
+use crate::app::ports::{StoreError, Write};
+use crate::app::{App, Refusal};
+use crate::domain::Id;
+use crate::domain::device::{Device, is_usable_hw_dev_id, is_usable_identifier};
+use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
+use crate::domain::user::{User, UserKind};
+use crate::proto::wstep::RequestSecurityToken;
+
+/// The place of a newcomer.
+#[derive(Default)]
+pub(super) struct Place {
+    /// The hardware record that goes on; `None`: it gets a fresh one.
+    pub(super) device: Option<Device>,
+    /// Open enrollments of the same hardware by the same user, which end.
+    pub(super) replaced: Vec<Enrollment>,
+    /// A device record of the same hardware by another user.
+    pub(super) linked: Option<Id<Device>>,
+    /// What must still hold when the newcomer is committed.
+    pub(super) guards: Vec<Write>,
+}
+
+impl App {
+    /// Finds the place of a request, or why there is none.
+    pub(super) async fn place(
+        &self,
+        user: &User,
+        request: &RequestSecurityToken,
+        key_sha256: &[u8; 32],
+    ) -> Result<Place, Attempted> {
+        if self.store.key_owner(key_sha256).await?.is_some() {
+            let words = "the key of the certificate request is in use by another enrollment";
+            return Err(Refusal::CertificateRequest(words.to_owned()).into());
+        }
+        let mut place = self.same_machine(user, request).await?;
+        place.guards.push(Write::GuardUser { id: user.id, credential_version: user.credential_version });
+        if place.replaced.is_empty() {
+            place.guards.extend(self.one_more_device(user).await?);
+        }
+        Ok(place)
+    }
+
+    /// Whether the same machine was here before: by `HWDevID` if that is usable, else by `DeviceID`.
+    async fn same_machine(&self, user: &User, request: &RequestSecurityToken) -> Result<Place, StoreError> {
+        let hardware = request.item("HWDevID").filter(|id| is_usable_hw_dev_id(id) && self.settings.match_hardware);
+        let claim = hardware.or_else(|| request.item("DeviceID").filter(|id| is_usable_identifier(id)));
+        let mut place = Place::default();
+        let Some(claim) = claim.map(normalize_identifier) else { return Ok(place) };
+        for enrollment in self.store.enrollments_claiming(&claim).await? {
+            let own = if hardware.is_some() { &enrollment.hw_dev_id } else { &enrollment.claimed_device_id };
+            if !is_same(own.as_deref(), &claim) {
+                continue;
+            }
+            if enrollment.user_id == Some(user.id) {
+                if place.device.is_none() {
+                    place.device = self.store.device(enrollment.device_id).await?.map(|view| view.device);
+                }
+                place.replaced.push(enrollment);
+            } else {
+                place.linked = place.linked.or(Some(enrollment.device_id));
+            }
+        }
+        if hardware.is_some() && place.replaced.is_empty() {
+            place.device = self.former_device(user, &claim).await?;
+        }
+        Ok(place)
+    }
+
+    /// The record of the hardware that this user had under management last, if that was brought to its end: its history
+    /// goes on.
+    async fn former_device(&self, user: &User, hardware: &str) -> Result<Option<Device>, StoreError> {
+        let is_over = |former: &Enrollment| matches!(former.state, EnrollmentState::Retired | EnrollmentState::Wiped);
+        let former = self.store.former_enrollments(user.id, hardware).await?;
+        let last = former.into_iter().find(|former| is_same(former.hw_dev_id.as_deref(), hardware));
+        let Some(last) = last.filter(is_over) else { return Ok(None) };
+        let view = self.store.device(last.device_id).await?;
+        Ok(view.filter(|view| is_over(&view.enrollment)).map(|view| view.device))
+    }
+
+    /// Whether the user may have one more device; the guard holds others back until this one counts.
+    async fn one_more_device(&self, user: &User) -> Result<Option<Write>, Attempted> {
+        let default = match user.kind {
+            UserKind::Person => self.settings.max_devices_per_user,
+            // Nobody's own devices: they are handed on to people.
+            UserKind::Bulk => 0,
+        };
+        let limit = user.device_limit.unwrap_or(default);
+        if limit == 0 {
+            return Ok(None);
+        }
+        let counted = self.store.devices_of(user.id).await?;
+        if counted.devices >= limit {
+            return Err(Refusal::DeviceLimit(limit).into());
+        }
+        Ok(Some(Write::CountEnrollment { user_id: user.id, enrollments: counted.enrollments }))
+    }
+}
+
+fn is_same(own: Option<&str>, claim: &str) -> bool {
+    own.is_some_and(|own| normalize_identifier(own) == claim)
+}

@@ -1,0 +1,244 @@
+use std::net::Ipv4Addr;
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::app::Memory;
+use crate::app::testing::Ground;
+use crate::domain::event::Event;
+use crate::domain::user::Role;
+use crate::proto::wstep::{ContextItem, PKCS10};
+
+const HARDWARE: &str = "3B3ED6D0EA88CBFCF37D36F90F22FE61172348C0162FC3840D6703149870CE76";
+
+async fn add(ground: &Ground, email: &str, change: impl FnOnce(&mut User)) -> User {
+    let mut user = ground.user(email, Role::User).await;
+    user.password_hash = Some(ground.app.hasher.hash(SecretString::from("correct horse")).await.unwrap());
+    change(&mut user);
+    ground.app.commit(vec![Write::UpdateUser(user.clone())]).await.unwrap();
+    ground.app.store.user(user.id).await.unwrap().unwrap()
+}
+
+/// A request of a machine with those context items, for a new key.
+fn request(items: &[(&str, &str)]) -> RequestSecurityToken {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+    let item = |(name, value): &(&str, &str)| ContextItem { name: (*name).to_owned(), value: (*value).to_owned() };
+    let items = items.iter().map(item).collect();
+    RequestSecurityToken::new(RequestType::Issue, PKCS10, csr.der().to_vec(), items)
+}
+
+async fn enroll(app: &App, email: &str, request: &RequestSecurityToken) -> Result<Enrolled, Refusal> {
+    let password = SecretString::from("correct horse");
+    let credential = Credential::Username { username: email.to_owned(), password };
+    let caller = Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id() };
+    app.enroll(Ok(credential), request, &caller).await
+}
+
+/// Another process on the same database.
+fn other_process(app: &App) -> App {
+    App { memory: Arc::new(Memory::new(&app.settings, app.rng.as_ref()).0), ..app.clone() }
+}
+
+async fn all_at_once(apps: &[App], email: &'static str, count: usize) -> Vec<Result<Enrolled, Refusal>> {
+    let tasks: Vec<_> = (0..count)
+        .map(|number| {
+            let (app, name) = (apps[number % apps.len()].clone(), format!("PC-{number}"));
+            tokio::spawn(async move { enroll(&app, email, &request(&[("DeviceName", &name)])).await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}
+
+/// The newest enrollment of that hardware by that user that is open.
+async fn open(app: &App, user: &User) -> Enrollment {
+    let claiming = app.store.enrollments_claiming(&normalize_name(HARDWARE)).await.unwrap();
+    claiming.into_iter().find(|enrollment| enrollment.user_id == Some(user.id)).unwrap()
+}
+
+async fn close(app: &App, enrollment: &Enrollment, state: EnrollmentState) {
+    let mut closed = enrollment.clone();
+    closed.enter(state, app.now());
+    app.commit(vec![Write::UpdateEnrollment(Box::new(closed))]).await.unwrap();
+}
+
+async fn events(app: &App, kind: &str) -> Vec<Event> {
+    while !app.publish_events().await.unwrap().is_empty() {}
+    let events = app.store.events_after(0, None, 1000).await.unwrap();
+    events.into_iter().filter(|event| event.kind == kind).collect()
+}
+
+// covers: E-69
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_on_one_account_are_all_let_in() {
+    let ground = Ground::new().await;
+    let free = add(&ground, "free@example.test", |_| {}).await;
+    let limited = add(&ground, "limited@example.test", |user| user.device_limit = Some(50)).await;
+    for (user, email) in [(&free, "free@example.test"), (&limited, "limited@example.test")] {
+        let answers = all_at_once(&[ground.app.clone(), other_process(&ground.app)], email, 50).await;
+        let refused: Vec<String> =
+            answers.iter().filter_map(|answer| answer.as_ref().err()).map(Refusal::to_string).collect();
+        assert_eq!(refused, [""; 0]);
+        assert_eq!(ground.app.store.count_devices_of(user.id).await.unwrap(), 50);
+        let after = ground.app.store.user(user.id).await.unwrap().unwrap();
+        assert_eq!(after.version, user.version, "what administrators see of the user has not changed");
+    }
+    let refused = enroll(&ground.app, "limited", &request(&[])).await.err().unwrap();
+    assert!(matches!(refused, Refusal::DeviceLimit(50)), "{refused}");
+}
+
+// covers: E-69
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_processes_pass_the_limit_together() {
+    let ground = Ground::new().await;
+    let user = add(&ground, "ada@example.test", |user| user.device_limit = Some(3)).await;
+    let apps = [ground.app.clone(), other_process(&ground.app), other_process(&ground.app)];
+    let answers = all_at_once(&apps, "ada@example.test", 24).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
+    assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|e| matches!(e, Refusal::DeviceLimit(3))));
+    assert_eq!(ground.app.store.count_devices_of(user.id).await.unwrap(), 3);
+}
+
+// covers: E-135
+#[tokio::test]
+async fn what_changes_after_the_sign_in_counts() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let let_in = async |signed_in: &User| {
+        let request = request(&[]);
+        let csr = app.certificate_request(&request).unwrap();
+        let id = app.new_id();
+        let issued = app.issue(&csr, id).await.unwrap();
+        let newcomer = Newcomer { id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
+        app.let_in(signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
+    };
+    let user = add(&ground, "ada@example.test", |_| {}).await;
+    let store = async |changed: User| app.commit(vec![Write::UpdateUser(changed)]).await.unwrap();
+    let_in(&user).await.unwrap();
+    store(User { name: Some("Ada".to_owned()), ..user.clone() }).await;
+    let_in(&user).await.unwrap();
+    store(User { credential_version: 2, version: user.version + 1, ..user.clone() }).await;
+    assert!(let_in(&user).await.unwrap_err().contains("changed meanwhile"));
+    store(User { enabled: false, version: user.version + 2, ..user.clone() }).await;
+    assert_eq!(let_in(&user).await.unwrap_err(), Refusal::AccountDisabled.to_string());
+    let gone = User { version: user.version + 3, ..user.clone() };
+    app.commit(vec![Write::DeleteUser { user: Box::new(gone), warning: String::new() }]).await.unwrap();
+    assert!(let_in(&user).await.unwrap_err().contains("removed meanwhile"));
+}
+
+// covers: E-69
+#[tokio::test]
+async fn the_limit_of_persons_is_none_of_bulk_users() {
+    let ground = Ground::new().await;
+    let mut settings = ground.app.settings.as_ref().clone();
+    settings.max_devices_per_user = 1;
+    let app = App { settings: Arc::new(settings), ..ground.app.clone() };
+    let bulk = |user: &mut User| user.kind = UserKind::Bulk;
+    add(&ground, "windows-bulkenroll-1@example.test", bulk).await;
+    let own_limit = |user: &mut User| (user.kind, user.device_limit) = (UserKind::Bulk, Some(2));
+    add(&ground, "windows-bulkenroll-2@example.test", own_limit).await;
+    add(&ground, "ada@example.test", |_| {}).await;
+    for (email, most) in
+        [("windows-bulkenroll-1@example.test", 4), ("windows-bulkenroll-2@example.test", 2), ("ada@example.test", 1)]
+    {
+        let mut let_in = 0;
+        for _ in 0..4 {
+            let_in += u32::from(enroll(&app, email, &request(&[])).await.is_ok());
+        }
+        assert_eq!(let_in, most, "{email}");
+    }
+}
+
+// covers: E-67
+#[tokio::test]
+async fn a_machine_that_left_takes_up_its_history() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let user = add(&ground, "ada@example.test", |_| {}).await;
+    let enrolls = async || {
+        enroll(app, "ada", &request(&[("HWDevID", HARDWARE), ("DeviceID", &app.new_trace_id().to_string())]))
+            .await
+            .unwrap();
+        ground.clock.advance(time::Duration::SECOND);
+        open(app, &user).await
+    };
+    let first = enrolls().await;
+    close(app, &first, EnrollmentState::Retired).await;
+    let second = enrolls().await;
+    assert_eq!(second.device_id, first.device_id, "after it was retired");
+    close(app, &second, EnrollmentState::Wiped).await;
+    let third = enrolls().await;
+    assert_eq!(third.device_id, first.device_id, "after it was wiped");
+    let view = app.store.device(third.device_id).await.unwrap().unwrap();
+    assert_eq!((view.enrollment.id, view.device.created_at), (third.id, first.enrolled_at));
+    close(app, &third, EnrollmentState::Blocked).await;
+    let fourth = enrolls().await;
+    assert_ne!(fourth.device_id, first.device_id, "a block stays to be seen");
+}
+
+// covers: E-68, E-69
+#[tokio::test]
+async fn a_former_machine_is_no_pass() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let ada = add(&ground, "ada@example.test", |user| user.device_limit = Some(1)).await;
+    let bob = add(&ground, "bob@example.test", |_| {}).await;
+    let again = || request(&[("HWDevID", HARDWARE), ("DeviceID", "0123456789")]);
+    enroll(app, "ada", &again()).await.unwrap();
+    let first = open(app, &ada).await;
+    enroll(app, "bob", &again()).await.unwrap();
+    let of_bob = open(app, &bob).await;
+    assert_ne!(of_bob.device_id, first.device_id, "another user");
+    close(app, &first, EnrollmentState::Retired).await;
+    enroll(app, "ada", &request(&[])).await.unwrap();
+    let refused = enroll(app, "ada", &again()).await.err().unwrap();
+    assert!(matches!(refused, Refusal::DeviceLimit(1)), "{refused}: it counts like any other");
+    let mut settings = app.settings.as_ref().clone();
+    settings.match_hardware = false;
+    let blind = App { settings: Arc::new(settings), ..app.clone() };
+    close(app, &of_bob, EnrollmentState::Retired).await;
+    enroll(&blind, "bob", &again()).await.unwrap();
+    let fresh = open(app, &bob).await;
+    assert_ne!(fresh.device_id, of_bob.device_id, "hardware is not looked at");
+}
+
+// covers: E-67, E-68
+#[tokio::test]
+async fn what_is_replaced_is_revoked_and_told() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let user = add(&ground, "ada@example.test", |user| user.device_limit = Some(1)).await;
+    let other = add(&ground, "bob@example.test", |_| {}).await;
+    let again = || request(&[("HWDevID", HARDWARE)]);
+    enroll(app, "bob", &again()).await.unwrap();
+    enroll(app, "ada", &again()).await.unwrap();
+    let first = open(app, &user).await;
+    let linked = app.store.device(first.device_id).await.unwrap().unwrap().device.linked_device_id;
+    assert_eq!(linked, Some(open(app, &other).await.device_id));
+    assert_eq!(events(app, "muster.cert.revoked").await.len(), 0);
+    enroll(app, "ada", &again()).await.unwrap();
+    let revoked = events(app, "muster.cert.revoked").await;
+    assert_eq!(revoked.len(), 1);
+    let serial = app.store.certificates_of(first.id).await.unwrap().remove(0).serial;
+    let expected = json!({"serial": serial, "enrollment_id": first.id, "reason": "enrolled again", "by": user.email});
+    assert_eq!((&revoked[0].data, &revoked[0].subject), (&expected, &Some(first.device_id.to_string())));
+    let closed = app.store.enrollment(first.id).await.unwrap().unwrap();
+    assert_eq!((closed.state, closed.closed_reason.as_deref()), (EnrollmentState::Retired, Some("enrolled again")));
+}
+
+// covers: S-04
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_sent_twice_at_once_enrolls_once() {
+    let ground = Ground::new().await;
+    add(&ground, "ada@example.test", |_| {}).await;
+    let request = request(&[("HWDevID", HARDWARE)]);
+    let apps = [ground.app.clone(), other_process(&ground.app)];
+    let (a, b) = tokio::join!(enroll(&apps[0], "ada", &request), enroll(&apps[1], "ada", &request));
+    let refusals: Vec<Refusal> = [a, b].into_iter().filter_map(Result::err).collect();
+    assert!(matches!(refusals.as_slice(), [Refusal::CertificateRequest(_)]), "{refusals:?}");
+}

@@ -28,7 +28,7 @@ pub struct User {
     pub device_limit: Option<u32>,
     /// When the user was added.
     pub created_at: OffsetDateTime,
-    /// Rises with every write to the row; guards the device limit.
+    /// Rises with every edit of the row.
     pub version: i64,
 }
 

@@ -129,8 +129,11 @@ pub fn serial_of(der: &[u8]) -> String {
 
 /// Whether a serial number in any usual spelling (colons, case, leading zeros) is this one.
 pub fn same_serial(shown: &str, serial: &str) -> bool {
-    let plain: String = shown.chars().filter(|c| *c != ':').collect();
-    plain.to_lowercase().trim_start_matches('0') == serial
+    let plain = |text: &str| {
+        let digits: String = text.chars().filter(|c| *c != ':').collect();
+        digits.to_lowercase().trim_start_matches('0').to_owned()
+    };
+    plain(shown) == plain(serial)
 }
 
 /// A certificate as a PEM file.

@@ -27,7 +27,7 @@ pub(super) enum Command {
         /// Id.
         id: String,
     },
-    /// Withdraw an action that was not delivered yet.
+    /// Withdraw an action that waits, or that was sent without an answer.
     Cancel {
         /// Id.
         id: String,

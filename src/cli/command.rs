@@ -33,7 +33,7 @@ pub(super) enum Command {
         /// Id.
         id: String,
     },
-    /// Withdraw commands that were not delivered yet.
+    /// Withdraw commands that wait, or that were sent without an answer.
     Cancel {
         /// Id.
         id: String,

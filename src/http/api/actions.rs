@@ -259,7 +259,8 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json
     Ok(Json(ActionDocument::of(find(&app, &id).await?)))
 }
 
-/// Withdraws an action that was not delivered yet.
+/// Withdraws an action that waits, or that was sent without an answer: it is not offered again. While an answer is awaited
+/// this is a conflict.
 #[utoipa::path(delete, path = "/api/v1/actions/{id}", tag = "actions", params(("id" = String, Path)),
     responses((status = 200, body = ActionDocument)))]
 pub async fn cancel(

@@ -188,7 +188,8 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json
     Ok(Json(CommandDocument::of(app.command(id).await?)))
 }
 
-/// Withdraws commands that were not delivered yet.
+/// Withdraws commands that wait, or that were sent without an answer: they are not offered again. While an answer is
+/// awaited this is a conflict.
 #[utoipa::path(delete, path = "/api/v1/commands/{id}", tag = "commands", params(("id" = String, Path)),
     responses((status = 200, body = CommandDocument)))]
 pub async fn cancel(

@@ -31,6 +31,7 @@ mod transcripts;
 mod turns;
 pub mod users;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -96,6 +97,7 @@ pub struct Memory {
     remembered: Remembered,
     /// Checks of passwords, by the name that the tries are counted for.
     signing_in: Turns<String>,
+    networks: Turns<IpAddr>,
     /// Enrollments, by user.
     enrolling: Turns<Id<User>>,
     /// Where messages of transcripts go.
@@ -115,6 +117,7 @@ impl Memory {
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
             signing_in: Turns::new(),
+            networks: Turns::new(),
             enrolling: Turns::new(),
             transcripts,
         };

@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret, SecretString};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::private_file::{FileError, create_folder, read_private, read_public, replace, write_new};
+use super::private_file::{FileError, create_folder, move_new, read_private, read_public, replace, write_new};
 use super::sealer::{Sealer, SealerError};
 use super::system::SystemRng;
 use crate::pki::create::Certified;
@@ -234,6 +235,15 @@ impl DataFolder {
         replace(&self.folder.join(TLS_KEY), key.as_bytes(), PRIVATE)?;
         let chain = [&server.certificate, root].map(|der| pem::encode(pem::CERTIFICATE, der)).concat();
         Ok(replace(&self.folder.join(TLS_PEM), chain.as_bytes(), PUBLIC)?)
+    }
+
+    /// Gives the server certificate's key another name, `server.key.` and the second since 1970, so that it is kept.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`].
+    pub fn keep_tls_key(&self, now: OffsetDateTime) -> Result<(), CaFilesError> {
+        let path = self.folder.join(TLS_KEY);
+        Ok(move_new(&path, &path.with_extension(format!("key.{}", now.unix_timestamp())))?)
     }
 
     /// Loads a server certificate and its key from the two paths of the configuration.

@@ -111,9 +111,11 @@ pub fn move_new(from: &Path, to: &Path) -> Result<(), FileError> {
     if fs::symlink_metadata(to).is_ok() {
         return Err(FileError::Exists { path: to.to_owned() });
     }
-    fs::rename(from, to)
-        .and_then(|()| sync_folder(to))
-        .map_err(|source| FileError::Write { path: to.to_owned(), source })
+    let moved = open_folder(to).and_then(|folder| {
+        fs::rename(from, to)?;
+        folder.sync_all().or_else(|error| fs::rename(to, from).and(Err(error)))
+    });
+    moved.map_err(|source| FileError::Write { path: to.to_owned(), source })
 }
 
 /// Writes and syncs a file of a name that is in nobody's way.
@@ -141,8 +143,12 @@ fn write_beside(path: &Path, contents: &[u8], mode: u32) -> Result<PathBuf, File
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    File::open(folder)?.sync_all()
+    open_folder(path)?.sync_all()
+}
+
+/// The folder in which a path lies.
+fn open_folder(path: &Path) -> io::Result<File> {
+    File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")))
 }
 
 #[cfg(test)]

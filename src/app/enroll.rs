@@ -51,6 +51,8 @@ pub struct Enrolled {
 
 /// A device at the door. Its certificate is signed once, however often the rest has to be done again.
 struct Newcomer<'a> {
+    /// As it was typed: the attempt is in the ledger under it.
+    name: &'a str,
     id: Id<Enrollment>,
     request: &'a RequestSecurityToken,
     key_sha256: [u8; 32],
@@ -67,7 +69,7 @@ impl App {
         caller: &Caller,
     ) -> Result<Enrolled, Refusal> {
         let name = user_name(&credential);
-        let answer = self.enroll_or_refuse(credential, request, caller).await;
+        let answer = self.enroll_or_refuse(&name, credential, request, caller).await;
         if let Err(refusal) = &answer {
             self.refused(caller, Phase::Enroll, &name, refusal).await;
         }
@@ -76,6 +78,7 @@ impl App {
 
     async fn enroll_or_refuse(
         &self,
+        name: &str,
         credential: Result<Credential, Rejection>,
         request: &RequestSecurityToken,
         caller: &Caller,
@@ -90,7 +93,7 @@ impl App {
         }
         let id = self.new_id();
         let issued = self.issue(&csr, id).await?;
-        self.let_in(&user, &Newcomer { id, request, key_sha256, issued, caller }).await
+        self.let_in(&user, &Newcomer { name, id, request, key_sha256, issued, caller }).await
     }
 
     /// In turn with others of the same user in this process, and again if another process was faster.
@@ -149,7 +152,7 @@ impl App {
             writes.extend(self.replace(old, user, now).await?);
         }
         writes.extend(self.tell(user, &device, &enrollment, newcomer, &place));
-        writes.extend(self.ledger_writes(newcomer.caller, ledger_entry(user, &device, &enrollment)).await?);
+        writes.extend(self.ledger_writes(newcomer.caller, &ledger_entry(newcomer.name, &device, &enrollment)).await?);
         self.commit(writes).await?;
         tracing::info!(
             trace_id = %newcomer.caller.trace_id, enrollment_id = %enrollment.id, device_id = %device.id,
@@ -361,13 +364,13 @@ fn record(newcomer: &Newcomer<'_>) -> Certificate {
     }
 }
 
-fn ledger_entry<'a>(user: &'a User, device: &'a Device, enrollment: &'a Enrollment) -> Entry<'a> {
+fn ledger_entry<'a>(name: &'a str, device: &'a Device, enrollment: &'a Enrollment) -> Entry<'a> {
     Entry {
         device_name: Some(&device.name),
         os_version: enrollment.os_version.as_deref(),
         outcome: Outcome::Succeeded,
         enrollment_id: Some(enrollment.id),
-        ..Entry::open(Phase::Enroll, &user.email, "enrolled")
+        ..Entry::open(Phase::Enroll, name, "enrolled")
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use time::Duration;
 use uuid::Uuid;
 
-use super::ports::Write;
-use super::{App, Refusal};
+use super::ports::{StoreError, Write};
+use super::{App, MOST_TRIES, Refusal};
 use crate::domain::Id;
 use crate::domain::attempt::{Attempt, Outcome, Phase};
 use crate::domain::enrollment::Enrollment;
@@ -70,16 +70,22 @@ impl App {
             tracing::warn!(address = %caller.address, "ledger entries of this address are skipped: too many");
             return;
         }
-        match self.ledger_writes(caller, entry).await {
-            Ok(writes) => {
-                if let Err(error) = self.commit(writes).await {
+        for _ in 0..MOST_TRIES {
+            let done = match self.ledger_writes(caller, &entry).await {
+                Ok(writes) => self.commit(writes).await,
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => return,
+                // The attempt was ended meanwhile, by another PC of the same name at the same address.
+                Err(StoreError::Conflict) => {}
+                Err(error) => {
                     tracing::error!(%error, trace_id = %caller.trace_id, "an enrollment attempt could not be recorded");
+                    return;
                 }
             }
-            Err(error) => {
-                tracing::error!(%error, trace_id = %caller.trace_id, "the enrollment ledger could not be read")
-            }
         }
+        tracing::warn!(trace_id = %caller.trace_id, "an enrollment attempt was not recorded: too many at once");
     }
 
     /// A refusal that happened before the message could be read as far as its user.
@@ -99,11 +105,7 @@ impl App {
     }
 
     /// The ledger row and its event, to be committed alone or with what they tell of.
-    pub(super) async fn ledger_writes(
-        &self,
-        caller: &Caller,
-        entry: Entry<'_>,
-    ) -> Result<Vec<Write>, super::ports::StoreError> {
+    pub(super) async fn ledger_writes(&self, caller: &Caller, entry: &Entry<'_>) -> Result<Vec<Write>, StoreError> {
         let email = cut(entry.email);
         let address = caller.address.to_string();
         let now = self.now();

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
 use super::ports::Rng;
+use super::throttle::network;
 use super::{App, Refusal};
 use crate::domain::user::{User, normalize_name};
 
@@ -21,8 +22,9 @@ const TOO_MANY: Refusal = Refusal::Credentials("too many wrong passwords before;
 impl App {
     /// The user behind a name and a password.
     ///
-    /// All spellings of a name share one budget of tries, and are checked one after the other: a roomful of PCs that sign in
-    /// with the same password at once cost one hash, and use up no tries among themselves.
+    /// All spellings of a name share one budget of tries. Checks of one name, and those that come from one network, go one
+    /// after the other: a roomful of PCs that sign in at once use up no tries among themselves, and with the same name and
+    /// password they cost one hash.
     pub(super) async fn check_password(
         &self,
         name: &str,
@@ -30,8 +32,9 @@ impl App {
         address: IpAddr,
     ) -> Result<User, Refusal> {
         let user = self.find_user(name).await?;
-        let key = normalize_name(user.as_ref().map_or_else(|| without_domain(name), |user| &user.email));
+        let key = budget(name);
         let _turn = self.memory.signing_in.take(key.clone()).await;
+        let _place = self.memory.networks.take(network(address)).await;
         let (throttles, now) = (&self.memory.throttles, self.now());
         if !throttles.has_password(&key, address, now) {
             return Err(TOO_MANY);
@@ -41,9 +44,7 @@ impl App {
         {
             return Ok(user.clone());
         }
-        if !throttles.take_password(&key, address, now) {
-            return Err(TOO_MANY);
-        }
+        let Some(taken) = throttles.take_password(&key, address, now) else { return Err(TOO_MANY) };
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let fits = self.hasher.verify(password.clone(), stored).await?;
         match (user, fits) {
@@ -51,7 +52,7 @@ impl App {
             (Some(_), false) => Err(Refusal::Credentials("the password is wrong")),
             (Some(user), true) if !user.enabled => Err(Refusal::AccountDisabled),
             (Some(user), true) => {
-                throttles.give_back_password(&key, address);
+                throttles.give_back_password(taken, self.now());
                 let until = self.now() + self.settings.remember_password;
                 self.memory.remembered.remember(&user, &password, self.now(), until);
                 Ok(user)
@@ -63,16 +64,17 @@ impl App {
     /// last a user whose name has no domain, whichever Windows put to it.
     async fn find_user(&self, name: &str) -> Result<Option<User>, Refusal> {
         let name = name.trim();
-        if name.is_empty() || name.chars().any(char::is_control) {
+        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
             return Ok(None);
         }
         if let Some(user) = self.store.user_by_name(name).await? {
             return Ok(Some(user));
         }
         let bare = without_domain(name);
-        let found = match bare.split_once('@') {
-            Some(_) if bare != name => self.store.user_by_name(bare).await?,
-            Some(_) => None,
+        let exact = if bare == name { None } else { self.store.user_by_name(bare).await? };
+        let found = match exact {
+            Some(user) => Some(user),
+            None if bare.contains('@') => None,
             None => {
                 let mut all = self.store.users_by_local_part(bare).await?;
                 if all.len() == 1 { all.pop() } else { None }
@@ -84,6 +86,16 @@ impl App {
         }
         Ok(self.store.user_by_name(local).await?)
     }
+}
+
+/// Longest name that is looked up, in bytes.
+const LONGEST_NAME: usize = 512;
+
+/// What the tries of a name are counted by: by one rule for all names, for otherwise it would tell which users there are.
+fn budget(name: &str) -> String {
+    let bare = without_domain(name);
+    let local = bare.split_once('@').map_or(bare, |(local, _)| local);
+    normalize_name(local).chars().take(64).collect()
 }
 
 /// A name without `DOMAIN\`.

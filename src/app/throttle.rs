@@ -27,6 +27,11 @@ pub(super) struct Throttles {
     user_at_network: Tries<(String, IpAddr)>,
     /// Wrong passwords for one user name from everywhere.
     user: Tries<String>,
+    /// Wrong passwords for one user name from networks from which it was given with its right one: these tries are apart,
+    /// so that guessing from elsewhere cannot lock the user out where he is at home.
+    user_at_home: Tries<String>,
+    /// Where that was, and until when it counts.
+    homes: Mutex<HashMap<(String, IpAddr), OffsetDateTime>>,
     /// Wrong passwords from one network for all users.
     network: Tries<IpAddr>,
     /// Wrong bearer tokens from one network.
@@ -46,11 +51,14 @@ impl Throttles {
     pub(super) fn new(settings: &Settings) -> Self {
         let checks = settings.password_checks;
         let user = Allowance { burst: checks.user_burst, per_hour: checks.user_per_hour };
-        // From everywhere a name has three times what it has from one network: one attacker cannot lock the user out.
-        let everywhere = Allowance { burst: user.burst.saturating_mul(3), per_hour: user.per_hour };
+        // Together at most a hundred in an hour, with the default of ten at once and sixty in an hour.
+        let everywhere = Allowance { burst: user.burst.saturating_mul(2), per_hour: user.per_hour / 2 };
+        let at_home = Allowance { burst: user.burst, per_hour: user.per_hour.saturating_mul(2) / 3 };
         Self {
             user_at_network: Tries::new(user),
             user: Tries::new(everywhere),
+            user_at_home: Tries::new(at_home),
+            homes: Mutex::default(),
             network: Tries::new(Allowance { burst: checks.address_burst, per_hour: checks.address_per_hour }),
             bearer: Tries::new(BEARER),
             device: limiter(settings.device_requests_per_minute),
@@ -61,34 +69,53 @@ impl Throttles {
     /// Whether there is a try of a password left; takes none.
     pub(super) fn has_password(&self, name: &str, address: IpAddr, now: OffsetDateTime) -> bool {
         let (name, network) = (normalize_name(name), network(address));
-        let is_free = self.network.wait(&network, now).is_none() && self.user.wait(&name, now).is_none();
-        is_free && self.user_at_network.wait(&(name, network), now).is_none()
+        if self.network.wait(&network, now).is_some() {
+            return false;
+        }
+        if self.is_home(&name, network, now) {
+            return self.user_at_home.wait(&name, now).is_none();
+        }
+        self.user.wait(&name, now).is_none() && self.user_at_network.wait(&(name, network), now).is_none()
     }
 
     /// Takes one try of a password, if there is one left.
-    pub(super) fn take_password(&self, name: &str, address: IpAddr, now: OffsetDateTime) -> bool {
-        let (name, network) = (normalize_name(name), network(address));
-        if !self.network.take(&network, now) {
-            return false;
+    pub(super) fn take_password(&self, name: &str, address: IpAddr, now: OffsetDateTime) -> Option<TakenTry> {
+        if !self.has_password(name, address, now) {
+            return None;
         }
-        if !self.user_at_network.take(&(name.clone(), network), now) {
-            self.network.give_back(&network);
-            return false;
+        let taken = TakenTry { name: normalize_name(name), network: network(address), is_home: false };
+        let taken = TakenTry { is_home: self.is_home(&taken.name, taken.network, now), ..taken };
+        // Checks of one name are in turn, and so are those of one network: nobody was faster in between.
+        self.network.take(&taken.network, now);
+        if taken.is_home {
+            self.user_at_home.take(&taken.name, now);
+        } else {
+            self.user.take(&taken.name, now);
+            self.user_at_network.take(&(taken.name.clone(), taken.network), now);
         }
-        if !self.user.take(&name, now) {
-            self.network.give_back(&network);
-            self.user_at_network.give_back(&(name, network));
-            return false;
-        }
-        true
+        Some(taken)
     }
 
-    /// Gives a try back: the password was right, and its user may sign in.
-    pub(super) fn give_back_password(&self, name: &str, address: IpAddr) {
-        let (name, network) = (normalize_name(name), network(address));
-        self.network.give_back(&network);
-        self.user.give_back(&name);
-        self.user_at_network.give_back(&(name, network));
+    /// Gives a try back: the password was right, and its user may sign in. From now on the user is at home there.
+    pub(super) fn give_back_password(&self, taken: TakenTry, now: OffsetDateTime) {
+        self.network.give_back(&taken.network);
+        let place = (taken.name, taken.network);
+        if taken.is_home {
+            self.user_at_home.give_back(&place.0);
+        } else {
+            self.user.give_back(&place.0);
+            self.user_at_network.give_back(&place);
+        }
+        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        if homes.len() >= MOST_KEYS && !homes.contains_key(&place) {
+            make_room(&mut homes, now);
+        }
+        homes.insert(place, now + AT_HOME);
+    }
+
+    fn is_home(&self, name: &str, network: IpAddr, now: OffsetDateTime) -> bool {
+        let homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        homes.get(&(name.to_owned(), network)).is_some_and(|until| now < *until)
     }
 
     /// Whether one more message of a device is taken; else after how many seconds.
@@ -107,11 +134,24 @@ impl Throttles {
     pub(super) fn tidy(&self, now: OffsetDateTime) {
         self.user_at_network.tidy(now);
         self.user.tidy(now);
+        self.user_at_home.tidy(now);
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, until| now < *until);
         self.network.tidy(now);
         self.bearer.tidy(now);
         self.device.retain_recent();
         self.rows.retain_recent();
     }
+}
+
+/// How long a network is a home of a user after the last right password.
+const AT_HOME: Duration = Duration::days(30);
+
+/// A try of a password that was taken, to be given back.
+#[must_use]
+pub(super) struct TakenTry {
+    name: String,
+    network: IpAddr,
+    is_home: bool,
 }
 
 /// How many tries one key has.

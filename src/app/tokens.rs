@@ -59,16 +59,20 @@ pub struct Bearers {
     proven: Mutex<HashSet<[u8; 32]>>,
     /// Networks whose failures were written down a short while ago.
     noted: Tries<IpAddr>,
+    /// The same for all networks together.
+    noted_of_all: Tries<()>,
 }
 
 impl Default for Bearers {
     fn default() -> Self {
-        Self { proven: Mutex::default(), noted: Tries::new(NOTED) }
+        Self { proven: Mutex::default(), noted: Tries::new(NOTED), noted_of_all: Tries::new(NOTED_OF_ALL) }
     }
 }
 
 /// Failures of one network that are written down: one a minute, so that a guesser cannot fill the audit trail.
 const NOTED: Allowance = Allowance { burst: 1, per_hour: 60 };
+/// Failures that are written down whoever they come from: addresses are cheap.
+const NOTED_OF_ALL: Allowance = Allowance { burst: 100, per_hour: 1000 };
 
 /// A new secret of 256 random bits.
 #[must_use]
@@ -119,7 +123,8 @@ impl App {
     /// Writes down that a wrong token was brought, at most once a minute for each network.
     async fn note_failure(&self, token: Option<Token>, address: IpAddr) {
         let address = address.to_canonical();
-        if !self.memory.bearers.noted.take(&network(address), self.now()) {
+        let (noted, now) = (&self.memory.bearers, self.now());
+        if !noted.noted.take(&network(address), now) || !noted.noted_of_all.take(&(), now) {
             return;
         }
         let words = match &token {

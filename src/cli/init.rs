@@ -167,7 +167,13 @@ impl Place {
 
 /// The place of a file that `init` makes, by its absolute path.
 fn place(data: &Path, path: &Path, option: &str, meanwhile: &str) -> Result<Place> {
-    if let Ok(inside) = path.strip_prefix(plain(&absolute(data)?)) {
+    let data = plain(&absolute(data)?);
+    // A folder that is there already is not made again: what goes into it is brought there like what lies elsewhere.
+    let is_made = |inside: &&Path| {
+        let first = inside.components().next().map(|first| data.join(first));
+        inside.components().count() == 1 || first.is_none_or(|first| !first.exists())
+    };
+    if let Some(inside) = path.strip_prefix(&data).ok().filter(is_made) {
         return Ok(Place::Inside(inside.to_owned()));
     }
     let folder = path.parent().unwrap_or(path);

@@ -179,8 +179,11 @@ pub async fn run(options: Options) -> Result<()> {
     crate::observe::start_log(&load_config(&folder)?.log);
     let running = start(options).await?;
     let mut out = std::io::stdout();
-    writeln!(out, "ready url={} device_url={}", running.url, running.device_url)?;
-    out.flush()?;
+    // Whether anybody reads it is no reason not to serve.
+    let told = writeln!(out, "ready url={} device_url={}", running.url, running.device_url).and_then(|()| out.flush());
+    if let Err(error) = told {
+        tracing::warn!(%error, "standard output takes no line");
+    }
     let ops = running.ops.map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(url = running.url, device_url = running.device_url, ops, "ready");
     signals.wait().await;

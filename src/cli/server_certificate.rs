@@ -55,6 +55,10 @@ impl Keeper {
         let mut files = load(&folder, &config)?;
         let pair = ServerCertificate::new(files.chain.clone(), files.key.clone_key());
         if is_ours(&folder, &config, &files.chain[0]) && (pair.is_err() || is_due(&config, &files.chain[0], now)?) {
+            if pair.is_err() {
+                // It may be the key of a request that is under way somewhere.
+                folder.keep_tls_key(now)?;
+            }
             make(&folder, &config, &sealer, now)?;
             seen = stamps(&folder, &config);
             files = load(&folder, &config)?;
@@ -102,8 +106,13 @@ impl Keeper {
     }
 
     fn judge(&mut self, now: OffsetDateTime) -> Result<()> {
+        // What counts is what lies there: an operator may have put a pair there that could not be taken yet.
         let current = self.certificate.current();
-        let leaf = current.end_entity_cert()?;
+        let files = load(&self.folder, &self.config)?;
+        let leaf = &files.chain[0];
+        if leaf != current.end_entity_cert()? {
+            self.read(now)?;
+        }
         if is_ours(&self.folder, &self.config, leaf) && is_due(&self.config, leaf, now)? {
             make(&self.folder, &self.config, &self.sealer, now)?;
             self.seen = stamps(&self.folder, &self.config);

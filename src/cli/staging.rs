@@ -19,6 +19,10 @@ use crate::adapters::system::SystemRng;
 const CONFIG: &str = "muster.toml";
 /// In the name of every folder where something is being made.
 const MARK: &str = ".init-";
+/// Lies in a folder from the moment in which its parts are moved up, with their names.
+const MOVING: &str = ".moving";
+/// The sealing keys.
+const KEYS: &str = "keys";
 /// What an installation consists of, besides its configuration and its sealing keys.
 const PARTS: [&str; 7] = ["ca", "tls", "admin.token", "muster.db", "muster.db-wal", "muster.db-shm", "muster.db.lock"];
 
@@ -39,10 +43,10 @@ pub(super) fn refuse_taken(data: &Path) -> Result<()> {
     if fs::symlink_metadata(data.join(CONFIG)).is_ok() {
         bail!("{} holds an installation already", data.display());
     }
-    if !unfinished(data)?.is_empty() {
-        return Ok(());
-    }
-    match PARTS.iter().find(|part| fs::symlink_metadata(data.join(part)).is_ok()) {
+    let ours = half_moved(data)?;
+    let is_foreign =
+        |part: &&&str| fs::symlink_metadata(data.join(part)).is_ok() && !ours.iter().any(|name| name == **part);
+    match PARTS.iter().find(is_foreign) {
         None => Ok(()),
         Some(part) => bail!(
             "{data} holds `{part}`, but no {CONFIG}: it may be what is left of an installation; give another folder, or \
@@ -59,6 +63,7 @@ impl Staging {
         let random: String = SystemRng.bytes::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
         let (folder, is_inside, lock) = match (data.is_dir(), data.file_name()) {
             (false, Some(name)) => {
+                clear_beside(&data)?;
                 let mut name = name.to_owned();
                 name.push(format!("{MARK}{random}"));
                 (data.with_file_name(name), false, None)
@@ -71,6 +76,7 @@ impl Staging {
             }
         };
         create_folder(&folder)?;
+        let lock = if is_inside { lock } else { self::lock(&folder)? };
         Ok(Self { data, folder, is_inside, placed: Vec::new(), is_finished: false, _lock: lock })
     }
 
@@ -101,14 +107,15 @@ impl Staging {
 
     fn move_up(&mut self) -> Result<()> {
         let names = names(&self.folder)?;
+        write_new(&self.folder.join(MOVING), names.join("\n").as_bytes(), 0o600)?;
         let (last, parts): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == CONFIG);
         for name in parts.into_iter().chain(last) {
             let to = self.data.join(&name);
             move_new(&self.folder.join(&name), &to)?;
             self.placed.push(to);
         }
-        // Empty now; if it stays, it is in nobody's way.
-        let _ = fs::remove_dir(&self.folder);
+        // Nothing else is in it now; if it stays, it is in nobody's way.
+        remove(&self.folder);
         Ok(())
     }
 }
@@ -122,19 +129,37 @@ impl Drop for Staging {
     }
 }
 
-/// Folders in the data folder in which something was being made and is not finished. Each holds its configuration until
-/// the moment in which it is; before it has one, nothing was moved out of it.
-fn unfinished(data: &Path) -> Result<Vec<PathBuf>> {
-    let folders = names(data)?.into_iter().filter(|name| name.starts_with(MARK)).map(|name| data.join(name));
-    Ok(folders.filter(|folder| folder.join(CONFIG).exists()).collect())
+/// What an `init` that was killed had moved into the data folder already: what its list names and its folder no longer has.
+fn half_moved(data: &Path) -> Result<Vec<String>> {
+    let mut moved = Vec::new();
+    for folder in names(data)?.into_iter().filter(|name| name.starts_with(MARK)).map(|name| data.join(name)) {
+        let list = match fs::read_to_string(folder.join(MOVING)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            list => list.with_context(|| format!("cannot read {}", folder.join(MOVING).display()))?,
+        };
+        moved.extend(list.lines().filter(|name| fs::symlink_metadata(folder.join(name)).is_err()).map(str::to_owned));
+    }
+    Ok(moved)
 }
 
-/// Clears away what is not finished. The sealing keys stay, for they may have been there before.
+/// Clears away what is not finished. The sealing keys stay: a database outside may be sealed with them.
 fn clear(data: &Path) -> Result<()> {
-    if !unfinished(data)?.is_empty() {
-        PARTS.iter().for_each(|part| remove(&data.join(part)));
-    }
+    half_moved(data)?.iter().filter(|name| *name != KEYS).for_each(|name| remove(&data.join(name)));
     names(data)?.iter().filter(|name| name.starts_with(MARK)).for_each(|name| remove(&data.join(name)));
+    Ok(())
+}
+
+/// Clears away folders beside a data folder that is not there, each of an `init` that was killed: nobody holds its lock.
+fn clear_beside(data: &Path) -> Result<()> {
+    let (Some(parent), Some(name)) = (data.parent(), data.file_name().and_then(|name| name.to_str())) else {
+        return Ok(());
+    };
+    let mark = format!("{name}{MARK}");
+    for folder in names(parent)?.into_iter().filter(|name| name.starts_with(&mark)).map(|name| parent.join(name)) {
+        if lock(&folder).is_ok_and(|lock| lock.is_some()) {
+            remove(&folder);
+        }
+    }
     Ok(())
 }
 
@@ -252,10 +277,43 @@ mod tests {
     }
 
     #[test]
+    fn what_others_put_there_after_an_init_was_killed_is_left_alone() {
+        let data = tempfile::tempdir().unwrap();
+        let mut staging = Staging::begin(data.path()).unwrap();
+        make(&staging);
+        staging.is_finished = true;
+        drop(staging);
+        fs::create_dir(data.path().join("tls")).unwrap();
+        assert!(refuse_taken(data.path()).unwrap_err().to_string().contains("holds `tls`"));
+        fs::remove_dir(data.path().join("tls")).unwrap();
+        fs::write(data.path().join("mine"), "x").unwrap();
+        drop(Staging::begin(data.path()).unwrap());
+        assert_eq!(all(data.path()), ["mine"]);
+    }
+
+    #[test]
+    fn a_folder_beside_that_a_killed_init_left_is_cleared_away_and_one_in_use_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        let mut killed = Staging::begin(&data).unwrap();
+        make(&killed);
+        killed.is_finished = true;
+        drop(killed);
+        let first = Staging::begin(&data).unwrap();
+        assert_eq!(all(home.path()).len(), 1);
+        let second = Staging::begin(&data).unwrap();
+        assert!(first.path().is_dir() && second.path().is_dir());
+        second.finish().unwrap();
+        drop(first);
+        assert_eq!(all(home.path()), ["data"]);
+    }
+
+    #[test]
     fn what_a_killed_init_left_is_cleared_away() {
         let data = tempfile::tempdir().unwrap();
         let mut staging = Staging::begin(data.path()).unwrap();
         make(&staging);
+        fs::write(staging.path().join(MOVING), format!("ca\nkeys\n{CONFIG}")).unwrap();
         move_new(&staging.path().join("ca"), &data.path().join("ca")).unwrap();
         move_new(&staging.path().join("keys"), &data.path().join("keys")).unwrap();
         let left = staging.path().to_owned();

@@ -49,6 +49,14 @@ pub(super) async fn device(State(shared): State<Shared>, mut request: Request, n
     response
 }
 
+/// Around every route of the operators' side: as on the device side, and nothing is counted.
+pub(super) async fn operators(mut response: Response) -> Response {
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.bare(),
+        None => response,
+    }
+}
+
 /// A panic in a handler costs that request, and nothing else.
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

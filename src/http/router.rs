@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::handler::Handler as _;
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use tower::ServiceExt;
@@ -109,7 +109,10 @@ pub fn device(shared: &Shared) -> Router {
 
 /// The routes of `[ops] listen`.
 pub fn operators(shared: &Shared) -> Router {
-    build(Listener::Ops, shared).fallback(answer::nothing).with_state(shared.clone())
+    build(Listener::Ops, shared)
+        .fallback(answer::nothing)
+        .layer(map_response(answer::operators))
+        .with_state(shared.clone())
 }
 
 fn build(listener: Listener, shared: &Shared) -> Router<Shared> {

@@ -84,7 +84,8 @@ const SAVE: &str = "
         email_key = excluded.email_key, address = excluded.address, phase = excluded.phase,
         outcome = excluded.outcome, cause = excluded.cause, hresult = excluded.hresult, trace_id = excluded.trace_id,
         device_name = excluded.device_name, os_version = excluded.os_version,
-        enrollment_id = excluded.enrollment_id";
+        enrollment_id = excluded.enrollment_id
+    WHERE attempts.outcome = 'open'";
 
 pub(super) const FIND_OPEN: &str = "
     SELECT * FROM attempts WHERE outcome = 'open' AND email_key = $1 AND address = $2 AND updated_at >= $3

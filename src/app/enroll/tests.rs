@@ -114,7 +114,8 @@ async fn what_changes_after_the_sign_in_counts() {
         let csr = app.certificate_request(&request).unwrap();
         let id = app.new_id();
         let issued = app.issue(&csr, id).await.unwrap();
-        let newcomer = Newcomer { id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
+        let newcomer =
+            Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
         app.let_in(signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
     let user = add(&ground, "ada@example.test", |_| {}).await;

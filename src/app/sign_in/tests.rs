@@ -36,7 +36,17 @@ const UNKNOWN: &str = "there is no user of that name";
 #[tokio::test]
 async fn names_are_found_in_every_spelling_of_windows() {
     let ground = Ground::new().await;
-    for email in ["ada@example.test", "kiosk", "tom@a.test", "tom@b.test", "ann@a.test", "ann@b.test", "ann"] {
+    for email in [
+        "ada@example.test",
+        "kiosk",
+        "tom@a.test",
+        "tom@b.test",
+        "ann@a.test",
+        "ann@b.test",
+        "ann",
+        "eva",
+        "eva@a.test",
+    ] {
         add(&ground, email, "correct horse").await;
     }
     let cases = [
@@ -54,6 +64,7 @@ async fn names_are_found_in_every_spelling_of_windows() {
         ("tom@c.test", UNKNOWN),
         ("tom@b.test", "tom@b.test"),
         ("X\\ann", "ann"),
+        ("X\\eva", "eva"),
         ("@contoso.com", UNKNOWN),
         ("X\\", UNKNOWN),
         ("ki\tosk", UNKNOWN),
@@ -149,4 +160,59 @@ async fn a_crowd_of_guesses_gets_no_more_than_its_tries() {
         assert!([WRONG, LOCKED].contains(&task.await.unwrap().as_str()));
     }
     assert_eq!(ground.app.hasher.computed(), hashes + 10);
+}
+
+// covers: S-14
+#[tokio::test]
+async fn guessing_from_elsewhere_does_not_lock_out_a_user_at_home() {
+    let ground = Ground::new().await;
+    add(&ground, "ada@example.test", "correct horse").await;
+    assert_eq!(sign_in(&ground.app, "ada", "correct horse").await, "ada@example.test");
+    let mut tries = 0;
+    for number in 0..100 {
+        let address = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, number));
+        let answer = ground.app.check_password("ada", SecretString::from("guess"), address).await;
+        tries += usize::from(answer.unwrap_err().to_string() == WRONG);
+    }
+    assert_eq!(tries, 20, "all networks together");
+    assert_eq!(sign_in(&ground.app, "ada", "correct horse").await, "ada@example.test");
+}
+
+// covers: S-14
+#[tokio::test]
+async fn the_budget_of_a_name_does_not_tell_whether_it_exists() {
+    let ground = Ground::new().await;
+    add(&ground, "ada@example.test", "correct horse").await;
+    for (long, short) in [("ada@example.test", "ada"), ("bob@example.test", "bob")] {
+        for _ in 0..10 {
+            assert_ne!(sign_in(&ground.app, long, "wrong").await, LOCKED);
+        }
+        assert_eq!(sign_in(&ground.app, short, "wrong").await, LOCKED, "{short}");
+    }
+}
+
+// covers: S-14
+#[tokio::test]
+async fn many_users_behind_one_address_use_up_no_tries_among_themselves() {
+    let ground = Ground::new().await;
+    let app = with(&ground.app, |settings| settings.password_checks.address_burst = 2);
+    for number in 0..12 {
+        add(&ground, &format!("u{number}@example.test"), "correct horse").await;
+    }
+    let tasks: Vec<_> = (0..12)
+        .map(|number| {
+            let app = app.clone();
+            tokio::spawn(async move { sign_in(&app, &format!("u{number}"), "correct horse").await })
+        })
+        .collect();
+    for (number, task) in tasks.into_iter().enumerate() {
+        assert_eq!(task.await.unwrap(), format!("u{number}@example.test"));
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_a_mebibyte_is_nobodys() {
+    let ground = Ground::new().await;
+    assert_eq!(sign_in(&ground.app, &"x".repeat(1 << 20), "wrong").await, UNKNOWN);
+    assert!(budget(&"x".repeat(1 << 20)).len() <= 256);
 }

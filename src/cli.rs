@@ -14,6 +14,7 @@ mod journal;
 mod names;
 mod output;
 mod password;
+mod queue;
 pub mod serve;
 mod server_certificate;
 mod session;

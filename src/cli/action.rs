@@ -5,23 +5,14 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::client::Client;
-use super::names::{self, path, short_id, short_ids};
+use super::names::{path, short_id, short_ids};
 use super::output::{Out, Table, field, pairs, remark, time};
+use super::queue::ListArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List actions, newest first.
-    List {
-        /// Only of that device, by id or name.
-        #[arg(long)]
-        device: Option<String>,
-        /// Only those in that state.
-        #[arg(long)]
-        state: Option<String>,
-        /// Most rows.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
+    List(ListArgs),
     /// Show an action.
     Show {
         /// Id.
@@ -41,13 +32,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<()> {
     match command {
-        Command::List { device, state, limit } => {
-            let device = match device {
-                Some(text) => Some(field(&names::device(client, &text).await?, "id")),
-                None => None,
-            };
-            list(client, out, device.as_deref(), state.as_deref(), limit).await
-        }
+        Command::List(args) => list(client, out, &args).await,
         Command::Show { id } => {
             let action = client.get(&path("/actions", &id)?, &[]).await?;
             out.either(&action, || summary(&action))
@@ -66,16 +51,8 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
 }
 
 /// Actions, of one device or all.
-pub(super) async fn list(
-    client: &Client,
-    out: &Out,
-    device: Option<&str>,
-    state: Option<&str>,
-    limit: usize,
-) -> Result<()> {
-    let options = [("device", device), ("state", state)];
-    let query: Vec<(&str, &str)> = options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let found = client.list("/actions", &query, limit).await?;
+pub(super) async fn list(client: &Client, out: &Out, args: &ListArgs) -> Result<()> {
+    let found = args.find(client, "/actions").await?;
     out.list(&found.items, "no actions", || {
         let mut table = Table::new(["ID", "TYPE", "STATE", "DEVICE", "ASKED (UTC)", "BY", "DETAIL"]);
         let ids = short_ids(&found.items, "id", false);

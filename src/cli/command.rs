@@ -11,23 +11,14 @@ use super::client::Client;
 use super::follow::{succeeded, until_final};
 use super::names::{self, path, short_id, short_ids};
 use super::output::{Out, Table, field, pairs, time};
+use super::queue::ListArgs;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Queue the SyncML commands of a file for a device.
     Run(RunArgs),
     /// List raw commands, newest first.
-    List {
-        /// Only of that device, by id or name.
-        #[arg(long)]
-        device: Option<String>,
-        /// Only those in that state.
-        #[arg(long)]
-        state: Option<String>,
-        /// Most rows.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
+    List(ListArgs),
     /// Show commands with what the device said to each.
     Show {
         /// Id.
@@ -63,7 +54,7 @@ pub(super) struct RunArgs {
 pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<()> {
     match command {
         Command::Run(args) => queue(client, out, args).await,
-        Command::List { device, state, limit } => list(client, out, device, state, limit).await,
+        Command::List(args) => list(client, out, &args).await,
         Command::Show { id } => {
             let command = client.get(&path("/commands", &id)?, &[]).await?;
             out.either(&command, || details(&command))
@@ -107,14 +98,8 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn list(client: &Client, out: &Out, device: Option<String>, state: Option<String>, limit: usize) -> Result<()> {
-    let device = match device {
-        Some(text) => Some(field(&names::device(client, &text).await?, "id")),
-        None => None,
-    };
-    let options = [("device", device.as_deref()), ("state", state.as_deref())];
-    let query: Vec<(&str, &str)> = options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let found = client.list("/commands", &query, limit).await?;
+async fn list(client: &Client, out: &Out, args: &ListArgs) -> Result<()> {
+    let found = args.find(client, "/commands").await?;
     out.list(&found.items, "no raw commands", || {
         let mut table = Table::new(["ID", "STATE", "DEVICE", "COMMANDS", "ASKED (UTC)", "BY", "DETAIL"]);
         let ids = short_ids(&found.items, "id", false);

@@ -191,8 +191,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::Show { device, inventory } => show(client, out, &device, inventory).await,
         Command::Attempts(args) => attempts(client, out, args).await,
         Command::Actions { device, state, limit } => {
-            let device = field(&names::device(client, &device).await?, "id");
-            super::action::list(client, out, Some(&device), state.as_deref(), limit).await
+            super::action::list(client, out, &super::queue::ListArgs { device: Some(device), state, limit }).await
         }
         Command::Lock(act) => order(client, out, act, plain("lock")).await,
         Command::Unlock(act) => order(client, out, act, plain("unlock")).await,

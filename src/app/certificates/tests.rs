@@ -4,7 +4,6 @@ use x509_parser::revocation_list::CertificateRevocationList;
 use super::*;
 use crate::app::testing::Ground;
 use crate::app::tokens::secret_hash;
-use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 
 async fn with_certificate(ground: &Ground) -> Certificate {
     with_serial(ground, &"0a".repeat(16)).await
@@ -12,15 +11,7 @@ async fn with_certificate(ground: &Ground) -> Certificate {
 
 async fn with_serial(ground: &Ground, serial: &str) -> Certificate {
     let app = &ground.app;
-    let enrollment = enrollment(app);
-    let device = Device {
-        id: enrollment.device_id,
-        name: "LAPTOP-1".to_owned(),
-        hw_dev_id: None,
-        enrollment_id: enrollment.id,
-        linked_device_id: None,
-        created_at: app.now(),
-    };
+    let enrollment = ground.enrollment().await;
     let certificate = Certificate {
         serial: serial.to_owned(),
         sha256: secret_hash(serial),
@@ -33,40 +24,8 @@ async fn with_serial(ground: &Ground, serial: &str) -> Certificate {
         revoked_at: None,
         revoked_reason: None,
     };
-    let writes = vec![
-        Write::InsertDevice(device),
-        Write::InsertEnrollment(Box::new(enrollment)),
-        Write::InsertCertificate(Box::new(certificate.clone())),
-    ];
-    app.commit(writes).await.unwrap();
+    app.commit(vec![Write::InsertCertificate(Box::new(certificate.clone()))]).await.unwrap();
     certificate
-}
-
-fn enrollment(app: &App) -> Enrollment {
-    Enrollment {
-        id: app.new_id(),
-        device_id: app.new_id(),
-        user_id: None,
-        state: EnrollmentState::Active,
-        mode: Mode::OnPremise,
-        kind: EnrollmentKind::Full,
-        claimed_device_id: None,
-        hw_dev_id: None,
-        reported_dev_id: None,
-        reported_source: None,
-        os_version: None,
-        os_edition: None,
-        context: Vec::new(),
-        account: Vec::new(),
-        enrolled_at: app.now(),
-        last_seen_at: None,
-        inventory_at: None,
-        state_since: app.now(),
-        closed_reason: None,
-        warning: None,
-        locked_to_tenant: false,
-        version: 1,
-    }
 }
 
 fn serials(der: &[u8]) -> Vec<String> {

@@ -122,10 +122,6 @@ impl Store for SqlStore {
         users::list(self.db(), query, page).await
     }
 
-    async fn count_devices_of(&self, user: Id<User>) -> Result<u32, StoreError> {
-        users::count_devices(self.db(), user).await
-    }
-
     async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
         users::devices_of(self.db(), user).await
     }

@@ -192,3 +192,21 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         assert!(said.contains(&key) || said.contains(&section), "{name}: {stderr}");
     }
 }
+
+#[test]
+// covers: M-15
+fn a_device_that_calls_too_often_is_told_when_to_come_back() {
+    let server = Server::start_with(&[("MUSTER__LIMITS__DEVICE_REQUESTS_PER_MINUTE", "3")]);
+    let (mut device, _) = FakeDevice::new(&server);
+    let (mut other, _) = FakeDevice::new(&server);
+    let message = device.package_one();
+    let answers: Vec<_> = (0..5).map(|_| device.post(message.xml())).collect();
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses[..3], [200; 3], "M-15: {statuses:?}");
+    let refused = answers.last().unwrap();
+    refused.expect_status("M-15: overload", 429);
+    let seconds: u32 = refused.header("retry-after").expect("M-15: Retry-After").parse().expect("M-15: in seconds");
+    assert!((1..=60).contains(&seconds), "M-15: {seconds}");
+    assert!(!refused.text().contains("SyncML"), "M-15: {}", refused.text());
+    other.start_session();
+}

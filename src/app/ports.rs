@@ -321,11 +321,8 @@ pub trait Store: Send + Sync {
     async fn users_by_local_part(&self, local: &str) -> Result<Vec<User>, StoreError>;
     /// Users, newest first; `query` is a part of address or name, without case.
     async fn users(&self, query: Option<&str>, page: &Page) -> Result<Listed<User>, StoreError>;
-    /// Enrollments of the user that count against the limit, one for each device.
-    async fn count_devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
-
-    /// The same, and how many enrollments of the user were ever counted, read at one moment; nothing for a user that is
-    /// not there.
+    /// Devices of the user that count against the limit, and how many enrollments of the user were ever counted, read at one
+    /// moment; nothing for a user that is not there.
     async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError>;
 
     /// The token of a secret, with its user.

@@ -1,7 +1,7 @@
 //! Users.
 
 use super::engine::{Engine, Row, Statement, Value};
-use super::query::{List, cursor, fold, is_hopeless, many, one, pattern, rows};
+use super::query::{List, cursor, fold, is_hopeless, many, one, pattern};
 use crate::app::ports::{DevicesOfUser, Listed, Page, StoreError};
 use crate::domain::Id;
 use crate::domain::user::{Role, User, UserKind, normalize_name};
@@ -50,11 +50,6 @@ pub(super) async fn list(engine: &dyn Engine, query: Option<&str>, page: &Page) 
     }
     let place = |user: &User| cursor(user.created_at, user.id);
     List { sql: LIST, more: vec![pattern(query).into()], read, place, page }.load(engine).await
-}
-
-pub(super) async fn count_devices(engine: &dyn Engine, user: Id<User>) -> Result<u32, StoreError> {
-    let rows = rows(engine, COUNT_DEVICES, vec![user.into()]).await?;
-    rows.first().map_or(Ok(0), |row| row.of("enrollments").number("devices"))
 }
 
 pub(super) async fn devices_of(engine: &dyn Engine, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
@@ -138,9 +133,6 @@ pub(super) const LIST: &str = "
     SELECT * FROM users
     WHERE (created_at, id) < ($1, $2) AND (email_search LIKE $4 ESCAPE '!' OR name_search LIKE $4 ESCAPE '!')
     ORDER BY created_at DESC, id DESC LIMIT $3";
-
-pub(super) const COUNT_DEVICES: &str = "
-    SELECT COUNT(DISTINCT device_id) AS devices FROM enrollments WHERE user_id = $1 AND is_open = 1";
 
 pub(super) const DEVICES_OF: &str = "
     SELECT u.enrollments_seq AS enrollments_seq,

@@ -264,8 +264,7 @@ async fn the_count_of_enrollments_guards_the_device_limit(Ground { store, .. }: 
         Write::InsertEnrollment(Box::new(again)),
     ];
     store.commit(writes).await.unwrap();
-    assert_eq!(store.count_devices_of(owner.id).await.unwrap(), 1, "closed ones and second ones do not count");
-    assert_eq!(store.devices_of(owner.id).await.unwrap().devices, 1);
-    assert_eq!(store.count_devices_of(id(9)).await.unwrap(), 0);
+    let devices = store.devices_of(owner.id).await.unwrap().devices;
+    assert_eq!(devices, 1, "closed ones and second ones do not count");
     assert_eq!(store.devices_of(id(9)).await.unwrap(), DevicesOfUser::default());
 }

@@ -26,7 +26,6 @@ async fn hot_queries_look_up() {
         users::FIND,
         users::FIND_BY_NAME,
         users::FIND_BY_LOCAL_PART,
-        users::COUNT_DEVICES,
         users::DEVICES_OF,
         tokens::FIND,
         devices::FIND,

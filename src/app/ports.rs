@@ -5,20 +5,28 @@
 //! the enrollment for its queue, its sessions and its state, the count of the user's enrollments for the device limit. A
 //! missed guard is [`StoreError::Conflict`], and the use-case loads again.
 
+mod select;
+mod write;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 use time::OffsetDateTime;
 
 use crate::domain::Id;
-use crate::domain::attempt::{Attempt, Outcome};
+use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
-use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
+
+pub use select::{
+    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, SessionFilter, Table,
+};
+pub use write::{Expired, Write};
 
 /// The wall clock.
 pub trait Clock: Send + Sync {
@@ -75,236 +83,6 @@ pub enum StoreError {
     /// A row that this build cannot read, or a statement that is wrong.
     #[error("the database holds something unexpected: {0}")]
     Internal(String),
-}
-
-/// A part of a list: at most `limit` rows after the cursor.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// Most rows.
-    pub limit: u32,
-    /// Where the page before ended.
-    pub after: Option<Cursor>,
-}
-
-/// A place in a list ordered by time, newest first, then by id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    /// Unix milliseconds of the last row.
-    pub at: i64,
-    /// Its id.
-    pub id: String,
-}
-
-/// A page of rows and where the next one begins.
-#[derive(Clone, Debug)]
-pub struct Listed<T> {
-    /// Rows.
-    pub items: Vec<T>,
-    /// The cursor of the next page; `None` at the end.
-    pub next: Option<Cursor>,
-}
-
-/// Which devices to list.
-#[derive(Clone, Debug, Default)]
-pub struct DeviceFilter {
-    /// Part of the name, the hardware id, a user's address or an id, without case.
-    pub query: Option<String>,
-    /// State of the current enrollment.
-    pub state: Option<EnrollmentState>,
-    /// User's address, exactly, without case.
-    pub user: Option<String>,
-}
-
-/// A device with its current enrollment and that enrollment's user.
-#[derive(Clone, Debug)]
-pub struct DeviceView {
-    /// The hardware.
-    pub device: Device,
-    /// Its newest enrollment.
-    pub enrollment: Enrollment,
-    /// The user's address.
-    pub user: Option<String>,
-}
-
-/// What the device limit of a user is checked against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DevicesOfUser {
-    /// Devices with an open enrollment of the user.
-    pub devices: u32,
-    /// Enrollments that were ever counted ([`Write::CountEnrollment`]).
-    pub enrollments: i64,
-}
-
-/// Which commands to list.
-#[derive(Clone, Debug, Default)]
-pub struct CommandFilter {
-    /// Of one device, all its enrollments.
-    pub device: Option<Id<Device>>,
-    /// Only actions, or only raw commands.
-    pub raw: Option<bool>,
-    /// In one state.
-    pub state: Option<CommandState>,
-}
-
-/// Which sessions to list.
-#[derive(Clone, Debug, Default)]
-pub struct SessionFilter {
-    /// Of one device, all its enrollments.
-    pub device: Option<Id<Device>>,
-}
-
-/// Which attempts to list.
-#[derive(Clone, Debug, Default)]
-pub struct AttemptFilter {
-    /// With that outcome.
-    pub outcome: Option<Outcome>,
-    /// With that trace id.
-    pub trace_id: Option<String>,
-    /// Of that user name, without case.
-    pub email: Option<String>,
-}
-
-/// Kinds of objects whose ids may be given by a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// Users.
-    Users,
-    /// Devices.
-    Devices,
-    /// Actions and commands.
-    Commands,
-    /// Sessions.
-    Sessions,
-    /// Certificates, by serial.
-    Certificates,
-    /// Attempts.
-    Attempts,
-    /// Tokens.
-    Tokens,
-}
-
-/// Rows that retention removes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expired {
-    /// Transcripts and sessions that are closed.
-    Sessions,
-    /// Attempts.
-    Attempts,
-    /// Events.
-    Events,
-    /// Audit rows.
-    Audit,
-    /// Stored answers.
-    Answers,
-    /// Final commands and actions.
-    Commands,
-}
-
-/// Something that changes.
-#[derive(Clone, Debug)]
-pub enum Write {
-    /// A new user; a taken name is a conflict.
-    InsertUser(User),
-    /// A changed user, if its version is still the one in the value; the stored version becomes one more.
-    UpdateUser(User),
-    /// Changes nothing; a conflict unless the user is there, enabled, and signs in as it did.
-    GuardUser {
-        /// Whom.
-        id: Id<User>,
-        /// The version of the credential that was checked.
-        credential_version: i64,
-    },
-    /// Counts an enrollment of the user, if none was counted since [`Store::devices_of`]; the user's version stays.
-    CountEnrollment {
-        /// Whose.
-        user_id: Id<User>,
-        /// How many there were.
-        enrollments: i64,
-    },
-    /// Removes a user at that version, its tokens too; its enrollments lose their user and get the warning.
-    DeleteUser {
-        /// Whom.
-        user: Box<User>,
-        /// What to write on the enrollments.
-        warning: String,
-    },
-    /// A new token.
-    InsertToken(Token),
-    /// Withdraws a token; not found is a conflict.
-    RevokeToken {
-        /// Which.
-        id: Id<Token>,
-        /// When.
-        at: OffsetDateTime,
-    },
-    /// A new device.
-    InsertDevice(Device),
-    /// A changed device.
-    UpdateDevice(Device),
-    /// A new enrollment with its identifiers.
-    InsertEnrollment(Box<Enrollment>),
-    /// A changed enrollment and its identifiers, if its version is still the one in the value; the stored version
-    /// becomes one more.
-    UpdateEnrollment(Box<Enrollment>),
-    /// The state of an enrollment's sessions (`session::Conversation` as JSON).
-    SaveConversation {
-        /// Whose.
-        enrollment_id: Id<Enrollment>,
-        /// JSON.
-        state: String,
-    },
-    /// A new certificate; a serial or a key that another certificate has is a conflict.
-    InsertCertificate(Box<Certificate>),
-    /// Revokes a certificate that is not revoked yet; one that is stays as it is.
-    RevokeCertificate {
-        /// Serial number.
-        serial: String,
-        /// When.
-        at: OffsetDateTime,
-        /// Why, in words.
-        reason: String,
-    },
-    /// A new command; a taken id is a conflict.
-    InsertCommand(Box<QueuedCommand>),
-    /// A changed command.
-    UpdateCommand(Box<QueuedCommand>),
-    /// What a device told; newer values replace older ones.
-    SaveInventory {
-        /// Whose.
-        device_id: Id<Device>,
-        /// Nodes.
-        items: Vec<InventoryItem>,
-    },
-    /// A node that the device does not have.
-    RememberMissing {
-        /// Whose.
-        device_id: Id<Device>,
-        /// Which.
-        node: MissingNode,
-    },
-    /// A session, new or changed.
-    SaveSession(Box<SessionRecord>),
-    /// The last answer of a session.
-    SaveAnswer(Box<StoredAnswer>),
-    /// Messages of transcripts; one that is there already stays.
-    AppendTranscript(Vec<TranscriptMessage>),
-    /// An attempt, new or changed.
-    SaveAttempt(Box<Attempt>),
-    /// An event that is not numbered yet.
-    AppendEvent(Event),
-    /// A row of the audit trail.
-    AppendAudit(AuditRow),
-    /// Gives events their place; an event that has one already is a conflict.
-    NumberEvents(Vec<(Id<Event>, i64)>),
-    /// Removes at most `limit` rows older than that moment; never a command that is still open.
-    Prune {
-        /// What.
-        what: Expired,
-        /// Older than.
-        before: OffsetDateTime,
-        /// At most.
-        limit: u32,
-    },
 }
 
 /// The database.

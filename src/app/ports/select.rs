@@ -1,0 +1,113 @@
+//! What is asked for of the store: pages of lists, filters, views of several tables.
+
+use crate::domain::Id;
+use crate::domain::attempt::Outcome;
+use crate::domain::command::CommandState;
+use crate::domain::device::Device;
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
+
+/// A part of a list: at most `limit` rows after the cursor.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Most rows.
+    pub limit: u32,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+}
+
+/// A place in a list ordered by time, newest first, then by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Unix milliseconds of the last row.
+    pub at: i64,
+    /// Its id.
+    pub id: String,
+}
+
+/// A page of rows and where the next one begins.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// Rows.
+    pub items: Vec<T>,
+    /// The cursor of the next page; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Which devices to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceFilter {
+    /// Part of the name, the hardware id, a user's address or an id, without case.
+    pub query: Option<String>,
+    /// State of the current enrollment.
+    pub state: Option<EnrollmentState>,
+    /// User's address, exactly, without case.
+    pub user: Option<String>,
+}
+
+/// A device with its current enrollment and that enrollment's user.
+#[derive(Clone, Debug)]
+pub struct DeviceView {
+    /// The hardware.
+    pub device: Device,
+    /// Its newest enrollment.
+    pub enrollment: Enrollment,
+    /// The user's address.
+    pub user: Option<String>,
+}
+
+/// What the device limit of a user is checked against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DevicesOfUser {
+    /// Devices with an open enrollment of the user.
+    pub devices: u32,
+    /// Enrollments that were ever counted ([`CountEnrollment`](super::Write::CountEnrollment)).
+    pub enrollments: i64,
+}
+
+/// Which commands to list.
+#[derive(Clone, Debug, Default)]
+pub struct CommandFilter {
+    /// Of one device, all its enrollments.
+    pub device: Option<Id<Device>>,
+    /// Only actions, or only raw commands.
+    pub raw: Option<bool>,
+    /// In one state.
+    pub state: Option<CommandState>,
+}
+
+/// Which sessions to list.
+#[derive(Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Of one device, all its enrollments.
+    pub device: Option<Id<Device>>,
+}
+
+/// Which attempts to list.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptFilter {
+    /// With that outcome.
+    pub outcome: Option<Outcome>,
+    /// With that trace id.
+    pub trace_id: Option<String>,
+    /// Of that user name, without case.
+    pub email: Option<String>,
+}
+
+/// Kinds of objects whose ids may be given by a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Users.
+    Users,
+    /// Devices.
+    Devices,
+    /// Actions and commands.
+    Commands,
+    /// Sessions.
+    Sessions,
+    /// Certificates, by serial.
+    Certificates,
+    /// Attempts.
+    Attempts,
+    /// Tokens.
+    Tokens,
+}

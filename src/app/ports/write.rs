@@ -1,0 +1,138 @@
+//! What a batch can change.
+
+use time::OffsetDateTime;
+
+use crate::domain::Id;
+use crate::domain::attempt::Attempt;
+use crate::domain::certificate::Certificate;
+use crate::domain::command::QueuedCommand;
+use crate::domain::device::Device;
+use crate::domain::enrollment::Enrollment;
+use crate::domain::event::{AuditRow, Event};
+use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::user::{Token, User};
+
+/// Rows that retention removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// Transcripts and sessions that are closed.
+    Sessions,
+    /// Attempts.
+    Attempts,
+    /// Events.
+    Events,
+    /// Audit rows.
+    Audit,
+    /// Stored answers.
+    Answers,
+    /// Final commands and actions.
+    Commands,
+}
+
+/// Something that changes.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// A new user; a taken name is a conflict.
+    InsertUser(User),
+    /// A changed user, if its version is still the one in the value; the stored version becomes one more.
+    UpdateUser(User),
+    /// Changes nothing; a conflict unless the user is there, enabled, and signs in as it did.
+    GuardUser {
+        /// Whom.
+        id: Id<User>,
+        /// The version of the credential that was checked.
+        credential_version: i64,
+    },
+    /// Counts an enrollment of the user, if none was counted since [`Store::devices_of`](super::Store::devices_of); the user's version stays.
+    CountEnrollment {
+        /// Whose.
+        user_id: Id<User>,
+        /// How many there were.
+        enrollments: i64,
+    },
+    /// Removes a user at that version, its tokens too; its enrollments lose their user and get the warning.
+    DeleteUser {
+        /// Whom.
+        user: Box<User>,
+        /// What to write on the enrollments.
+        warning: String,
+    },
+    /// A new token.
+    InsertToken(Token),
+    /// Withdraws a token; not found is a conflict.
+    RevokeToken {
+        /// Which.
+        id: Id<Token>,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// A new device.
+    InsertDevice(Device),
+    /// A changed device.
+    UpdateDevice(Device),
+    /// A new enrollment with its identifiers.
+    InsertEnrollment(Box<Enrollment>),
+    /// A changed enrollment and its identifiers, if its version is still the one in the value; the stored version
+    /// becomes one more.
+    UpdateEnrollment(Box<Enrollment>),
+    /// The state of an enrollment's sessions (`session::Conversation` as JSON).
+    SaveConversation {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// JSON.
+        state: String,
+    },
+    /// A new certificate; a serial or a key that another certificate has is a conflict.
+    InsertCertificate(Box<Certificate>),
+    /// Revokes a certificate that is not revoked yet; one that is stays as it is.
+    RevokeCertificate {
+        /// Serial number.
+        serial: String,
+        /// When.
+        at: OffsetDateTime,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A new command; a taken id is a conflict.
+    InsertCommand(Box<QueuedCommand>),
+    /// A changed command.
+    UpdateCommand(Box<QueuedCommand>),
+    /// What a device told; newer values replace older ones.
+    SaveInventory {
+        /// Whose.
+        device_id: Id<Device>,
+        /// Nodes.
+        items: Vec<InventoryItem>,
+    },
+    /// A node that the device does not have.
+    RememberMissing {
+        /// Whose.
+        device_id: Id<Device>,
+        /// Which.
+        node: MissingNode,
+    },
+    /// A session, new or changed.
+    SaveSession(Box<SessionRecord>),
+    /// The last answer of a session.
+    SaveAnswer(Box<StoredAnswer>),
+    /// Messages of transcripts; one that is there already stays.
+    AppendTranscript(Vec<TranscriptMessage>),
+    /// An attempt, new or changed.
+    SaveAttempt(Box<Attempt>),
+    /// An event that is not numbered yet.
+    AppendEvent(Event),
+    /// A row of the audit trail.
+    AppendAudit(AuditRow),
+    /// Gives events their place; an event that has one already is a conflict.
+    NumberEvents(Vec<(Id<Event>, i64)>),
+    /// Removes at most `limit` rows older than that moment; never a command that is still open.
+    Prune {
+        /// What.
+        what: Expired,
+        /// Older than.
+        before: OffsetDateTime,
+        /// At most.
+        limit: u32,
+    },
+}

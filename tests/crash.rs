@@ -204,16 +204,15 @@ fn a_request_that_runs_at_the_end_is_answered_and_in_the_transcript() {
     let before = server.api().list(&format!("/sessions?device={id}"));
     let message = device.package_one().xml();
     let mut connection = device.connect();
-    let wire = connection.wire(&device.request(message.clone()));
-    let (first, rest) = wire.split_at(wire.len() - 10);
-    connection.send_only(first).unwrap();
+    let request = device.request(message.clone());
+    connection.begin(&request).unwrap();
     let host = Address::of(device.management_url());
     let response = std::thread::scope(|scope| {
         let ending = scope.spawn(|| server.terminate());
         eventually("no connection is taken any more", || {
             TcpStream::connect((host.host.as_str(), host.port)).is_err().then_some(())
         });
-        let response = connection.send_bytes(rest, false).unwrap();
+        let response = connection.send_bytes(&request.body, false).unwrap();
         let (status, took) = ending.join().unwrap();
         assert!(status.success() && took < Duration::from_secs(11), "R-21: {status} after {took:?}");
         response

@@ -247,6 +247,14 @@ impl Connection {
         self.send_only(&self.wire(request))
     }
 
+    /// Sends the head of a request and waits until the server asks for the body (RFC 9110 §10.1.1): from then on the
+    /// request runs there.
+    pub fn begin(&mut self, request: &Request) -> io::Result<()> {
+        self.send_only(&request.clone().header("Expect", "100-continue").head(&self.host))?;
+        let head = parse_head(&self.read_until(b"\r\n\r\n")?)?;
+        if head.status == 100 { Ok(()) } else { Err(io::Error::other(format!("{} instead of 100", head.status))) }
+    }
+
     fn read_response(&mut self, head_only: bool) -> io::Result<Response> {
         loop {
             let head = self.read_until(b"\r\n\r\n")?;

@@ -9,6 +9,7 @@ mod check_in;
 mod commands;
 mod device_events;
 mod discover;
+mod duties;
 mod enroll;
 mod error;
 pub mod idempotency;
@@ -47,6 +48,7 @@ use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
+use duties::Duties;
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
@@ -91,6 +93,8 @@ pub struct Memory {
     pub revocation_list: certificates::RevocationList,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
+    /// Background work of which several processes on one database do each a part.
+    duties: Duties,
     /// Rate limits.
     throttles: Throttles,
     /// Passwords that were checked a short while ago.
@@ -114,6 +118,7 @@ impl Memory {
             bearers: tokens::Bearers::default(),
             revocation_list: certificates::RevocationList::default(),
             ids: AtomicU64::new(0),
+            duties: Duties::new(rng),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
             signing_in: Turns::new(),

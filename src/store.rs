@@ -11,6 +11,7 @@ mod devices;
 mod engine;
 mod enrollments;
 mod events;
+mod leases;
 mod migrate;
 mod postgres;
 mod prefixes;
@@ -32,7 +33,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, Sealer, SessionFilter, Store,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Lease, Listed, Page, Sealer, SessionFilter, Store,
     StoreError, Table, Write,
 };
 use crate::domain::Id;
@@ -62,8 +63,22 @@ pub struct SqlStore {
 /// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`], one that a
 /// newer build has written with [`StoreError::Internal`].
 pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options::default(), sealer).await
+}
+
+/// The same for tests that play several processes with it.
+#[cfg(test)]
+pub(crate) async fn open_shared_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options { is_shared: true, ..sqlite::Options::default() }, sealer).await
+}
+
+async fn open_sqlite_with(
+    path: &Path,
+    options: sqlite::Options,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, sqlite::Options::default())).await;
+    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, options)).await;
     let engine = opened.map_err(|error| StoreError::Internal(error.to_string()))??;
     SqlStore::new(Arc::new(engine), sealer).await
 }
@@ -107,12 +122,6 @@ impl SqlStore {
     /// Finishes what was asked for and lets go of the database; every later call is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.engine.close().await;
-    }
-
-    /// Whether other processes may work on the same database.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.engine.is_shared()
     }
 
     /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
@@ -188,8 +197,12 @@ impl Store for SqlStore {
         users::list(self.db(), query, page).await
     }
 
-    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
+    async fn devices_of(&self, user: Id<User>) -> Result<u32, StoreError> {
         users::devices_of(self.db(), user).await
+    }
+
+    async fn enrollments_of(&self, user: Id<User>) -> Result<i64, StoreError> {
+        users::enrollments_of(self.db(), user).await
     }
 
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
@@ -365,6 +378,14 @@ impl Store for SqlStore {
 
     async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
         self.submit(vec![settings::set(key, value)]).await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
+    async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError> {
+        leases::find(self.db(), name).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! The clock and the random generator of the operating system.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 use time::{Duration, OffsetDateTime};
 
@@ -45,6 +46,16 @@ impl ports::Clock for SystemClock {
     fn now(&self) -> OffsetDateTime {
         Self::now(self)
     }
+
+    fn steady(&self) -> std::time::Duration {
+        steady()
+    }
+}
+
+/// Time since this was first asked.
+fn steady() -> std::time::Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }
 
 impl ports::Rng for SystemRng {
@@ -73,6 +84,11 @@ impl ManualClock {
 impl ports::Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// However far the hands are moved: this is the system's.
+    fn steady(&self) -> std::time::Duration {
+        steady()
     }
 }
 

@@ -70,6 +70,7 @@ pub struct Running {
     serving: JoinHandle<()>,
     transcripts: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
+    app: App,
     store: Arc<SqlStore>,
     run_file: PathBuf,
 }
@@ -111,14 +112,14 @@ pub async fn start(options: Options) -> Result<Running> {
     let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
     let mut background = vec![
         tokio::spawn(publish(shared.clone(), stopped.clone())),
-        tokio::spawn(keep_up(app, options.upkeep_every, stopped.clone())),
+        tokio::spawn(keep_up(app.clone(), options.upkeep_every, stopped.clone())),
         tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone()))),
     ];
     background.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
     let routers = Routers { web: router::web(&shared), device: router::device(&shared) };
     let serving = tokio::spawn(listeners.serve(tls, routers, Limits::from_config(&config), until(stopped)));
     let (url, device_url, ops) = (url.to_string(), device_url.to_string(), ops_address);
-    Ok(Running { url, device_url, config, ops, stop, flush, serving, transcripts, background, store, run_file })
+    Ok(Running { url, device_url, config, ops, stop, flush, serving, transcripts, background, app, store, run_file })
 }
 
 /// The use-cases over their ports, and the writer of transcripts that goes with them.
@@ -158,6 +159,7 @@ impl Running {
         for task in self.background {
             end(task, deadline).await;
         }
+        self.app.leave_duties().await;
         self.store.close().await;
     }
 }
@@ -311,11 +313,15 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Gives events their place as they come, and counts them.
+/// Gives events their place as they come, and counts them. Events of other nodes ring no bell here: they are looked for.
 async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
+    let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
     let stop = until(stopped);
     tokio::pin!(stop);
     loop {
+        if shared.app.store.is_shared() {
+            shared.app.keep_duties().await;
+        }
         match shared.app.publish_events().await {
             Ok(events) if !events.is_empty() => {
                 events.iter().for_each(|event| shared.metrics.event(event));
@@ -326,7 +332,7 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = shared.app.memory.events.notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            () = tokio::time::sleep(every) => {}
             () = &mut stop => return,
         }
     }

@@ -30,12 +30,14 @@ pub(crate) struct Options {
     pub(crate) readers: usize,
     /// How long to wait for a lock that another program holds.
     pub(crate) busy_timeout: Duration,
+    /// What [`Engine::is_shared`] answers. The file is locked, so it is not; a test can play several processes.
+    pub(crate) is_shared: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(2, usize::from);
-        Self { readers: cores.clamp(2, 4), busy_timeout: Duration::from_secs(5) }
+        Self { readers: cores.clamp(2, 4), busy_timeout: Duration::from_secs(5), is_shared: false }
     }
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct SqliteEngine {
     writes: Sender<writer::Message>,
     reads: Sender<reader::Message>,
     running: Arc<Mutex<Option<Running>>>,
+    is_shared: bool,
 }
 
 /// What ends when the engine is closed.
@@ -76,7 +79,7 @@ impl SqliteEngine {
             writer: spawn("sqlite-writer", move || writer.run())?,
             _lock: lock,
         };
-        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))) })
+        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))), is_shared: options.is_shared })
     }
 }
 
@@ -96,7 +99,7 @@ impl Engine for SqliteEngine {
     }
 
     fn is_shared(&self) -> bool {
-        false
+        self.is_shared
     }
 
     async fn close(&self) {

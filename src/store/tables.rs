@@ -7,7 +7,7 @@ pub(super) fn clear() -> impl Iterator<Item = Statement> {
     CLEAR.iter().map(|sql| Statement::any(sql, Vec::new()))
 }
 
-const CLEAR: [&str; 17] = [
+const CLEAR: [&str; 18] = [
     "DELETE FROM audit",
     "DELETE FROM events",
     "DELETE FROM attempts",
@@ -24,5 +24,6 @@ const CLEAR: [&str; 17] = [
     "DELETE FROM devices",
     "DELETE FROM tokens",
     "DELETE FROM users",
+    "DELETE FROM leases",
     "DELETE FROM settings",
 ];

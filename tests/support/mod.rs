@@ -21,6 +21,7 @@ pub mod enrolling;
 pub mod http;
 pub mod keys;
 pub mod openssl;
+pub mod postgres;
 pub mod provisioning;
 pub mod reply;
 pub mod server;

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use super::api::Api;
 use super::http::{Connection, Request, Response, Tls, once};
 use super::keys::Key;
-use super::unique;
+use super::{database, unique};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -22,6 +22,8 @@ pub struct Server {
     home: PathBuf,
     overrides: Vec<(String, String)>,
     process: Option<Process>,
+    /// Another server on the same database outlives this one.
+    is_further_node: bool,
     keys_used: AtomicUsize,
     web: Arc<ClientConfig>,
     pub url: String,
@@ -50,6 +52,19 @@ impl Server {
         server
     }
 
+    /// Another server on the database of this one, which must be PostgreSQL: a copy of its data folder, ports of its own.
+    pub fn further_node(&self) -> Self {
+        let home = workspace().join(format!("node-{}", unique()));
+        fs::create_dir(&home).expect("the workspace is writable");
+        copy_tree(&self.data(), &home.join("data"));
+        let _ = fs::remove_file(home.join("data/run.json"));
+        let mut node = Self::attached(home, "", "");
+        node.overrides.clone_from(&self.overrides);
+        node.is_further_node = true;
+        node.launch();
+        node
+    }
+
     /// An installation that somebody else serves, in this process for instance.
     pub fn attached(home: PathBuf, url: &str, device_url: &str) -> Self {
         let web = Tls::trusting(&fs::read(home.join("data/ca/root.pem")).expect("init writes ca/root.pem")).config();
@@ -57,6 +72,7 @@ impl Server {
             home,
             overrides: Vec::new(),
             process: None,
+            is_further_node: false,
             keys_used: AtomicUsize::new(0),
             web,
             url: url.trim_end_matches('/').to_owned(),
@@ -180,6 +196,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill9();
         if !std::thread::panicking() {
+            if !self.is_further_node {
+                database::remove_of(&self.data());
+            }
             let _ = fs::remove_dir_all(&self.home);
         }
     }
@@ -244,6 +263,7 @@ pub fn fresh_installation() -> PathBuf {
     let home = workspace().join(format!("installation-{}", unique()));
     fs::create_dir(&home).expect("the workspace is writable");
     copy_tree(template(), &home.join("data"));
+    database::copy_for(&home.join("data"));
     home
 }
 
@@ -254,6 +274,7 @@ fn template() -> &'static Path {
         let output = muster()
             .args(["init", "--url", "https://localhost:0", "--admin", "admin@example.test", "--data"])
             .arg(&data)
+            .args(database::for_template().iter().flat_map(|url| ["--database", url]))
             .stdin(Stdio::null())
             .output()
             .expect("the server program starts");

@@ -21,6 +21,14 @@ pub fn is_sqlite() -> bool {
     }
 }
 
+/// Whether the servers under test keep their data in PostgreSQL; a message tells what is skipped otherwise.
+pub fn is_postgres(what: &str) -> bool {
+    if is_sqlite() {
+        eprintln!("skipped without PostgreSQL: {what}");
+    }
+    !is_sqlite()
+}
+
 /// The URL of an empty PostgreSQL database for the installation that the others are copies of; `None` on SQLite.
 pub fn for_template() -> Option<String> {
     (!is_sqlite()).then(|| cluster().create_database(TEMPLATE))

@@ -20,6 +20,7 @@ pub mod device_host;
 pub mod enrolling;
 pub mod http;
 pub mod keys;
+pub mod nodes;
 pub mod openssl;
 pub mod postgres;
 pub mod provisioning;

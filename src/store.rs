@@ -12,6 +12,7 @@ mod engine;
 mod enrollments;
 mod events;
 mod migrate;
+mod postgres;
 mod prefixes;
 mod query;
 mod retention;
@@ -19,6 +20,7 @@ mod row;
 mod sessions;
 mod settings;
 mod sqlite;
+mod tables;
 mod tokens;
 mod users;
 mod write;
@@ -45,6 +47,7 @@ use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessa
 use crate::domain::user::{Token, User};
 use commands::Commands;
 use engine::{Engine, Statement, Value};
+use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
 
 /// The database, whatever engine it has.
@@ -65,6 +68,36 @@ pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStor
     SqlStore::new(Arc::new(engine), sealer).await
 }
 
+/// Opens the PostgreSQL database of that URL and brings its schema up to date; relative paths in the URL count from the
+/// folder. `connections` is how many there are at most.
+///
+/// A server that cannot be reached is [`StoreError::Unavailable`], a URL that is wrong [`StoreError::Internal`]; neither
+/// says the password.
+pub async fn open_postgres(
+    url: &str,
+    folder: &Path,
+    connections: usize,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
+    let options = postgres::Options { connections, ..postgres::Options::default() };
+    let engine = PostgresEngine::open(url, folder, options).await?;
+    SqlStore::new(Arc::new(engine), sealer).await
+}
+
+/// Checks the URL of a PostgreSQL database, and the files that it names, without connecting.
+///
+/// # Errors
+/// A sentence that names what is wrong, without the password.
+pub fn check_postgres(url: &str, folder: &Path) -> Result<(), String> {
+    postgres::check(url, folder)
+}
+
+/// Host and database of a PostgreSQL URL, for people: without user and password.
+#[must_use]
+pub fn postgres_name(url: &str) -> String {
+    postgres::shown(url)
+}
+
 impl SqlStore {
     /// Brings the schema up to date.
     async fn new(engine: Arc<dyn Engine>, sealer: Arc<dyn Sealer>) -> Result<Self, StoreError> {
@@ -75,6 +108,35 @@ impl SqlStore {
     /// Finishes what was asked for and lets go of the database; every later call is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.engine.close().await;
+    }
+
+    /// Whether other processes may work on the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
+    /// Claims a database for a new installation: one that holds another is refused, what an `init` left behind that did
+    /// not come to its end is cleared away.
+    pub async fn begin_installation(&self) -> Result<(), StoreError> {
+        if self.setting(INSTALLATION).await?.as_deref() == Some(BEING_MADE) {
+            self.clear().await?;
+        }
+        if !users::list(self.db(), None, &Page { limit: 1, after: None }).await?.items.is_empty() {
+            let words = "the database holds an installation already; a new one begins with a database of its own";
+            return Err(StoreError::Internal(words.to_owned()));
+        }
+        self.set_setting(INSTALLATION, BEING_MADE).await
+    }
+
+    /// The installation is whole.
+    pub async fn end_installation(&self) -> Result<(), StoreError> {
+        self.set_setting(INSTALLATION, MADE).await
+    }
+
+    /// Removes everything but the schema.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        self.submit(tables::clear().collect()).await
     }
 
     fn db(&self) -> &dyn Engine {
@@ -99,6 +161,11 @@ impl SqlStore {
         Commands { engine: self.db(), sealer: self.sealer.as_ref() }
     }
 }
+
+/// Whether an installation is whole.
+const INSTALLATION: &str = "installation";
+const BEING_MADE: &str = "being made";
+const MADE: &str = "made";
 
 #[async_trait]
 impl Store for SqlStore {

@@ -80,6 +80,10 @@ pub enum StoreError {
     /// Disk full, database locked or gone: try again later. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The connection broke at the commit, and whether it took effect could not be found out in time. Whoever repeats it
+    /// must be able to tell.
+    #[error("the connection to the database broke, and whether the change was made is not known: {0}")]
+    InDoubt(String),
     /// A row that this build cannot read, or a statement that is wrong.
     #[error("the database holds something unexpected: {0}")]
     Internal(String),

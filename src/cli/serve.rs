@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -233,31 +233,63 @@ pub(super) fn load_config(folder: &DataFolder) -> Result<Config> {
     Config::load(&text, std::env::vars()).with_context(|| format!("{} is not in order", path.display()))
 }
 
-/// The file of the database, which is the only kind that there is so far.
-pub(super) fn database_file(config: &Config) -> Result<&Path> {
-    config.database.url.sqlite_path().context(
-        "PostgreSQL is not built in yet: [database] url (--database) has to be `sqlite:` and a path, such as \
-         sqlite:muster.db",
-    )
+/// The file of the database, if it is a file; one on a server is looked at as far as its URL goes.
+pub(super) fn database_file<'c>(data: &Path, config: &'c Config) -> Result<Option<&'c Path>> {
+    let url = &config.database.url;
+    if url.sqlite_path().is_none() {
+        crate::store::check_postgres(url.expose(), data).map_err(|error| anyhow!("[database] url: {error}"))?;
+    }
+    Ok(url.sqlite_path())
+}
+
+/// Opens the database that the configuration names.
+async fn open_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+    let database = &config.database;
+    let opened = match database.url.sqlite_path() {
+        Some(path) => crate::store::open_sqlite(&folder.resolve(path), sealer).await,
+        None => {
+            let url = database.url.expose();
+            crate::store::open_postgres(url, folder.path(), database.connections, sealer).await
+        }
+    };
+    opened.map_err(|error| anyhow!(error).context("the database cannot be opened"))
 }
 
 /// Opens the database and checks that it belongs to this configuration.
 pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
-    let store = crate::store::open_sqlite(&folder.resolve(database_file(config)?), sealer).await?;
+    let store = open_database(folder, config, sealer.clone()).await?;
     let provider_id = &config.server.provider_id;
-    match store.setting(PROVIDER_ID).await? {
-        None => store.set_setting(PROVIDER_ID, provider_id).await?,
-        Some(known) if known == *provider_id => {}
-        Some(known) => bail!(
+    if let Some(known) = other_than(&store, PROVIDER_ID, provider_id).await? {
+        bail!(
             "[server] provider_id is {provider_id}, but devices were enrolled with {known}; they would no longer obey, \
              so set it back"
-        ),
+        );
+    }
+    let mark: String = sealer.mark(b"the key of this installation").iter().map(|byte| format!("{byte:02x}")).collect();
+    if other_than(&store, SEALING_KEY, &mark).await?.is_some() {
+        bail!(
+            "the database was sealed with another key than the one of this data folder; every node needs the same \
+             `keys` file (--key-file)"
+        );
     }
     Ok(Arc::new(store))
 }
 
+/// What the database holds under a key, if it is something else; where it holds nothing, this is written.
+async fn other_than(store: &SqlStore, key: &str, value: &str) -> Result<Option<String>> {
+    match store.setting(key).await? {
+        None => {
+            store.set_setting(key, value).await?;
+            Ok(None)
+        }
+        known => Ok(known.filter(|known| known != value)),
+    }
+}
+
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";
+/// A mark of the key that seals.
+const SEALING_KEY: &str = "sealing_key";
 
 fn doors(config: &Config) -> Doors {
     Doors {

@@ -24,6 +24,14 @@ pub(crate) trait Engine: Send + Sync {
     /// [`StoreError::Conflict`]; which statement it was goes to the log.
     async fn commit(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError>;
 
+    /// Commits a step of the schema, however long it takes; of several processes one at a time.
+    async fn migrate(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        self.commit(batch).await.map(drop)
+    }
+
+    /// Whether other processes may work on the same database.
+    fn is_shared(&self) -> bool;
+
     /// Finishes what was asked for, and lets go of the database. Whatever is asked afterwards is
     /// [`StoreError::Unavailable`].
     async fn close(&self);

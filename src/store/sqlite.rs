@@ -95,6 +95,10 @@ impl Engine for SqliteEngine {
         answered.await.map_err(|_| closed())?
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn close(&self) {
         let running = Arc::clone(&self.running);
         let stopped = tokio::task::spawn_blocking(move || stop(&running)).await;

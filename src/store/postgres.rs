@@ -116,12 +116,14 @@ impl Engine for PostgresEngine {
     }
 
     async fn commit(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {
-        self.finish(batch, self.database.options.patience).await
+        let how = How { in_turn: false, patience: self.database.options.patience };
+        self.finish(batch, how).await
     }
 
     async fn migrate(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
         let alone = MIGRATE_ALONE.iter().map(|sql| Statement::any(sql, Vec::new()));
-        self.finish(alone.chain(batch).collect(), MIGRATE_WITHIN).await.map(drop)
+        let how = How { in_turn: true, patience: MIGRATE_WITHIN };
+        self.finish(alone.chain(batch).collect(), how).await.map(drop)
     }
 
     fn is_shared(&self) -> bool {
@@ -136,14 +138,14 @@ impl Engine for PostgresEngine {
 
 impl PostgresEngine {
     /// Commits in a task of its own: a caller who goes away leaves no transaction open, and what was asked is done.
-    async fn finish(&self, batch: Vec<Statement>, patience: Duration) -> Result<Vec<u64>, StoreError> {
+    async fn finish(&self, batch: Vec<Statement>, how: How) -> Result<Vec<u64>, StoreError> {
         let database = Arc::clone(&self.database);
         let closed = Arc::clone(&database.gate).read_owned().await;
         if *closed {
             return Err(self::closed());
         }
         let task = tokio::spawn(async move {
-            let outcome = database.commit(&batch, patience).await;
+            let outcome = database.commit(&batch, how).await;
             drop(closed);
             outcome
         });
@@ -192,7 +194,7 @@ impl Database {
         borrowed.judge(answer.map_err(|error| fault(&error)))
     }
 
-    async fn commit(&self, batch: &[Statement], patience: Duration) -> Result<Vec<u64>, StoreError> {
+    async fn commit(&self, batch: &[Statement], how: How) -> Result<Vec<u64>, StoreError> {
         for statement in batch {
             check_parameters(statement.sql, &statement.params)?;
         }
@@ -202,7 +204,7 @@ impl Database {
         let mut tries = 0;
         loop {
             tries += 1;
-            let fault = match self.attempt(batch, patience).await {
+            let fault = match self.attempt(batch, how).await {
                 Ok(counts) => return Ok(counts),
                 Err(fault) => fault,
             };
@@ -245,14 +247,19 @@ impl Database {
     }
 
     /// One try at a batch, on one connection.
-    async fn attempt(&self, batch: &[Statement], patience: Duration) -> Result<Vec<u64>, Fault> {
+    async fn attempt(&self, batch: &[Statement], how: How) -> Result<Vec<u64>, Fault> {
         let mut borrowed = self.borrow().await?;
-        let outcome = within(patience, pipelined(borrowed.client(), batch)).await?;
+        let client = borrowed.client();
+        let outcome = if how.in_turn {
+            within(how.patience, in_turn(client, batch)).await?
+        } else {
+            within(how.patience, pipelined(client, batch)).await?
+        };
         let judged = outcome.map_err(|error| fault(&error)).and_then(|answers| judge(batch, answers));
         let client = borrowed.client();
         match judged {
             Ok((transaction, counts)) => {
-                let committed = within(patience, client.batch_execute("COMMIT")).await;
+                let committed = within(how.patience, client.batch_execute("COMMIT")).await;
                 let doubt = |cause| Fault::Doubt(Doubt { transaction, counts: counts.clone(), cause });
                 match committed {
                     Ok(Ok(())) => {
@@ -335,6 +342,15 @@ impl Drop for Borrowed {
     }
 }
 
+/// How a batch is carried out.
+#[derive(Clone, Copy)]
+struct How {
+    /// One statement after the other: each may need what those before it made, such as tables.
+    in_turn: bool,
+    /// How long it may take.
+    patience: Duration,
+}
+
 /// What the statements of a batch answered, in order, and the number of their transaction.
 struct Answers {
     transaction: String,
@@ -350,7 +366,7 @@ async fn pipelined(client: &Object, batch: &[Statement]) -> Result<Answers, toki
     let number = client.prepare_cached(NUMBER).await?;
     let transaction = std::sync::OnceLock::new();
     let mut steps: Vec<Step<'_>> = Vec::with_capacity(batch.len() + 2);
-    steps.push(Box::pin(async { client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await.map(|()| 0) }));
+    steps.push(Box::pin(async { client.batch_execute(BEGIN).await.map(|()| 0) }));
     for (statement, prepared) in batch.iter().zip(&prepared) {
         steps.push(Box::pin(async move {
             let params = references(&statement.params);
@@ -370,6 +386,24 @@ async fn pipelined(client: &Object, batch: &[Statement]) -> Result<Answers, toki
         ended?;
     }
     Ok(Answers { transaction: transaction.into_inner().unwrap_or_default(), statements: answers })
+}
+
+/// Begins a transaction and runs one statement after the other, as far as they are as expected.
+async fn in_turn(client: &Object, batch: &[Statement]) -> Result<Answers, tokio_postgres::Error> {
+    client.batch_execute(BEGIN).await?;
+    let mut answers = Vec::with_capacity(batch.len());
+    for statement in batch {
+        let done = async {
+            let prepared = client.prepare_typed(statement.sql, &types(&statement.params)).await?;
+            client.execute(&prepared, &references(&statement.params)).await
+        };
+        answers.push(done.await);
+        if !answers.last().is_some_and(|answer| answer.as_ref().is_ok_and(|count| statement.expect.admits(*count))) {
+            return Ok(Answers { transaction: String::new(), statements: answers });
+        }
+    }
+    let row = client.query_one(NUMBER, &[]).await?;
+    Ok(Answers { transaction: row.try_get(0)?, statements: answers })
 }
 
 type Step<'a> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 'a>>;
@@ -472,6 +506,9 @@ const MOST_CONNECTIONS: u32 = 3;
 const MIGRATE_WITHIN: Duration = Duration::from_secs(6 * 3600);
 /// PostgreSQL 15.
 const OLDEST: i32 = 150_000;
+
+/// What must not change meanwhile is guarded by the batch itself, in a row.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 const VERSION: &str = "SELECT CAST(current_setting('server_version_num') AS INT4)";
 

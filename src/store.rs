@@ -71,8 +71,7 @@ pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStor
 /// Opens the PostgreSQL database of that URL and brings its schema up to date; relative paths in the URL count from the
 /// folder. `connections` is how many there are at most.
 ///
-/// A server that cannot be reached is [`StoreError::Unavailable`], a URL that is wrong [`StoreError::Internal`]; neither
-/// says the password.
+/// A server that cannot be reached, and a URL that is wrong, are [`StoreError::Unavailable`]; no password is said.
 pub async fn open_postgres(
     url: &str,
     folder: &Path,
@@ -116,17 +115,17 @@ impl SqlStore {
         self.engine.is_shared()
     }
 
-    /// Claims a database for a new installation: one that holds another is refused, what an `init` left behind that did
-    /// not come to its end is cleared away.
-    pub async fn begin_installation(&self) -> Result<(), StoreError> {
+    /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
+    /// an `init` left behind that did not come to its end is cleared away.
+    pub async fn begin_installation(&self) -> Result<bool, StoreError> {
         if self.setting(INSTALLATION).await?.as_deref() == Some(BEING_MADE) {
             self.clear().await?;
         }
         if !users::list(self.db(), None, &Page { limit: 1, after: None }).await?.items.is_empty() {
-            let words = "the database holds an installation already; a new one begins with a database of its own";
-            return Err(StoreError::Internal(words.to_owned()));
+            return Ok(false);
         }
-        self.set_setting(INSTALLATION, BEING_MADE).await
+        self.set_setting(INSTALLATION, BEING_MADE).await?;
+        Ok(true)
     }
 
     /// The installation is whole.

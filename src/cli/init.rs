@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, database_file, open_store};
+use super::serve::{application, check_belonging, database_file, open_database, open_store};
 use super::server_certificate;
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
@@ -148,8 +148,11 @@ impl Plan {
     /// they are, and what fails is cleared away.
     async fn make_with_server(&self, folder: &DataFolder, staging: Staging) -> Result<()> {
         let sealer = self.make_files(folder)?;
-        let store = open_store(folder, &self.config, sealer.clone()).await?;
-        store.begin_installation().await.context("--database")?;
+        let store = Arc::new(open_database(folder, &self.config, sealer.clone()).await?);
+        if !store.begin_installation().await.context("--database")? {
+            bail!("--database: it holds an installation already; a new one begins with a database of its own");
+        }
+        check_belonging(&store, &self.config, &sealer).await?;
         let made = self.furnish(folder, store.clone(), sealer).await.and_then(|()| self.put_in_place(staging));
         match &made {
             Ok(()) => store.end_installation().await?,

@@ -243,7 +243,7 @@ pub(super) fn database_file<'c>(data: &Path, config: &'c Config) -> Result<Optio
 }
 
 /// Opens the database that the configuration names.
-async fn open_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+pub(super) async fn open_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
     let database = &config.database;
     let opened = match database.url.sqlite_path() {
         Some(path) => crate::store::open_sqlite(&folder.resolve(path), sealer).await,
@@ -258,21 +258,28 @@ async fn open_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>
 /// Opens the database and checks that it belongs to this configuration.
 pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
     let store = open_database(folder, config, sealer.clone()).await?;
+    check_belonging(&store, config, &sealer).await?;
+    Ok(Arc::new(store))
+}
+
+/// Whether the database belongs to this configuration and to the key of this data folder; one that belongs to nobody yet
+/// does from now on.
+pub(super) async fn check_belonging(store: &SqlStore, config: &Config, sealer: &Sealer) -> Result<()> {
     let provider_id = &config.server.provider_id;
-    if let Some(known) = other_than(&store, PROVIDER_ID, provider_id).await? {
+    if let Some(known) = other_than(store, PROVIDER_ID, provider_id).await? {
         bail!(
             "[server] provider_id is {provider_id}, but devices were enrolled with {known}; they would no longer obey, \
              so set it back"
         );
     }
     let mark: String = sealer.mark(b"the key of this installation").iter().map(|byte| format!("{byte:02x}")).collect();
-    if other_than(&store, SEALING_KEY, &mark).await?.is_some() {
+    if other_than(store, SEALING_KEY, &mark).await?.is_some() {
         bail!(
             "the database was sealed with another key than the one of this data folder; every node needs the same \
              `keys` file (--key-file)"
         );
     }
-    Ok(Arc::new(store))
+    Ok(())
 }
 
 /// What the database holds under a key, if it is something else; where it holds nothing, this is written.

@@ -161,7 +161,7 @@ impl Database {
         let version = client.query_one(VERSION, &[]).await.map_err(|error| fault(&error))?;
         if version.try_get::<_, i32>(0).map_err(|error| fault(&error))? < OLDEST {
             let words = "PostgreSQL 15 or later is needed; this server is older".to_owned();
-            return Err(Fault::Final(StoreError::Internal(words)));
+            return Err(Fault::Final(StoreError::Unavailable(words)));
         }
         if let Err(error) = client.batch_execute(DEFINE_BLOB).await {
             return Err(fault(&error));
@@ -491,7 +491,7 @@ fn away(address: &Address, fault: Fault) -> StoreError {
 }
 
 fn unusable(cause: String) -> StoreError {
-    StoreError::Internal(format!("[database] url: {cause}"))
+    StoreError::Unavailable(format!("[database] url: {cause}"))
 }
 
 fn closed() -> StoreError {

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use super::api::Api;
 use super::http::{Connection, Request, Response, Tls, once};
 use super::keys::Key;
-use super::unique;
+use super::{database, unique};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -22,6 +22,8 @@ pub struct Server {
     home: PathBuf,
     overrides: Vec<(String, String)>,
     process: Option<Process>,
+    /// The database stays when this server is gone: others use it, or it is not the tests' own.
+    spares_database: bool,
     keys_used: AtomicUsize,
     web: Arc<ClientConfig>,
     pub url: String,
@@ -43,11 +45,33 @@ impl Server {
     /// A fresh installation; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
     /// The listener for operators is off: its default port is fixed.
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
-        let mut server = Self::attached(fresh_installation(), "", "");
+        Self::attached(fresh_installation(), "", "").launched(overrides)
+    }
+
+    /// A fresh installation on an empty PostgreSQL database that the caller looks after.
+    pub fn start_on(database: &str, overrides: &[(&str, &str)]) -> Self {
+        let home = new_home();
+        initialise(&home.join("data"), Some(database));
+        let mut server = Self::attached(home, "", "");
+        server.spares_database = true;
+        server.launched(overrides)
+    }
+
+    /// Another server on the database of this one, which must be PostgreSQL, with a copy of its data folder.
+    pub fn further_node(&self, overrides: &[(&str, &str)]) -> Self {
+        let home = new_home();
+        copy_tree(&self.data(), &home.join("data"));
+        let _ = fs::remove_file(home.join("data/run.json"));
+        let mut node = Self::attached(home, "", "");
+        node.spares_database = true;
+        node.launched(overrides)
+    }
+
+    fn launched(mut self, overrides: &[(&str, &str)]) -> Self {
         let usual = [("MUSTER__OPS__LISTEN", "off")];
-        server.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        server.launch();
-        server
+        self.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        self.launch();
+        self
     }
 
     /// An installation that somebody else serves, in this process for instance.
@@ -57,6 +81,7 @@ impl Server {
             home,
             overrides: Vec::new(),
             process: None,
+            spares_database: false,
             keys_used: AtomicUsize::new(0),
             web,
             url: url.trim_end_matches('/').to_owned(),
@@ -180,6 +205,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill9();
         if !std::thread::panicking() {
+            if !self.spares_database {
+                database::remove_of(&self.data());
+            }
             let _ = fs::remove_dir_all(&self.home);
         }
     }
@@ -241,9 +269,15 @@ fn watch_output(child: &mut Child) -> (mpsc::Receiver<String>, Arc<Mutex<Vec<Str
 
 /// A data directory ready to serve, in a folder of its own: a copy of one that was initialised once per test binary.
 pub fn fresh_installation() -> PathBuf {
+    let home = new_home();
+    copy_tree(template(), &home.join("data"));
+    database::copy_for(&home.join("data"));
+    home
+}
+
+fn new_home() -> PathBuf {
     let home = workspace().join(format!("installation-{}", unique()));
     fs::create_dir(&home).expect("the workspace is writable");
-    copy_tree(template(), &home.join("data"));
     home
 }
 
@@ -251,18 +285,23 @@ fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let data = workspace().join("template");
-        let output = muster()
-            .args(["init", "--url", "https://localhost:0", "--admin", "admin@example.test", "--data"])
-            .arg(&data)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the server program starts");
-        assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
+        initialise(&data, database::for_template().as_deref());
         let config = fs::read_to_string(data.join("muster.toml")).expect("init writes muster.toml");
         let place = data.to_string_lossy().into_owned();
         assert!(!config.contains(&place), "muster.toml names the data directory, so it cannot be moved:\n{config}");
         data
     })
+}
+
+fn initialise(data: &Path, database: Option<&str>) {
+    let output = muster()
+        .args(["init", "--url", "https://localhost:0", "--admin", "admin@example.test", "--data"])
+        .arg(data)
+        .args(database.iter().flat_map(|url| ["--database", url]))
+        .stdin(Stdio::null())
+        .output()
+        .expect("the server program starts");
+    assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn copy_tree(from: &Path, to: &Path) {

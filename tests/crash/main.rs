@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::{Read, Write};

@@ -1,6 +1,7 @@
 //! What is ordered in a trial, and the clerks who order it through the API while the server dies under them.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use super::site::{Site, Tally};
 use crate::support::api::Api;
 use crate::support::http::{Request, Response, Tls};
 
-/// One wipe in so many orders, where wipes are ordered at all.
+/// One wipe in so many orders, as long as devices may be wiped.
 const WIPE_ONE_IN: u64 = 400;
 
 /// Kinds of orders.
@@ -75,10 +76,7 @@ impl Kind {
         matches!(self, Self::Rename | Self::Reboot | Self::Lock | Self::Wipe)
     }
 
-    fn any(chance: &mut Chance, wipes: bool) -> Self {
-        if wipes && chance.below(WIPE_ONE_IN) == 0 {
-            return Self::Wipe;
-        }
+    fn any(chance: &mut Chance) -> Self {
         match chance.below(10) {
             0 | 1 => Self::Replace,
             2 => Self::Add,
@@ -190,7 +188,8 @@ pub(crate) struct Office<'a> {
     pub(crate) devices: &'a [String],
     pub(crate) wishes: Mutex<Receiver<usize>>,
     pub(crate) seed: u64,
-    pub(crate) wipes: bool,
+    /// How many devices may still be wiped.
+    pub(crate) wipes_left: AtomicU64,
     pub(crate) tls: Tls,
     pub(crate) token: String,
 }
@@ -213,11 +212,22 @@ impl<'a> Clerk<'a> {
     /// Works until no device wishes for anything any more.
     pub(crate) fn work(mut self) {
         while let Some(device) = self.next_wish() {
-            let kind = Kind::any(&mut self.chance, self.office.wipes);
+            let kind = self.any_kind();
             let mut order = self.office.book.open(device, kind);
             self.give(&mut order);
             self.office.book.close(order);
         }
+    }
+
+    fn any_kind(&mut self) -> Kind {
+        let wipes_left = &self.office.wipes_left;
+        let less = |left: u64| left.checked_sub(1);
+        if self.chance.below(WIPE_ONE_IN) == 0
+            && wipes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        {
+            return Kind::Wipe;
+        }
+        Kind::any(&mut self.chance)
     }
 
     fn next_wish(&self) -> Option<usize> {

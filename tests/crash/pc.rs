@@ -84,9 +84,9 @@ impl<'a> Pc<'a> {
             self.wishes = None;
         }
         if let Some(wishes) = &self.wishes {
-            // When the clerks are behind, this one can do without.
-            for _ in 0..self.chance.below(3) {
-                let _ = wishes.try_send(self.number);
+            // It waits for a clerk to have time: so there are about as many orders as sessions.
+            for _ in 0..self.chance.below(4) {
+                let _ = wishes.send(self.number);
             }
         }
     }

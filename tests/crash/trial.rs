@@ -17,8 +17,8 @@ use crate::support::device::FakeDevice;
 use crate::support::server::Server;
 
 /// Orders that may wait for a clerk.
-const MOST_WISHES: usize = 16;
-const CLERKS: usize = 2;
+const MOST_WISHES: usize = 4;
+const CLERKS: usize = 4;
 /// Longest until an armed place is reached often enough.
 const DIES_WITHIN: Duration = Duration::from_secs(60);
 
@@ -38,8 +38,8 @@ pub(crate) struct Trial {
     pub(crate) deaths: Vec<Death>,
     /// Times, at most, that a place is passed, or a message answered, before the server dies.
     pub(crate) most_passes: u64,
-    /// Whether devices are wiped now and then.
-    pub(crate) wipes: bool,
+    /// Most devices that are wiped.
+    pub(crate) wipes: u64,
 }
 
 /// What came of a trial.
@@ -94,10 +94,16 @@ impl Trial {
         (site, book, fleet, ids): (&Site, &Book, Vec<(String, FakeDevice)>, &[String]),
     ) -> Vec<Remains> {
         let (wishes, wished) = sync_channel(MOST_WISHES);
-        let (tls, token) = (server.tls(), server.token());
-        let wishes_of = Mutex::new(wished);
-        let office =
-            Office { site, book, devices: ids, wishes: wishes_of, seed: self.seed, wipes: self.wipes, tls, token };
+        let office = Office {
+            site,
+            book,
+            devices: ids,
+            wishes: Mutex::new(wished),
+            seed: self.seed,
+            wipes_left: AtomicU64::new(self.wipes),
+            tls: server.tls(),
+            token: server.token(),
+        };
         thread::scope(|scope| {
             let _alarm = Alarm(site);
             let devices: Vec<_> = fleet

@@ -23,6 +23,7 @@ use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::ports::{Clock, Store};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, HttpsUrl};
+use crate::failpoint;
 use crate::http::listener::tls::{DeviceTls, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::{Doors, Shared, router};
@@ -175,6 +176,7 @@ async fn end(mut task: JoinHandle<()>, deadline: Instant) {
 /// Runs `muster serve` until SIGTERM or SIGINT.
 pub async fn run(options: Options) -> Result<()> {
     forbid_core_dumps();
+    failpoint::arm();
     // Before anything runs, so that a signal that comes early is not lost, nor ends the process halfway.
     let mut signals = Signals::listen()?;
     let folder = DataFolder::new(&options.data_dir, options.key_file.clone());

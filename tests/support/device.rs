@@ -282,7 +282,12 @@ impl FakeDevice {
 
     /// Learns the server's new ports after a restart.
     pub fn follow(&mut self, server: &Server) {
-        self.management_url = format!("{}{MANAGEMENT_PATH}", server.device_url);
+        self.follow_to(&server.device_url);
+    }
+
+    /// The same by the URL of the device side.
+    pub fn follow_to(&mut self, device_url: &str) {
+        self.management_url = format!("{device_url}{MANAGEMENT_PATH}");
     }
 
     /// The path with its query, as this device requests it.

@@ -32,6 +32,8 @@ pub struct Server {
 
 struct Process {
     child: Child,
+    /// Disconnected when the process has ended.
+    ended: Mutex<mpsc::Receiver<String>>,
     /// Every line of standard output after the ready line.
     more_output: Arc<Mutex<Vec<String>>>,
 }
@@ -178,26 +180,49 @@ impl Server {
         self.launch();
     }
 
+    /// Starts again with these environment variables beside the usual ones; false: the process ended before it served.
+    pub fn restart_under(&mut self, environment: &[(&str, &str)]) -> bool {
+        self.kill9();
+        self.try_launch(environment)
+    }
+
+    /// Whether the process ends by itself within this time.
+    pub fn dies_within(&mut self, limit: Duration) -> bool {
+        let process = self.process.as_mut().expect("the server was started");
+        let ended = process.ended.get_mut().expect("nobody panics with the lock");
+        let has_ended = matches!(ended.recv_timeout(limit), Err(mpsc::RecvTimeoutError::Disconnected));
+        if has_ended {
+            self.kill9();
+        }
+        has_ended
+    }
+
     fn launch(&mut self) {
+        assert!(self.try_launch(&[]), "the server did not get ready; its log:\n{}", self.log());
+    }
+
+    fn try_launch(&mut self, environment: &[(&str, &str)]) -> bool {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.home.join("stderr.log"));
         let mut child = muster()
             .args(["serve", "--data"])
             .arg(self.data())
             .envs(self.overrides.iter().map(|(k, v)| (k, v)))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("the log file can be opened"))
             .spawn()
             .expect("the server program starts");
         fs::write(self.home.join("pid"), child.id().to_string()).expect("the pid file can be written");
-        let (first, more_output) = watch_output(&mut child);
-        let line = first.recv_timeout(READY_WITHIN).unwrap_or_else(|_| {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the server did not get ready; its log:\n{}", self.log())
-        });
+        let (ended, more_output) = watch_output(&mut child);
+        let first = ended.recv_timeout(READY_WITHIN);
+        self.process = Some(Process { child, ended: Mutex::new(ended), more_output });
+        let Ok(line) = first else {
+            self.kill9();
+            return false;
+        };
         (self.url, self.device_url) = parse_ready(&line);
-        self.process = Some(Process { child, more_output });
+        true
     }
 }
 
@@ -219,6 +244,7 @@ pub fn muster() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER")) {
         command.env_remove(name);
     }
+    command.env_remove("FAILPOINTS");
     command
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::super::engine::Statement;
 use super::connection::{execute, failure};
 use crate::app::ports::StoreError;
+use crate::failpoint;
 
 /// What the writer is told.
 pub(super) enum Message {
@@ -122,7 +123,9 @@ impl Writer {
     fn transact(&self, batches: &[Vec<Statement>]) -> Result<Vec<Outcome>, StoreError> {
         execute(&self.connection, "BEGIN IMMEDIATE", &[])?;
         let outcomes = batches.iter().map(|batch| self.apply(batch)).collect::<Result<_, _>>()?;
+        failpoint::here(failpoint::STORE_BEFORE_COMMIT);
         execute(&self.connection, "COMMIT", &[])?;
+        failpoint::here(failpoint::STORE_AFTER_COMMIT);
         Ok(outcomes)
     }
 

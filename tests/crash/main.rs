@@ -2,7 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
+// What needs a server that can be told where to die.
+#[cfg(feature = "failpoints")]
+mod chance;
+#[cfg(feature = "failpoints")]
+mod kills;
+#[cfg(feature = "failpoints")]
+mod oracle;
+#[cfg(feature = "failpoints")]
+mod orders;
+#[cfg(feature = "failpoints")]
+mod pc;
+#[cfg(feature = "failpoints")]
+mod site;
+#[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "failpoints")]
+mod trial;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -22,6 +22,7 @@ pub mod redact;
 mod refusal;
 mod settings;
 mod sign_in;
+mod storage;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -56,6 +57,7 @@ pub use principal::Principal;
 pub use refusal::Refusal;
 pub use settings::{PasswordChecks, Retention, Settings};
 use sign_in::Remembered;
+pub use storage::StorageWatch;
 use throttle::Throttles;
 pub use transcripts::TranscriptWriter;
 use turns::Turns;
@@ -85,6 +87,8 @@ pub struct App {
 pub struct Memory {
     /// Rings when events were committed and wait for their place.
     pub events: Notify,
+    /// Whether the disk of the database is full.
+    pub storage: StorageWatch,
     /// Who failed to authenticate with a token, and whose token is known to be good.
     pub bearers: tokens::Bearers,
     /// The revocation list as handed out last.
@@ -111,6 +115,7 @@ impl Memory {
         let (transcripts, writer) = transcripts::line();
         let memory = Self {
             events: Notify::new(),
+            storage: StorageWatch::default(),
             bearers: tokens::Bearers::default(),
             revocation_list: certificates::RevocationList::default(),
             ids: AtomicU64::new(0),
@@ -190,11 +195,12 @@ impl App {
         })
     }
 
-    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked.
+    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked. A full
+    /// disk is noticed.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
         let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
-        self.store.commit(writes).await?;
+        self.store.commit(writes).await.inspect_err(|error| self.memory.storage.look_at(error))?;
         if revokes {
             self.memory.revocation_list.drop_cached().await;
         }

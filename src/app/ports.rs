@@ -77,12 +77,23 @@ pub enum StoreError {
     /// A guard of the batch missed: something changed since it was loaded. Nothing was written.
     #[error("changed meanwhile")]
     Conflict,
-    /// Disk full, database locked or gone: try again later. Nothing was written.
+    /// Database locked or gone: try again later. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// There is no room left for what was to be written: until there is, only reads work. Nothing was written.
+    #[error("the disk of the database is full: {0}")]
+    Full(String),
     /// A row that this build cannot read, or a statement that is wrong.
     #[error("the database holds something unexpected: {0}")]
     Internal(String),
+}
+
+impl StoreError {
+    /// Whether the same may work later, without anything having changed in it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
 }
 
 /// The database.
@@ -90,6 +101,12 @@ pub enum StoreError {
 pub trait Store: Send + Sync {
     /// Does everything in the list, or nothing. Returns after it is durable.
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// The same for the little that must be told although the disk is full: where the database has a reserve, it is given
+    /// up for this and what it held is free for this first.
+    async fn commit_from_reserve(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// Whether the reserve is there; one that was given up is made again if there is room for it. So this also tells
+    /// whether a disk that was full has room again.
+    async fn secure_reserve(&self) -> Result<bool, StoreError>;
 
     /// A user.
     async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError>;

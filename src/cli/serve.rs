@@ -76,6 +76,8 @@ pub struct Running {
 
 /// Written beside the data so that the command line finds the running server.
 const RUN_FILE: &str = "run.json";
+/// Time between two looks at a full disk.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
 /// Least time that transcripts have to be written at shutdown, however long the requests took.
 const LEAST_FLUSH: Duration = Duration::from_secs(1);
 
@@ -111,7 +113,8 @@ pub async fn start(options: Options) -> Result<Running> {
     let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
     let mut background = vec![
         tokio::spawn(publish(shared.clone(), stopped.clone())),
-        tokio::spawn(keep_up(app, options.upkeep_every, stopped.clone())),
+        tokio::spawn(keep_up(app.clone(), options.upkeep_every, stopped.clone())),
+        tokio::spawn(watch_storage(app, stopped.clone())),
         tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone()))),
     ];
     background.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
@@ -303,6 +306,20 @@ async fn keep_up(app: App, every: Duration, stopped: watch::Receiver<bool>) {
             () = tokio::time::sleep(every) => {}
             () = &mut stop => return,
         }
+    }
+}
+
+/// Tells of a full disk when one is noticed, and looks for room while it is full.
+async fn watch_storage(app: App, stopped: watch::Receiver<bool>) {
+    let stop = until(stopped);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = app.memory.storage.noticed() => {}
+            () = tokio::time::sleep(LOOK_FOR_ROOM), if app.memory.storage.is_full() => {}
+            () = &mut stop => return,
+        }
+        app.watch_storage().await;
     }
 }
 

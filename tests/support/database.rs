@@ -5,6 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::server::Server;
 
+/// Whether the installations under test keep their data in SQLite files. A test that is about these files ends early
+/// where they do not, and says so.
+pub fn is_sqlite() -> bool {
+    let is_other = std::env::var("MUSTER_TEST_DATABASE").is_ok_and(|name| name == "postgres");
+    if is_other {
+        eprintln!("skipped: this test is about SQLite files, and the database is PostgreSQL");
+    }
+    !is_other
+}
+
 /// Holds the write lock of the installation's SQLite database until dropped.
 pub struct Lock {
     connection: rusqlite::Connection,

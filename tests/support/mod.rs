@@ -17,6 +17,7 @@ pub mod database;
 pub mod der;
 pub mod device;
 pub mod device_host;
+pub mod disk;
 pub mod enrolling;
 pub mod http;
 pub mod keys;

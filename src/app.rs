@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod certificates;
 mod check_in;
+mod clock_watch;
 mod commands;
 mod device_events;
 mod discover;
@@ -48,6 +49,7 @@ use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
+use clock_watch::ClockWatch;
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
@@ -93,6 +95,8 @@ pub struct Memory {
     pub bearers: tokens::Bearers,
     /// The revocation list as handed out last.
     pub revocation_list: certificates::RevocationList,
+    /// Whether the wall clock was moved.
+    clock: ClockWatch,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
     /// Rate limits.
@@ -118,6 +122,7 @@ impl Memory {
             storage: StorageWatch::default(),
             bearers: tokens::Bearers::default(),
             revocation_list: certificates::RevocationList::default(),
+            clock: ClockWatch::default(),
             ids: AtomicU64::new(0),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
@@ -135,6 +140,11 @@ impl App {
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         self.clock.now()
+    }
+
+    /// Whether something may end for its age: the clock was not moved a short while ago.
+    fn may_end_by_age(&self) -> bool {
+        self.memory.clock.is_even(self.clock.as_ref(), self.settings.session_timeout)
     }
 
     /// A new id: UUIDv7 from the clock and the random generator.

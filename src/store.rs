@@ -303,6 +303,10 @@ impl Store for SqlStore {
         audit::list(self.db(), object_id, page).await
     }
 
+    async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        audit::last_written(self.db()).await
+    }
+
     async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError> {
         prefixes::find(self.db(), table, prefix).await
     }

@@ -8,6 +8,8 @@
 mod select;
 mod write;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -28,10 +30,12 @@ pub use select::{
 };
 pub use write::{Expired, Write};
 
-/// The wall clock.
+/// The wall clock, and one that shows when it is moved.
 pub trait Clock: Send + Sync {
     /// Now, UTC.
     fn now(&self) -> OffsetDateTime;
+    /// Time since some moment of this process, whatever is done to the wall clock.
+    fn steady(&self) -> Duration;
 }
 
 /// A cryptographic random generator.
@@ -221,6 +225,9 @@ pub trait Store: Send + Sync {
     async fn last_event_seq(&self) -> Result<i64, StoreError>;
     /// Audit rows, newest first; of one object where one is named.
     async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError>;
+
+    /// When the newest event, session or audit row came about, as far as there is any: the clock was there once.
+    async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// Ids that begin with that text, at most two; the text holds hex digits and dashes only.
     async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError>;

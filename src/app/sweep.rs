@@ -30,18 +30,13 @@ const ANSWERS_KEPT: Duration = Duration::minutes(45);
 impl App {
     /// One round of everything that time does. A part that fails is logged and tried again next time.
     pub async fn sweep(&self) {
-        let rounds: [(&str, Result<(), Error>); 5] = [
-            ("idle sessions", self.time_out_sessions().await),
-            ("overdue commands", self.expire_commands().await),
-            ("silent devices", self.close_silent_devices().await),
-            ("commands of closed enrollments", self.end_orphans().await),
-            ("retention", self.prune().await),
-        ];
-        for (what, result) in rounds {
-            if let Err(error) = result {
-                tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
-            }
+        if self.may_end_by_age() {
+            tell("idle sessions", self.time_out_sessions().await);
+            tell("overdue commands", self.expire_commands().await);
+            tell("silent devices", self.close_silent_devices().await);
+            tell("retention", self.prune().await);
         }
+        tell("commands of closed enrollments", self.end_orphans().await);
         self.memory.throttles.tidy(self.now());
         self.memory.remembered.tidy(self.now());
     }
@@ -244,6 +239,12 @@ impl App {
             Ok(()) => Ok(events),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn tell(what: &str, result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
     }
 }
 

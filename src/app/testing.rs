@@ -152,6 +152,10 @@ impl Clock for HandClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap()
     }
+
+    fn steady(&self) -> std::time::Duration {
+        (self.now() - NOON).try_into().unwrap_or_default()
+    }
 }
 
 struct TestRng;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -39,6 +41,8 @@ pub struct Options {
     pub key_file: Option<PathBuf>,
     /// Another clock than the system's, for tests.
     pub clock: Option<Arc<dyn Clock>>,
+    /// Whether to start although the clock is far behind what the database holds.
+    pub trust_clock: bool,
     /// Time between two rounds of upkeep.
     pub upkeep_every: Duration,
     /// Whether health and metrics are served, where the configuration says so.
@@ -49,7 +53,14 @@ impl Options {
     /// The usual ones for a data folder.
     #[must_use]
     pub fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir, key_file: None, clock: None, upkeep_every: Duration::from_secs(15), ops: true }
+        Self {
+            data_dir,
+            key_file: None,
+            clock: None,
+            trust_clock: false,
+            upkeep_every: Duration::from_secs(15),
+            ops: true,
+        }
     }
 }
 
@@ -88,6 +99,9 @@ pub async fn start(options: Options) -> Result<Running> {
     let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
     let sealer = Arc::new(folder.sealer(SystemRng)?);
     let store = open_store(&folder, &config, sealer.clone()).await?;
+    if !options.trust_clock {
+        check_clock(&store, clock.now()).await?;
+    }
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
     let authority = Arc::new(folder.authority(&sealer)?);
@@ -258,6 +272,23 @@ pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc
     }
     Ok(Arc::new(store))
 }
+
+/// Refuses a clock that was put back: certificates would begin in the future, and what is to end would not.
+async fn check_clock(store: &SqlStore, now: OffsetDateTime) -> Result<()> {
+    let Some(last) = store.last_written().await? else { return Ok(()) };
+    if now >= last - CLOCK_BEHIND {
+        return Ok(());
+    }
+    bail!(
+        "the clock of this machine says {}, but the database was written to at {}, more than a day later. Set the clock \
+         right; if it is right and was wrong then, start with --trust-clock until that time has passed",
+        now.format(&Rfc3339)?,
+        last.format(&Rfc3339)?,
+    )
+}
+
+/// How far the clock may be behind what the database holds.
+const CLOCK_BEHIND: time::Duration = time::Duration::DAY;
 
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";

@@ -152,13 +152,8 @@ impl SqlStore {
     }
 
     /// Commits a batch of statements.
-    ///
-    /// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is
-    /// refused here for every engine; doors that can receive NUL refuse it before, in their own words.
     async fn submit(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
-        if let Some(odd) = batch.iter().find(|statement| !statement.params.iter().all(Value::is_storable)) {
-            return Err(StoreError::Internal(format!("text with NUL cannot be stored: {}", odd.sql.trim())));
-        }
+        refuse_nul(&batch)?;
         if !batch.is_empty() {
             self.engine.commit(batch).await?;
         }
@@ -174,11 +169,29 @@ impl SqlStore {
 const INSTALLATION: &str = "installation";
 const BEING_MADE: &str = "being made";
 const MADE: &str = "made";
+/// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is refused
+/// here for every engine; doors that can receive NUL refuse it before, in their own words.
+fn refuse_nul(batch: &[Statement]) -> Result<(), StoreError> {
+    match batch.iter().find(|statement| !statement.params.iter().all(Value::is_storable)) {
+        None => Ok(()),
+        Some(odd) => Err(StoreError::Internal(format!("text with NUL cannot be stored: {}", odd.sql.trim()))),
+    }
+}
 
 #[async_trait]
 impl Store for SqlStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         self.submit(write::batch(writes, self.sealer.as_ref())?).await
+    }
+
+    async fn commit_from_reserve(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let batch = write::batch(writes, self.sealer.as_ref())?;
+        refuse_nul(&batch)?;
+        self.engine.commit_from_reserve(batch).await.map(|_| ())
+    }
+
+    async fn secure_reserve(&self) -> Result<bool, StoreError> {
+        self.engine.secure_reserve().await
     }
 
     async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError> {
@@ -366,6 +379,10 @@ impl Store for SqlStore {
 
     async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError> {
         audit::list(self.db(), object_id, page).await
+    }
+
+    async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        audit::last_written(self.db()).await
     }
 
     async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError> {

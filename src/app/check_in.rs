@@ -96,7 +96,8 @@ impl App {
                 None => Ok(CheckInAnswer::Forbidden),
             };
         }
-        if conversation.open().is_some_and(|session| now - session.last_at >= self.settings.session_timeout) {
+        let is_old = |session: &SessionState| now - session.last_at >= self.settings.session_timeout;
+        if self.may_end_by_age() && conversation.open().is_some_and(is_old) {
             // Upkeep would have closed it; the message is judged again on the closed session.
             match self.time_out_current(enrollment, conversation).await {
                 // Upkeep may have been first.

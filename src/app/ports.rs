@@ -8,6 +8,8 @@
 mod select;
 mod write;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -28,13 +30,12 @@ pub use select::{
 };
 pub use write::{Expired, Write};
 
-/// The wall clock.
+/// The wall clock, and one that shows when it is moved.
 pub trait Clock: Send + Sync {
     /// Now, UTC. It may jump: somebody sets it.
     fn now(&self) -> OffsetDateTime;
-
-    /// The time since some moment of this process; it only goes forward.
-    fn steady(&self) -> std::time::Duration;
+    /// Time since some moment of this process, whatever is done to the wall clock.
+    fn steady(&self) -> Duration;
 }
 
 /// A cryptographic random generator.
@@ -80,16 +81,27 @@ pub enum StoreError {
     /// A guard of the batch missed: something changed since it was loaded. Nothing was written.
     #[error("changed meanwhile")]
     Conflict,
-    /// Disk full, database locked or gone: try again later. Nothing was written.
+    /// Database locked or gone: try again later. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// The connection broke at the commit, and whether it took effect could not be found out in time. Whoever repeats it
     /// must be able to tell.
     #[error("the connection to the database broke, and whether the change was made is not known: {0}")]
     InDoubt(String),
+    /// There is no room left for what was to be written: until there is, only reads work. Nothing was written.
+    #[error("the disk of the database is full: {0}")]
+    Full(String),
     /// A row that this build cannot read, or a statement that is wrong.
     #[error("the database holds something unexpected: {0}")]
     Internal(String),
+}
+
+impl StoreError {
+    /// Whether the same may work later, without anything having changed in it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
 }
 
 /// The database.
@@ -97,6 +109,12 @@ pub enum StoreError {
 pub trait Store: Send + Sync {
     /// Does everything in the list, or nothing. Returns after it is durable.
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// The same for the little that must be told although the disk is full: where the database has a reserve, it is given
+    /// up for this and what it held is free for this first.
+    async fn commit_from_reserve(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// Whether the reserve is there; one that was given up is made again if there is room for it. So this also tells
+    /// whether a disk that was full has room again.
+    async fn secure_reserve(&self) -> Result<bool, StoreError>;
 
     /// A user.
     async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError>;
@@ -213,6 +231,9 @@ pub trait Store: Send + Sync {
     async fn last_event_seq(&self) -> Result<i64, StoreError>;
     /// Audit rows, newest first; of one object where one is named.
     async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError>;
+
+    /// When the newest event, session or audit row came about, as far as there is any: the clock was there once.
+    async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// Ids that begin with that text, at most two; the text holds hex digits and dashes only.
     async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError>;

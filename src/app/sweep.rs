@@ -42,18 +42,13 @@ impl App {
                 return;
             }
         };
-        let rounds: [(&str, Result<(), Error>); 5] = [
-            ("idle sessions", self.time_out_sessions().await),
-            ("overdue commands", self.expire_commands().await),
-            ("silent devices", self.close_silent_devices().await),
-            ("commands of closed enrollments", self.end_orphans().await),
-            ("retention", self.prune(&hold).await),
-        ];
-        for (what, result) in rounds {
-            if let Err(error) = result {
-                tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
-            }
+        if self.may_end_by_age() {
+            tell("idle sessions", self.time_out_sessions().await);
+            tell("overdue commands", self.expire_commands().await);
+            tell("silent devices", self.close_silent_devices().await);
+            tell("retention", self.prune(&hold).await);
         }
+        tell("commands of closed enrollments", self.end_orphans().await);
     }
 
     async fn time_out_sessions(&self) -> Result<(), Error> {
@@ -262,6 +257,12 @@ impl App {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn tell(what: &str, result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
     }
 }
 

@@ -170,7 +170,7 @@ impl Clock for HandClock {
     }
 
     fn steady(&self) -> std::time::Duration {
-        (self.now() - NOON).unsigned_abs()
+        (self.now() - NOON).try_into().unwrap_or_default()
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -40,6 +42,8 @@ pub struct Options {
     pub key_file: Option<PathBuf>,
     /// Another clock than the system's, for tests.
     pub clock: Option<Arc<dyn Clock>>,
+    /// Whether to start although the clock is far behind what the database holds.
+    pub trust_clock: bool,
     /// Time between two rounds of upkeep.
     pub upkeep_every: Duration,
     /// Whether health and metrics are served, where the configuration says so.
@@ -50,7 +54,14 @@ impl Options {
     /// The usual ones for a data folder.
     #[must_use]
     pub fn new(data_dir: PathBuf) -> Self {
-        Self { data_dir, key_file: None, clock: None, upkeep_every: Duration::from_secs(15), ops: true }
+        Self {
+            data_dir,
+            key_file: None,
+            clock: None,
+            trust_clock: false,
+            upkeep_every: Duration::from_secs(15),
+            ops: true,
+        }
     }
 }
 
@@ -78,6 +89,8 @@ pub struct Running {
 
 /// Written beside the data so that the command line finds the running server.
 const RUN_FILE: &str = "run.json";
+/// Time between two looks at a full disk.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
 /// Least time that transcripts have to be written at shutdown, however long the requests took.
 const LEAST_FLUSH: Duration = Duration::from_secs(1);
 
@@ -88,6 +101,9 @@ pub async fn start(options: Options) -> Result<Running> {
     let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
     let sealer = Arc::new(folder.sealer(SystemRng)?);
     let store = open_store(&folder, &config, sealer.clone()).await?;
+    if !options.trust_clock {
+        check_clock(&store, clock.now()).await?;
+    }
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
     let authority = Arc::new(folder.authority(&sealer)?);
@@ -114,6 +130,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let mut background = vec![
         tokio::spawn(publish(shared.clone(), stopped.clone())),
         tokio::spawn(keep_up(app.clone(), options.upkeep_every, stopped.clone())),
+        tokio::spawn(watch_storage(app.clone(), stopped.clone())),
         tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone()))),
     ];
     background.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
@@ -297,6 +314,23 @@ async fn other_than(store: &SqlStore, key: &str, value: &str) -> Result<Option<S
     }
 }
 
+/// Refuses a clock that was put back: certificates would begin in the future, and what is to end would not.
+async fn check_clock(store: &SqlStore, now: OffsetDateTime) -> Result<()> {
+    let Some(last) = store.last_written().await? else { return Ok(()) };
+    if now >= last - CLOCK_BEHIND {
+        return Ok(());
+    }
+    bail!(
+        "the clock of this machine says {}, but the database was written to at {}, more than a day later. Set the clock \
+         right; if it is right and was wrong then, start with --trust-clock until that time has passed",
+        now.format(&Rfc3339)?,
+        last.format(&Rfc3339)?,
+    )
+}
+
+/// How far the clock may be behind what the database holds.
+const CLOCK_BEHIND: time::Duration = time::Duration::DAY;
+
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";
 /// A mark of the key that seals.
@@ -350,6 +384,20 @@ async fn keep_up(app: App, every: Duration, stopped: watch::Receiver<bool>) {
             () = tokio::time::sleep(every) => {}
             () = &mut stop => return,
         }
+    }
+}
+
+/// Tells of a full disk when one is noticed, and looks for room while it is full.
+async fn watch_storage(app: App, stopped: watch::Receiver<bool>) {
+    let stop = until(stopped);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = app.memory.storage.noticed() => {}
+            () = tokio::time::sleep(LOOK_FOR_ROOM), if app.memory.storage.is_full() => {}
+            () = &mut stop => return,
+        }
+        app.watch_storage().await;
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) 
     if app.authority.not_after() <= app.now() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the device issuing CA has expired\n".to_owned());
     }
-    match app.store.check().await {
+    match app.check_storage().await {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
     }

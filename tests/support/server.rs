@@ -76,6 +76,20 @@ impl Server {
         self
     }
 
+    /// The same with its SQLite database in another folder.
+    pub fn start_with_database_in(folder: &Path, overrides: &[(&str, &str)]) -> Self {
+        let home = fresh_installation();
+        let database = folder.join("muster.db");
+        fs::copy(home.join("data/muster.db"), &database).expect("the folder is writable");
+        fs::remove_file(home.join("data/muster.db")).expect("the copy can be removed");
+        let url = format!("sqlite:{}", database.display());
+        let usual = [("MUSTER__OPS__LISTEN", "off"), ("MUSTER__DATABASE__URL", url.as_str())];
+        let mut server = Self::attached(home, "", "");
+        server.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        server.launch();
+        server
+    }
+
     /// An installation that somebody else serves, in this process for instance.
     pub fn attached(home: PathBuf, url: &str, device_url: &str) -> Self {
         let web = Tls::trusting(&fs::read(home.join("data/ca/root.pem")).expect("init writes ca/root.pem")).config();
@@ -344,13 +358,14 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// The folder of this test process. A small shell process removes it, and ends servers that were left running, when
-/// the test process ends: its standard input is a pipe that closes then, whatever the reason.
+/// The folder of this test process. A small shell process removes it, unmounts what was left mounted in it, and ends
+/// servers that were left running, when the test process ends: its standard input is a pipe that closes then, whatever the reason.
 pub fn workspace() -> &'static Path {
     static WORKSPACE: OnceLock<(PathBuf, Child)> = OnceLock::new();
     let (folder, _) = WORKSPACE.get_or_init(|| {
         let folder = tempfile::Builder::new().prefix("muster-test-").tempdir().expect("a temporary folder").keep();
         let script = r#"cat >/dev/null
+            for disk in "$1"/disk-*; do [ -d "$disk" ] && umount -l "$disk" 2>/dev/null; done
             for pid in "$1"/*/pid; do [ -f "$pid" ] && kill -9 "$(cat "$pid")" 2>/dev/null; done
             rm -rf "$1""#;
         let keeper = Command::new("sh")

@@ -71,7 +71,7 @@ async fn files_are_their_owners_alone() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{names:?}");
     }
     names.sort();
-    assert_eq!(names, ["muster.db", "muster.db-shm", "muster.db-wal", "muster.db.lock"]);
+    assert_eq!(names, ["muster.db", "muster.db-shm", "muster.db-wal", "muster.db.lock", "muster.db.reserve"]);
 }
 
 #[tokio::test]

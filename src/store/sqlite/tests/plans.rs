@@ -62,6 +62,7 @@ async fn hot_queries_look_up() {
         events::AFTER,
         events::AFTER_OF_SUBJECT,
         events::LAST_SEQ,
+        audit::LAST_WRITTEN,
     ];
     let expired =
         [Expired::Sessions, Expired::Attempts, Expired::Events, Expired::Audit, Expired::Answers, Expired::Commands];

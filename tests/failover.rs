@@ -107,6 +107,10 @@ fn nothing_is_lost_or_doubled_when_postgresql_dies() {
     devices.iter_mut().for_each(FakeDevice::settle);
     let state = *gate.state();
     eprintln!("{rounds} failures, {} sessions, {} orders, {} refusals", state.sessions, orders.len(), state.refused);
+    let log = server.log();
+    let doubts: Vec<&str> = log.lines().filter(|line| line.contains("the answer to a commit was lost")).collect();
+    let committed = doubts.iter().filter(|line| line.contains("took_effect=true")).count();
+    eprintln!("{} commits in doubt, {committed} of them had taken effect", doubts.len());
     examine(&api, &ids, &devices, &orders);
 }
 

@@ -22,6 +22,9 @@ const CLERKS: usize = 4;
 /// Longest until an armed place is reached often enough.
 const DIES_WITHIN: Duration = Duration::from_secs(60);
 
+/// Kills between two words of progress.
+const PROGRESS_EVERY: usize = 100;
+
 /// One end of the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Death {
@@ -127,7 +130,12 @@ impl Trial {
                     })
                 })
                 .collect();
-            self.deaths.iter().for_each(|death| reaper.reap(server, site, *death));
+            for (number, death) in self.deaths.iter().enumerate() {
+                reaper.reap(server, site, *death);
+                if (number + 1) % PROGRESS_EVERY == 0 {
+                    eprintln!("{} of {} kills, {} messages", number + 1, self.deaths.len(), site.messages());
+                }
+            }
             assert!(server.restart_under(&[]), "the server does not start; its log:\n{}", server.log());
             site.serves(server);
             site.enter(Stage::Draining);

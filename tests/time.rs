@@ -11,11 +11,11 @@ use support::api::{Api, User};
 use support::csp::Answer;
 use support::device::FakeDevice;
 use support::enrolling::Attempt;
+use support::eventually;
 use support::http::{Address, Connection, Response};
 use support::soap::{Soap, username_token};
 use support::syncml::Message;
 use support::timed::{DAY, HOUR, MINUTE, Timed};
-use support::eventually;
 
 fn replace(node: &str) -> String {
     format!(

@@ -10,6 +10,7 @@ mod clock_watch;
 mod commands;
 mod device_events;
 mod discover;
+mod duties;
 mod enroll;
 mod error;
 pub mod idempotency;
@@ -50,6 +51,7 @@ use crate::pki::authority::Authority;
 pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
 use clock_watch::ClockWatch;
+use duties::Duties;
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
@@ -99,6 +101,8 @@ pub struct Memory {
     clock: ClockWatch,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
+    /// Background work of which several processes on one database do each a part.
+    duties: Duties,
     /// Rate limits.
     throttles: Throttles,
     /// Passwords that were checked a short while ago.
@@ -124,6 +128,7 @@ impl Memory {
             revocation_list: certificates::RevocationList::default(),
             clock: ClockWatch::default(),
             ids: AtomicU64::new(0),
+            duties: Duties::new(rng),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
             signing_in: Turns::new(),

@@ -88,11 +88,23 @@ pub struct Server {
 }
 
 /// `[database]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
     /// `sqlite:` and a path, or a `postgres://` URL. Default `sqlite:muster.db`.
+    ///
+    /// In a `postgres://` URL, `sslmode` is one of disable, prefer, require, verify-ca and verify-full; without it a
+    /// server on another machine has to prove its name (verify-full). `sslrootcert` names a PEM file with the authorities
+    /// to trust; without it those of the system are.
     pub url: DatabaseUrl,
+    /// Most connections to PostgreSQL that this process opens, 2 to 500. Default 16.
+    pub connections: usize,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: DatabaseUrl::default(), connections: 16 }
+    }
 }
 
 /// `[ca]`

@@ -11,7 +11,9 @@ mod devices;
 mod engine;
 mod enrollments;
 mod events;
+mod leases;
 mod migrate;
+mod postgres;
 mod prefixes;
 mod query;
 mod retention;
@@ -19,6 +21,7 @@ mod row;
 mod sessions;
 mod settings;
 mod sqlite;
+mod tables;
 mod tokens;
 mod users;
 mod write;
@@ -30,7 +33,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, Sealer, SessionFilter, Store,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Lease, Listed, Page, Sealer, SessionFilter, Store,
     StoreError, Table, Write,
 };
 use crate::domain::Id;
@@ -45,6 +48,7 @@ use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessa
 use crate::domain::user::{Token, User};
 use commands::Commands;
 use engine::{Engine, Statement, Value};
+use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
 
 /// The database, whatever engine it has.
@@ -59,10 +63,53 @@ pub struct SqlStore {
 /// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`], one that a
 /// newer build has written with [`StoreError::Internal`].
 pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options::default(), sealer).await
+}
+
+/// The same for tests that play several processes with it.
+#[cfg(test)]
+pub(crate) async fn open_shared_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options { is_shared: true, ..sqlite::Options::default() }, sealer).await
+}
+
+async fn open_sqlite_with(
+    path: &Path,
+    options: sqlite::Options,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, sqlite::Options::default())).await;
+    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, options)).await;
     let engine = opened.map_err(|error| StoreError::Internal(error.to_string()))??;
     SqlStore::new(Arc::new(engine), sealer).await
+}
+
+/// Opens the PostgreSQL database of that URL and brings its schema up to date; relative paths in the URL count from the
+/// folder. `connections` is how many there are at most.
+///
+/// A server that cannot be reached, and a URL that is wrong, are [`StoreError::Unavailable`]; no password is said.
+pub async fn open_postgres(
+    url: &str,
+    folder: &Path,
+    connections: usize,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
+    let options = postgres::Options { connections, ..postgres::Options::default() };
+    let engine = PostgresEngine::open(url, folder, options).await?;
+    SqlStore::new(Arc::new(engine), sealer).await
+}
+
+/// Checks the URL of a PostgreSQL database, and the files that it names, without connecting.
+///
+/// # Errors
+/// A sentence that names what is wrong, without the password.
+pub fn check_postgres(url: &str, folder: &Path) -> Result<(), String> {
+    postgres::check(url, folder)
+}
+
+/// Host and database of a PostgreSQL URL, for people: without user and password.
+#[must_use]
+pub fn postgres_name(url: &str) -> String {
+    postgres::shown(url)
 }
 
 impl SqlStore {
@@ -75,6 +122,29 @@ impl SqlStore {
     /// Finishes what was asked for and lets go of the database; every later call is [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.engine.close().await;
+    }
+
+    /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
+    /// an `init` left behind that did not come to its end is cleared away.
+    pub async fn begin_installation(&self) -> Result<bool, StoreError> {
+        if self.setting(INSTALLATION).await?.as_deref() == Some(BEING_MADE) {
+            self.clear().await?;
+        }
+        if !users::list(self.db(), None, &Page { limit: 1, after: None }).await?.items.is_empty() {
+            return Ok(false);
+        }
+        self.set_setting(INSTALLATION, BEING_MADE).await?;
+        Ok(true)
+    }
+
+    /// The installation is whole.
+    pub async fn end_installation(&self) -> Result<(), StoreError> {
+        self.set_setting(INSTALLATION, MADE).await
+    }
+
+    /// Removes everything but the schema.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        self.submit(tables::clear().collect()).await
     }
 
     fn db(&self) -> &dyn Engine {
@@ -95,6 +165,10 @@ impl SqlStore {
     }
 }
 
+/// Whether an installation is whole.
+const INSTALLATION: &str = "installation";
+const BEING_MADE: &str = "being made";
+const MADE: &str = "made";
 /// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is refused
 /// here for every engine; doors that can receive NUL refuse it before, in their own words.
 fn refuse_nul(batch: &[Statement]) -> Result<(), StoreError> {
@@ -136,8 +210,12 @@ impl Store for SqlStore {
         users::list(self.db(), query, page).await
     }
 
-    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
+    async fn devices_of(&self, user: Id<User>) -> Result<u32, StoreError> {
         users::devices_of(self.db(), user).await
+    }
+
+    async fn enrollments_of(&self, user: Id<User>) -> Result<i64, StoreError> {
+        users::enrollments_of(self.db(), user).await
     }
 
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
@@ -317,6 +395,14 @@ impl Store for SqlStore {
 
     async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
         self.submit(vec![settings::set(key, value)]).await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
+    async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError> {
+        leases::find(self.db(), name).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

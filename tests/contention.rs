@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use support::database::{Lock, Snapshot, is_sqlite, log_file};
+use support::database::{Lock, Snapshot, has_files, log_file};
 use support::device::FakeDevice;
 use support::http::{Connection, Request, Response};
 use support::reply::Reply;
@@ -27,7 +27,7 @@ const LOCKED_FOR: Duration = Duration::from_secs(3);
 #[test]
 //
 fn a_lock_of_another_program_is_waited_for() {
-    if !is_sqlite() {
+    if !has_files("a lock of another program") {
         return;
     }
     let server = Server::start();
@@ -72,7 +72,7 @@ const LONGEST_LOG: u64 = 64 << 20;
 #[test]
 //
 fn the_log_is_cut_once_a_reader_that_held_it_is_gone() {
-    if !is_sqlite() {
+    if !has_files("a reader that holds the log") {
         return;
     }
     let server = Server::start();

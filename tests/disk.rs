@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use support::api::Api;
-use support::database::is_sqlite;
+use support::database::has_files;
 use support::device::FakeDevice;
 use support::disk::SmallDisk;
 use support::eventually;
@@ -146,7 +146,7 @@ fn run_out_of_room(server: &Server, disk: &SmallDisk, met: &Met) {
 #[test]
 // covers: R-12, M-15
 fn a_full_disk_puts_everyone_off_and_loses_nothing() {
-    let Some(disk) = is_sqlite().then(|| SmallDisk::mount(64)).flatten() else { return };
+    let Some(disk) = has_files("a full disk").then(|| SmallDisk::mount(64)).flatten() else { return };
     let settings = [("MUSTER__OPS__LISTEN", "127.0.0.1:0"), ("MUSTER__LIMITS__DEVICE_REQUESTS_PER_MINUTE", "100000")];
     let mut server = Server::start_with_database_in(disk.path(), &settings);
     let mut devices: Vec<FakeDevice> = (0..3).map(|_| FakeDevice::settled(&server).0).collect();
@@ -181,7 +181,7 @@ fn a_full_disk_puts_everyone_off_and_loses_nothing() {
 #[test]
 //
 fn a_server_starts_on_a_full_disk_and_reads() {
-    let Some(disk) = is_sqlite().then(|| SmallDisk::mount(32)).flatten() else { return };
+    let Some(disk) = has_files("a full disk").then(|| SmallDisk::mount(32)).flatten() else { return };
     let mut server = Server::start_with_database_in(disk.path(), &[]);
     let device = FakeDevice::settled(&server).0.id(&server);
     server.terminate();

@@ -68,6 +68,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict => Self::Unavailable("it changed meanwhile, too often".to_owned()),
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
+            error @ StoreError::InDoubt(_) => Self::Unavailable(error.to_string()),
             StoreError::Full(cause) => Self::Full(cause),
             error @ StoreError::Internal(_) => Self::Internal(Box::new(error)),
         }

@@ -26,13 +26,13 @@ use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessa
 use crate::domain::user::{Token, User};
 
 pub use select::{
-    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, SessionFilter, Table,
+    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, Lease, Listed, Page, SessionFilter, Table,
 };
 pub use write::{Expired, Write};
 
 /// The wall clock, and one that shows when it is moved.
 pub trait Clock: Send + Sync {
-    /// Now, UTC.
+    /// Now, UTC. It may jump: somebody sets it.
     fn now(&self) -> OffsetDateTime;
     /// Time since some moment of this process, whatever is done to the wall clock.
     fn steady(&self) -> Duration;
@@ -84,6 +84,10 @@ pub enum StoreError {
     /// Database locked or gone: try again later. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The connection broke at the commit, and whether it took effect could not be found out in time. Whoever repeats it
+    /// must be able to tell.
+    #[error("the connection to the database broke, and whether the change was made is not known: {0}")]
+    InDoubt(String),
     /// There is no room left for what was to be written: until there is, only reads work. Nothing was written.
     #[error("the disk of the database is full: {0}")]
     Full(String),
@@ -120,9 +124,8 @@ pub trait Store: Send + Sync {
     async fn users_by_local_part(&self, local: &str) -> Result<Vec<User>, StoreError>;
     /// Users, newest first; `query` is a part of address or name, without case.
     async fn users(&self, query: Option<&str>, page: &Page) -> Result<Listed<User>, StoreError>;
-    /// Devices of the user that count against the limit, and how many enrollments of the user were ever counted, read at one
-    /// moment; nothing for a user that is not there.
-    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError>;
+    /// Devices of the user that count against the limit.
+    async fn devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
 
     /// The token of a secret, with its user.
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;
@@ -137,6 +140,9 @@ pub trait Store: Send + Sync {
     async fn inventory(&self, device: Id<Device>) -> Result<Vec<InventoryItem>, StoreError>;
     /// Nodes that the device does not have.
     async fn missing_nodes(&self, device: Id<Device>) -> Result<Vec<MissingNode>, StoreError>;
+
+    /// How many enrollments of the user were ever counted; 0 for a user that is not there.
+    async fn enrollments_of(&self, user: Id<User>) -> Result<i64, StoreError>;
 
     /// An enrollment.
     async fn enrollment(&self, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError>;
@@ -235,6 +241,10 @@ pub trait Store: Send + Sync {
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;
     /// Sets it; only `init` and start-up do.
     async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError>;
+    /// Whether other processes may work on the same database at the same time.
+    fn is_shared(&self) -> bool;
+    /// A lease.
+    async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError>;
     /// Whether reads and writes work now.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, database_file, open_store};
+use super::serve::{application, check_belonging, database_file, open_database, open_store};
 use super::server_certificate;
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
@@ -26,6 +26,7 @@ use crate::domain::user::Role;
 use crate::http::listener::tls::ServerCertificate;
 use crate::pki::create::{self, CaNames};
 use crate::pki::profile::Serial;
+use crate::store::SqlStore;
 
 /// What `init` is told.
 pub struct NewInstallation {
@@ -61,22 +62,19 @@ pub struct NewInstallation {
 /// What is wrong with the request, or what went wrong; then nothing is left of it.
 pub async fn init(new: NewInstallation) -> Result<()> {
     let plan = Plan::of(new)?;
-    let mut staging = Staging::begin(&plan.data)?;
-    let [key_file, database] = [&plan.keys, &plan.database].map(|place| place.while_making(staging.path()));
-    for folder in [&key_file, &database].into_iter().filter_map(|file| file.parent()) {
+    let staging = Staging::begin(&plan.data)?;
+    let key_file = plan.keys.while_making(staging.path());
+    let database = plan.database.as_ref().map(|place| place.while_making(staging.path()));
+    for folder in [Some(&key_file), database.as_ref()].into_iter().flatten().filter_map(|file| file.parent()) {
         create_folder(folder)?;
     }
     let folder = DataFolder::new(staging.path(), Some(key_file));
-    plan.make(&folder).await?;
-    if matches!(plan.database, Place::Outside { .. }) {
+    let Some(database) = database else { return plan.make_with_server(&folder, staging).await };
+    plan.fill(&folder).await?;
+    if matches!(plan.database, Some(Place::Outside { .. })) {
         detach(&database)?;
     }
-    for place in [&plan.keys, &plan.database] {
-        if let Place::Outside { meanwhile, path } = place {
-            staging.carry(meanwhile, path)?;
-        }
-    }
-    staging.finish()
+    plan.put_in_place(staging)
 }
 
 /// Makes sure that all of the closed database is in its one file, and takes away what belongs to its place: the lock, and
@@ -102,7 +100,8 @@ struct Plan {
     config: Config,
     admin: NewUser,
     keys: Place,
-    database: Place,
+    /// `None`: on a server.
+    database: Option<Place>,
     has_certificate: bool,
 }
 
@@ -129,8 +128,9 @@ impl Plan {
             let files = DataFolder::new(&new.data_dir, None).tls(certificate, key)?;
             ServerCertificate::new(files.chain, files.key).context("--tls-cert and --tls-key")?;
         }
-        let database = database_place(&new.data_dir, database_file(&config)?)?;
-        if let Place::Inside(file) | Place::Outside { meanwhile: file, .. } = &database {
+        let database =
+            database_file(&new.data_dir, &config)?.map(|file| database_place(&new.data_dir, file)).transpose()?;
+        if let Some(Place::Inside(file) | Place::Outside { meanwhile: file, .. }) = &database {
             let url = DatabaseUrl::try_from(format!("sqlite:{}", file.display()));
             config.database.url = url.map_err(|error| anyhow!("--database: {error}"))?;
         }
@@ -139,7 +139,46 @@ impl Plan {
     }
 
     /// Makes everything in the folder; the configuration is its first file and the last one to be moved.
-    async fn make(&self, folder: &DataFolder) -> Result<()> {
+    async fn fill(&self, folder: &DataFolder) -> Result<()> {
+        let sealer = self.make_files(folder)?;
+        let store = open_store(folder, &self.config, sealer.clone()).await?;
+        let made = self.furnish(folder, store.clone(), sealer).await;
+        store.close().await;
+        made
+    }
+
+    /// The same with a database on a server, which cannot be put in place together with the files: it is marked until
+    /// they are, and what fails is cleared away.
+    async fn make_with_server(&self, folder: &DataFolder, staging: Staging) -> Result<()> {
+        let sealer = self.make_files(folder)?;
+        let store = Arc::new(open_database(folder, &self.config, sealer.clone()).await?);
+        if !store.begin_installation().await.context("--database")? {
+            bail!("--database: it holds an installation already; a new one begins with a database of its own");
+        }
+        check_belonging(&store, &self.config, &sealer).await?;
+        let made = self.furnish(folder, store.clone(), sealer).await.and_then(|()| self.put_in_place(staging));
+        match &made {
+            Ok(()) => store.end_installation().await?,
+            Err(_) => {
+                if let Err(error) = store.clear().await {
+                    tracing::warn!(%error, "the database could not be cleared; the next init does it");
+                }
+            }
+        }
+        store.close().await;
+        made
+    }
+
+    fn put_in_place(&self, mut staging: Staging) -> Result<()> {
+        for place in [Some(&self.keys), self.database.as_ref()].into_iter().flatten() {
+            if let Place::Outside { meanwhile, path } = place {
+                staging.carry(meanwhile, path)?;
+            }
+        }
+        staging.finish()
+    }
+
+    fn make_files(&self, folder: &DataFolder) -> Result<Arc<Sealer>> {
         folder.create()?;
         folder.write_config(&self.text)?;
         let sealer = folder.create_sealer(SystemRng)?;
@@ -147,14 +186,16 @@ impl Plan {
         if !self.has_certificate {
             server_certificate::make(folder, &self.config, &sealer, SystemClock.now())?;
         }
-        let sealer = Arc::new(sealer);
-        let store = open_store(folder, &self.config, sealer.clone()).await?;
+        Ok(Arc::new(sealer))
+    }
+
+    /// The first administrator, with a token.
+    async fn furnish(&self, folder: &DataFolder, store: Arc<SqlStore>, sealer: Arc<Sealer>) -> Result<()> {
         let settings = settings(&self.config, &self.config.server.url, &self.config.server.device_url());
         let authority = Arc::new(folder.authority(&sealer)?);
-        let (app, _) = application(settings, authority, store.clone(), sealer, Arc::new(SystemClock));
-        let token = add_admin(&app, self.admin.clone()).await;
-        store.close().await;
-        folder.write_admin_token(&token?)?;
+        let (app, _) = application(settings, authority, store, sealer, Arc::new(SystemClock));
+        let token = add_admin(&app, self.admin.clone()).await?;
+        folder.write_admin_token(&token)?;
         Ok(())
     }
 }

@@ -106,7 +106,7 @@ pub(super) async fn serve(globals: &Globals, args: ServeArgs) -> Result<()> {
 
 pub(super) fn check_config(globals: &Globals, out: &Out) -> Result<()> {
     let path = globals.data.join("muster.toml");
-    serve::database_file(&load(&path)?)?;
+    serve::database_file(&globals.data, &load(&path)?)?;
     let document = json!({"ok": true, "file": path.display().to_string()});
     out.either(&document, || format!("{} is in order", path.display()))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
@@ -25,6 +25,7 @@ use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::ports::{Clock, Store};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, HttpsUrl};
+use crate::failpoint;
 use crate::http::listener::tls::{DeviceTls, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::{Doors, Shared, router};
@@ -81,6 +82,7 @@ pub struct Running {
     serving: JoinHandle<()>,
     transcripts: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
+    app: App,
     store: Arc<SqlStore>,
     run_file: PathBuf,
 }
@@ -128,14 +130,14 @@ pub async fn start(options: Options) -> Result<Running> {
     let mut background = vec![
         tokio::spawn(publish(shared.clone(), stopped.clone())),
         tokio::spawn(keep_up(app.clone(), options.upkeep_every, stopped.clone())),
-        tokio::spawn(watch_storage(app, stopped.clone())),
+        tokio::spawn(watch_storage(app.clone(), stopped.clone())),
         tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone()))),
     ];
     background.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
     let routers = Routers { web: router::web(&shared), device: router::device(&shared) };
     let serving = tokio::spawn(listeners.serve(tls, routers, Limits::from_config(&config), until(stopped)));
     let (url, device_url, ops) = (url.to_string(), device_url.to_string(), ops_address);
-    Ok(Running { url, device_url, config, ops, stop, flush, serving, transcripts, background, store, run_file })
+    Ok(Running { url, device_url, config, ops, stop, flush, serving, transcripts, background, app, store, run_file })
 }
 
 /// The use-cases over their ports, and the writer of transcripts that goes with them.
@@ -175,6 +177,7 @@ impl Running {
         for task in self.background {
             end(task, deadline).await;
         }
+        self.app.leave_duties().await;
         self.store.close().await;
     }
 }
@@ -190,6 +193,7 @@ async fn end(mut task: JoinHandle<()>, deadline: Instant) {
 /// Runs `muster serve` until SIGTERM or SIGINT.
 pub async fn run(options: Options) -> Result<()> {
     forbid_core_dumps();
+    failpoint::arm();
     // Before anything runs, so that a signal that comes early is not lost, nor ends the process halfway.
     let mut signals = Signals::listen()?;
     let folder = DataFolder::new(&options.data_dir, options.key_file.clone());
@@ -250,27 +254,64 @@ pub(super) fn load_config(folder: &DataFolder) -> Result<Config> {
     Config::load(&text, std::env::vars()).with_context(|| format!("{} is not in order", path.display()))
 }
 
-/// The file of the database, which is the only kind that there is so far.
-pub(super) fn database_file(config: &Config) -> Result<&Path> {
-    config.database.url.sqlite_path().context(
-        "PostgreSQL is not built in yet: [database] url (--database) has to be `sqlite:` and a path, such as \
-         sqlite:muster.db",
-    )
+/// The file of the database, if it is a file; one on a server is looked at as far as its URL goes.
+pub(super) fn database_file<'c>(data: &Path, config: &'c Config) -> Result<Option<&'c Path>> {
+    let url = &config.database.url;
+    if url.sqlite_path().is_none() {
+        crate::store::check_postgres(url.expose(), data).map_err(|error| anyhow!("[database] url: {error}"))?;
+    }
+    Ok(url.sqlite_path())
+}
+
+/// Opens the database that the configuration names.
+pub(super) async fn open_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+    let database = &config.database;
+    let opened = match database.url.sqlite_path() {
+        Some(path) => crate::store::open_sqlite(&folder.resolve(path), sealer).await,
+        None => {
+            let url = database.url.expose();
+            crate::store::open_postgres(url, folder.path(), database.connections, sealer).await
+        }
+    };
+    opened.map_err(|error| anyhow!(error).context("the database cannot be opened"))
 }
 
 /// Opens the database and checks that it belongs to this configuration.
 pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
-    let store = crate::store::open_sqlite(&folder.resolve(database_file(config)?), sealer).await?;
+    let store = open_database(folder, config, sealer.clone()).await?;
+    check_belonging(&store, config, &sealer).await?;
+    Ok(Arc::new(store))
+}
+
+/// Whether the database belongs to this configuration and to the key of this data folder; one that belongs to nobody yet
+/// does from now on.
+pub(super) async fn check_belonging(store: &SqlStore, config: &Config, sealer: &Sealer) -> Result<()> {
     let provider_id = &config.server.provider_id;
-    match store.setting(PROVIDER_ID).await? {
-        None => store.set_setting(PROVIDER_ID, provider_id).await?,
-        Some(known) if known == *provider_id => {}
-        Some(known) => bail!(
+    if let Some(known) = other_than(store, PROVIDER_ID, provider_id).await? {
+        bail!(
             "[server] provider_id is {provider_id}, but devices were enrolled with {known}; they would no longer obey, \
              so set it back"
-        ),
+        );
     }
-    Ok(Arc::new(store))
+    let mark: String = sealer.mark(b"the key of this installation").iter().map(|byte| format!("{byte:02x}")).collect();
+    if other_than(store, SEALING_KEY, &mark).await?.is_some() {
+        bail!(
+            "the database was sealed with another key than the one of this data folder; every node needs the same \
+             `keys` file (--key-file)"
+        );
+    }
+    Ok(())
+}
+
+/// What the database holds under a key, if it is something else; where it holds nothing, this is written.
+async fn other_than(store: &SqlStore, key: &str, value: &str) -> Result<Option<String>> {
+    match store.setting(key).await? {
+        None => {
+            store.set_setting(key, value).await?;
+            Ok(None)
+        }
+        known => Ok(known.filter(|known| known != value)),
+    }
 }
 
 /// Refuses a clock that was put back: certificates would begin in the future, and what is to end would not.
@@ -292,6 +333,8 @@ const CLOCK_BEHIND: time::Duration = time::Duration::DAY;
 
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";
+/// A mark of the key that seals.
+const SEALING_KEY: &str = "sealing_key";
 
 fn doors(config: &Config) -> Doors {
     Doors {
@@ -306,11 +349,15 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
-/// Gives events their place as they come, and counts them.
+/// Gives events their place as they come, and counts them. Events of other nodes ring no bell here: they are looked for.
 async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
+    let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
     let stop = until(stopped);
     tokio::pin!(stop);
     loop {
+        if shared.app.store.is_shared() {
+            shared.app.keep_duties().await;
+        }
         match shared.app.publish_events().await {
             Ok(events) if !events.is_empty() => {
                 events.iter().for_each(|event| shared.metrics.event(event));
@@ -321,7 +368,7 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = shared.app.memory.events.notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            () = tokio::time::sleep(every) => {}
             () = &mut stop => return,
         }
     }

@@ -24,7 +24,15 @@ pub(crate) trait Engine: Send + Sync {
     /// [`StoreError::Conflict`]; which statement it was goes to the log.
     async fn commit(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError>;
 
-    /// The same, with what the engine has kept back for a full disk; an engine that keeps nothing back just commits.
+    /// Commits a step of the schema, however long it takes; of several processes one at a time.
+    async fn migrate(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        self.commit(batch).await.map(drop)
+    }
+
+    /// Whether other processes may work on the same database.
+    fn is_shared(&self) -> bool;
+
+    /// The same as [`commit`](Self::commit), with what the engine has kept back for a full disk; an engine that keeps nothing back just commits.
     async fn commit_from_reserve(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {
         self.commit(batch).await
     }

@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::engine::{Engine, Expect, Record, Row, Statement};
+use super::engine::{Engine, Record, Row, Statement};
 use crate::app::ports::StoreError;
 
 /// One step of the schema.
@@ -26,14 +26,20 @@ pub(crate) const MIGRATIONS: &[Migration] =
 
 /// Brings the database to the schema of these migrations.
 pub(crate) async fn run(engine: &dyn Engine, migrations: &[Migration]) -> Result<(), StoreError> {
-    engine.commit(vec![Statement::any(CREATE, Vec::new())]).await?;
-    let applied = engine.query(LIST, Vec::new()).await?;
-    let pending = compare(migrations, &applied)?;
-    for migration in pending {
+    engine.migrate(vec![Statement::any(CREATE, Vec::new())]).await?;
+    let mut begun = 0;
+    loop {
+        let applied = engine.query(LIST, Vec::new()).await?;
+        let Some(migration) = compare(migrations, &applied)?.first() else { return Ok(()) };
         tracing::info!(migration = migration.name, "migrating the database");
-        engine.commit(batch(migration)).await?;
+        match engine.migrate(batch(migration)).await {
+            Ok(()) => {}
+            // Another node was first, or else it is the script that fails.
+            Err(StoreError::Conflict) if begun < migration.number => {}
+            Err(error) => return Err(error),
+        }
+        begun = migration.number;
     }
-    Ok(())
 }
 
 /// What is left to do, if what was done is what these migrations would have done.
@@ -58,12 +64,11 @@ fn refusal(row: &Record<'_>, what: &str) -> Result<StoreError, StoreError> {
     Ok(StoreError::Internal(format!("migration {} {what}", row.text("name")?)))
 }
 
+/// The record comes first: of two nodes with the same step in hand the second goes no further.
 fn batch(migration: &Migration) -> Vec<Statement> {
-    let mut batch: Vec<Statement> =
-        statements(migration.script).map(|sql| Statement { sql, params: Vec::new(), expect: Expect::Any }).collect();
     let record = vec![migration.number.into(), migration.name.into(), checksum(migration.script).into()];
-    batch.push(Statement::one(RECORD, record));
-    batch
+    let script = statements(migration.script).map(|sql| Statement::any(sql, Vec::new()));
+    std::iter::once(Statement::one(RECORD, record)).chain(script).collect()
 }
 
 /// The statements of a script; each ends with a semicolon at the end of a line.

@@ -32,12 +32,14 @@ pub(crate) struct Options {
     pub(crate) readers: usize,
     /// How long to wait for a lock that another program holds.
     pub(crate) busy_timeout: Duration,
+    /// What [`Engine::is_shared`] answers. The file is locked, so it is not; a test can play several processes.
+    pub(crate) is_shared: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(2, usize::from);
-        Self { readers: cores.clamp(2, 4), busy_timeout: Duration::from_secs(5) }
+        Self { readers: cores.clamp(2, 4), busy_timeout: Duration::from_secs(5), is_shared: false }
     }
 }
 
@@ -46,6 +48,7 @@ pub(crate) struct SqliteEngine {
     writes: Sender<writer::Message>,
     reads: Sender<reader::Message>,
     running: Arc<Mutex<Option<Running>>>,
+    is_shared: bool,
 }
 
 /// What ends when the engine is closed.
@@ -86,7 +89,7 @@ impl SqliteEngine {
             writer: spawn("sqlite-writer", move || writer.run())?,
             _lock: lock,
         };
-        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))) })
+        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))), is_shared: options.is_shared })
     }
 }
 
@@ -103,6 +106,10 @@ impl Engine for SqliteEngine {
         let (answer, answered) = oneshot::channel();
         self.writes.send(writer::Message::Commit(writer::Job { batch, answer })).map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     async fn commit_from_reserve(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {

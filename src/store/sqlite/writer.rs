@@ -14,6 +14,7 @@ use super::super::engine::Statement;
 use super::connection::{execute, failure};
 use super::reserve::Reserve;
 use crate::app::ports::StoreError;
+use crate::failpoint;
 
 /// What the writer is told.
 pub(super) enum Message {
@@ -140,7 +141,9 @@ impl Writer {
     fn transact(&self, batches: &[Vec<Statement>]) -> Result<Vec<Outcome>, StoreError> {
         execute(&self.connection, "BEGIN IMMEDIATE", &[])?;
         let outcomes = batches.iter().map(|batch| self.apply(batch)).collect::<Result<_, _>>()?;
+        failpoint::here(failpoint::STORE_BEFORE_COMMIT);
         execute(&self.connection, "COMMIT", &[])?;
+        failpoint::here(failpoint::STORE_AFTER_COMMIT);
         Ok(outcomes)
     }
 

@@ -1,0 +1,56 @@
+//! The contract on PostgreSQL, and what is particular to it: lost connections, commits in doubt, several nodes.
+//!
+//! The databases have a collation that ignores case and punctuation at first, so that nothing can depend on the order of
+//! letters by chance.
+
+use super::super::contract::{Ground, run_all};
+use super::*;
+use cluster::Cluster;
+
+#[path = "../../../tests/support/postgres.rs"]
+mod cluster;
+
+async fn open(url: &str) -> PostgresEngine {
+    PostgresEngine::open(url, Path::new("/"), Options::default()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_the_contract() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    run_all(async || {
+        let name = format!("contract_{}", number.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let url = cluster.create_database(&name);
+        let engine = open(&url).await;
+        Ground::new(Arc::new(engine), ()).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+//
+async fn the_fate_of_a_commit_is_not_that_of_another() {
+    let Some(cluster) = Cluster::start() else { return };
+    let engine = open(&cluster.create_database("doubt")).await;
+    cluster.execute("doubt", "CREATE TABLE counted (n BIGINT); INSERT INTO counted VALUES (0)");
+    let database = &engine.database;
+    for is_committed in [true, false] {
+        let mark = database.marks.take();
+        let mut borrowed = database.borrow().await.unwrap();
+        let client = borrowed.client();
+        client.batch_execute(BEGIN).await.unwrap();
+        mark.leave(client, &marks::prepare(client).await.unwrap()).await.unwrap();
+        if is_committed {
+            client.batch_execute("COMMIT").await.unwrap();
+        }
+        cluster.stop_immediate();
+        cluster.begin();
+        drop(borrowed);
+        for _ in 0..3 {
+            // The first of them gets the number that PostgreSQL had given to the transaction which the crash undid.
+            engine.commit(vec![Statement::one("UPDATE counted SET n = n + 1", vec![])]).await.unwrap();
+        }
+        let doubt = Doubt { mark, counts: Vec::new(), cause: String::new() };
+        assert_eq!(database.ask(&doubt).await.unwrap(), is_committed, "R-14: committed: {is_committed}");
+    }
+}

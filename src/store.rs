@@ -20,8 +20,10 @@ mod row;
 mod sessions;
 mod settings;
 mod sqlite;
+mod standing;
 mod tables;
 mod tokens;
+mod transfer;
 mod users;
 mod write;
 
@@ -49,6 +51,8 @@ use commands::Commands;
 use engine::{Engine, Statement, Value};
 use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
+pub use standing::{Move, Remaining, Standing};
+pub use transfer::{Content, Progress, TableContent, Transfer, TransferError, Watcher};
 
 /// The database, whatever engine it has.
 #[derive(Clone)]
@@ -116,26 +120,19 @@ impl SqlStore {
     }
 
     /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
-    /// an `init` left behind that did not come to its end is cleared away.
+    /// was begun in it and did not come to its end is cleared away.
     pub async fn begin_installation(&self) -> Result<bool, StoreError> {
-        if self.setting(INSTALLATION).await?.as_deref() == Some(BEING_MADE) {
-            self.clear().await?;
-        }
-        if !users::list(self.db(), None, &Page { limit: 1, after: None }).await?.items.is_empty() {
-            return Ok(false);
-        }
-        self.set_setting(INSTALLATION, BEING_MADE).await?;
-        Ok(true)
+        self.claim(&Standing::BeingMade).await
     }
 
     /// The installation is whole.
     pub async fn end_installation(&self) -> Result<(), StoreError> {
-        self.set_setting(INSTALLATION, MADE).await
+        self.change_standing(&Standing::BeingMade, &Standing::Made).await
     }
 
     /// Removes everything but the schema.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        self.submit(tables::clear().collect()).await
+        self.submit(self.engine.clearing()).await
     }
 
     fn db(&self) -> &dyn Engine {
@@ -160,11 +157,6 @@ impl SqlStore {
         Commands { engine: self.db(), sealer: self.sealer.as_ref() }
     }
 }
-
-/// Whether an installation is whole.
-const INSTALLATION: &str = "installation";
-const BEING_MADE: &str = "being made";
-const MADE: &str = "made";
 
 #[async_trait]
 impl Store for SqlStore {

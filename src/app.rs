@@ -6,9 +6,12 @@
 pub mod actions;
 pub mod certificates;
 mod check_in;
+mod clock_watch;
 mod commands;
 mod device_events;
 mod discover;
+mod drain;
+mod duties;
 mod enroll;
 mod error;
 pub mod idempotency;
@@ -22,6 +25,7 @@ pub mod redact;
 mod refusal;
 mod settings;
 mod sign_in;
+mod storage;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -47,6 +51,8 @@ use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
+use clock_watch::ClockWatch;
+use duties::Duties;
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
@@ -56,6 +62,7 @@ pub use principal::Principal;
 pub use refusal::Refusal;
 pub use settings::{PasswordChecks, Retention, Settings};
 use sign_in::Remembered;
+pub use storage::StorageWatch;
 use throttle::Throttles;
 pub use transcripts::TranscriptWriter;
 use turns::Turns;
@@ -85,12 +92,18 @@ pub struct App {
 pub struct Memory {
     /// Rings when events were committed and wait for their place.
     pub events: Notify,
+    /// Whether the disk of the database is full.
+    pub storage: StorageWatch,
     /// Who failed to authenticate with a token, and whose token is known to be good.
     pub bearers: tokens::Bearers,
     /// The revocation list as handed out last.
     pub revocation_list: certificates::RevocationList,
+    /// Whether the wall clock was moved.
+    clock: ClockWatch,
     /// Makes ids made in the same millisecond rise.
     ids: AtomicU64,
+    /// Background work of which several processes on one database do each a part.
+    duties: Duties,
     /// Rate limits.
     throttles: Throttles,
     /// Passwords that were checked a short while ago.
@@ -111,9 +124,12 @@ impl Memory {
         let (transcripts, writer) = transcripts::line();
         let memory = Self {
             events: Notify::new(),
+            storage: StorageWatch::default(),
             bearers: tokens::Bearers::default(),
             revocation_list: certificates::RevocationList::default(),
+            clock: ClockWatch::default(),
             ids: AtomicU64::new(0),
+            duties: Duties::new(rng),
             throttles: Throttles::new(settings),
             remembered: Remembered::new(rng),
             signing_in: Turns::new(),
@@ -130,6 +146,11 @@ impl App {
     #[must_use]
     pub fn now(&self) -> OffsetDateTime {
         self.clock.now()
+    }
+
+    /// Whether something may end for its age: the clock was not moved a short while ago.
+    fn may_end_by_age(&self) -> bool {
+        self.memory.clock.is_even(self.clock.as_ref(), self.settings.session_timeout)
     }
 
     /// A new id: UUIDv7 from the clock and the random generator.
@@ -190,11 +211,12 @@ impl App {
         })
     }
 
-    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked.
+    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked. A full
+    /// disk is noticed.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
         let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
-        self.store.commit(writes).await?;
+        self.store.commit(writes).await.inspect_err(|error| self.memory.storage.look_at(error))?;
         if revokes {
             self.memory.revocation_list.drop_cached().await;
         }

@@ -11,6 +11,7 @@ mod devices;
 mod engine;
 mod enrollments;
 mod events;
+mod leases;
 mod migrate;
 mod postgres;
 mod prefixes;
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, Sealer, SessionFilter, Store,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Lease, Listed, Page, Sealer, SessionFilter, Store,
     StoreError, Table, Write,
 };
 use crate::domain::Id;
@@ -66,8 +67,22 @@ pub struct SqlStore {
 /// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`], one that a
 /// newer build has written with [`StoreError::Internal`].
 pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options::default(), sealer).await
+}
+
+/// The same for tests that play several processes with it.
+#[cfg(test)]
+pub(crate) async fn open_shared_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options { is_shared: true, ..sqlite::Options::default() }, sealer).await
+}
+
+async fn open_sqlite_with(
+    path: &Path,
+    options: sqlite::Options,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, sqlite::Options::default())).await;
+    let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, options)).await;
     let engine = opened.map_err(|error| StoreError::Internal(error.to_string()))??;
     SqlStore::new(Arc::new(engine), sealer).await
 }
@@ -113,12 +128,6 @@ impl SqlStore {
         self.engine.close().await;
     }
 
-    /// Whether other processes may work on the same database.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.engine.is_shared()
-    }
-
     /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
     /// was begun in it and did not come to its end is cleared away.
     pub async fn begin_installation(&self) -> Result<bool, StoreError> {
@@ -140,13 +149,8 @@ impl SqlStore {
     }
 
     /// Commits a batch of statements.
-    ///
-    /// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is
-    /// refused here for every engine; doors that can receive NUL refuse it before, in their own words.
     async fn submit(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
-        if let Some(odd) = batch.iter().find(|statement| !statement.params.iter().all(Value::is_storable)) {
-            return Err(StoreError::Internal(format!("text with NUL cannot be stored: {}", odd.sql.trim())));
-        }
+        refuse_nul(&batch)?;
         if !batch.is_empty() {
             self.engine.commit(batch).await?;
         }
@@ -158,10 +162,29 @@ impl SqlStore {
     }
 }
 
+/// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is refused
+/// here for every engine; doors that can receive NUL refuse it before, in their own words.
+fn refuse_nul(batch: &[Statement]) -> Result<(), StoreError> {
+    match batch.iter().find(|statement| !statement.params.iter().all(Value::is_storable)) {
+        None => Ok(()),
+        Some(odd) => Err(StoreError::Internal(format!("text with NUL cannot be stored: {}", odd.sql.trim()))),
+    }
+}
+
 #[async_trait]
 impl Store for SqlStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         self.submit(write::batch(writes, self.sealer.as_ref())?).await
+    }
+
+    async fn commit_from_reserve(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let batch = write::batch(writes, self.sealer.as_ref())?;
+        refuse_nul(&batch)?;
+        self.engine.commit_from_reserve(batch).await.map(|_| ())
+    }
+
+    async fn secure_reserve(&self) -> Result<bool, StoreError> {
+        self.engine.secure_reserve().await
     }
 
     async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError> {
@@ -180,8 +203,12 @@ impl Store for SqlStore {
         users::list(self.db(), query, page).await
     }
 
-    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
+    async fn devices_of(&self, user: Id<User>) -> Result<u32, StoreError> {
         users::devices_of(self.db(), user).await
+    }
+
+    async fn enrollments_of(&self, user: Id<User>) -> Result<i64, StoreError> {
+        users::enrollments_of(self.db(), user).await
     }
 
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
@@ -347,6 +374,10 @@ impl Store for SqlStore {
         audit::list(self.db(), object_id, page).await
     }
 
+    async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        audit::last_written(self.db()).await
+    }
+
     async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError> {
         prefixes::find(self.db(), table, prefix).await
     }
@@ -357,6 +388,14 @@ impl Store for SqlStore {
 
     async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
         self.submit(vec![settings::set(key, value)]).await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.engine.is_shared()
+    }
+
+    async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError> {
+        leases::find(self.db(), name).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -50,8 +50,9 @@ const MODULES: &[Module] = &[
     Module { name: "domain", may_use: &["proto"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "pki", may_use: &["proto"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "session", may_use: &["proto", "domain", "pki"], crates: IMPURE, words: CLOCK_AND_CHANCE },
+    Module { name: "failpoint", may_use: &[], crates: &[], words: &[] },
     Module { name: "sim", may_use: &["proto"], crates: IMPURE, words: CLOCK_AND_CHANCE },
-    Module { name: "app", may_use: LAYER_2, crates: WIRE_AND_DATABASE, words: &["SystemTime", "now_utc"] },
+    Module { name: "app", may_use: BELOW_APP, crates: WIRE_AND_DATABASE, words: &["SystemTime", "now_utc"] },
     Module { name: "store", may_use: BELOW_PORTS, crates: &["axum", "hyper", "clap", "anyhow"], words: &[] },
     Module { name: "adapters", may_use: BELOW_PORTS, crates: &["axum", "rusqlite", "clap", "anyhow"], words: &[] },
     Module { name: "config", may_use: LAYER_3, crates: &["axum", "rusqlite"], words: &[] },
@@ -62,13 +63,27 @@ const MODULES: &[Module] = &[
     Module { name: "main", may_use: EVERYTHING, crates: &[], words: &[] },
 ];
 
-const LAYER_2: &[&str] = &["proto", "domain", "pki", "session"];
-const BELOW_PORTS: &[&str] = &["proto", "domain", "pki", "session", "app::ports"];
+const BELOW_APP: &[&str] = &["proto", "domain", "pki", "session", "failpoint"];
+const BELOW_PORTS: &[&str] = &["proto", "domain", "pki", "session", "failpoint", "app::ports"];
 const LAYER_3: &[&str] = &["proto", "domain", "pki", "session", "app", "config", "observe"];
 /// Not `sim`: the server must never take part in a simulation; not `cli`: it starts the server, not the other way round.
-const SERVER: &[&str] = &["proto", "domain", "pki", "session", "app", "store", "adapters", "config", "observe"];
-const EVERYTHING: &[&str] =
-    &["proto", "domain", "pki", "session", "sim", "app", "store", "adapters", "config", "observe", "http", "cli"];
+const SERVER: &[&str] =
+    &["proto", "domain", "pki", "session", "failpoint", "app", "store", "adapters", "config", "observe"];
+const EVERYTHING: &[&str] = &[
+    "proto",
+    "domain",
+    "pki",
+    "session",
+    "failpoint",
+    "sim",
+    "app",
+    "store",
+    "adapters",
+    "config",
+    "observe",
+    "http",
+    "cli",
+];
 
 /// Input and output, runtimes and logs: nothing for layers 1 and 2.
 const IMPURE: &[&str] = &[

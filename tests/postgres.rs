@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
-#[path = "support/postgres.rs"]
-mod postgres;
+mod support;
 
-use postgres::{Cluster, Transaction};
+use support::postgres::{self, Cluster, Transaction};
 
 #[test]
 fn the_tests_own_cluster_stops_and_starts_again_with_what_was_committed() {
@@ -18,7 +17,7 @@ fn the_tests_own_cluster_stops_and_starts_again_with_what_was_committed() {
     let copy = cluster.copy_database("first", "second");
     let sorted = cluster.rows("second", "SELECT name FROM kept WHERE name IS NOT NULL ORDER BY name");
     assert_eq!(sorted, [[Some("a".to_owned())], [Some("B".to_owned())]], "the collation is not that of bytes");
-    let held = Transaction::begin(&copy, "LOCK TABLE kept IN ACCESS EXCLUSIVE MODE");
+    let held = Transaction::begin(&copy, "LOCK TABLE kept IN ACCESS EXCLUSIVE MODE").unwrap();
     let waiting = "SET lock_timeout = 1; SELECT count(*) FROM kept";
     assert!(postgres::query(&copy, waiting).is_err(), "the table is locked");
     drop(held);

@@ -4,11 +4,6 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use muster::adapters::system::ManualClock;
-use muster::cli::serve::{self, Options, Running};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
@@ -16,61 +11,11 @@ use support::api::{Api, User};
 use support::csp::Answer;
 use support::device::FakeDevice;
 use support::enrolling::Attempt;
+use support::eventually;
 use support::http::{Address, Connection, Response};
-use support::server::{Server, fresh_installation};
 use support::soap::{Soap, username_token};
 use support::syncml::Message;
-use support::{eventually, now};
-use tokio::runtime::Runtime;
-
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-
-/// A server in this process, and the hand on its clock.
-struct Timed {
-    server: Server,
-    clock: Arc<ManualClock>,
-    running: Option<Running>,
-    runtime: Runtime,
-}
-
-impl Timed {
-    fn start() -> Self {
-        let home = fresh_installation();
-        let clock = Arc::new(ManualClock::new(now()));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options {
-            clock: Some(Arc::clone(&clock) as _),
-            upkeep_every: Duration::from_millis(100),
-            ops: false,
-            ..Options::new(home.join("data"))
-        };
-        let running = runtime.block_on(serve::start(options)).expect("the server starts");
-        let server = Server::attached(home, &running.url, &running.device_url);
-        Self { server, clock, running: Some(running), runtime }
-    }
-
-    fn pass(&self, seconds: u64) {
-        let seconds = i64::try_from(seconds).unwrap();
-        self.clock.advance(time::Duration::seconds(seconds));
-        support::pass(seconds);
-    }
-
-    fn settled(&self) -> (FakeDevice, String, Api) {
-        let (device, _) = FakeDevice::settled(&self.server);
-        let id = device.id(&self.server);
-        (device, id, self.server.api())
-    }
-}
-
-impl Drop for Timed {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            self.runtime.block_on(running.shutdown());
-        }
-    }
-}
+use support::timed::{DAY, HOUR, MINUTE, Timed};
 
 fn replace(node: &str) -> String {
     format!(

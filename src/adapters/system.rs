@@ -1,6 +1,7 @@
 //! The clock and the random generator of the operating system.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration as StdDuration, Instant};
 
 use time::{Duration, OffsetDateTime};
 
@@ -45,6 +46,11 @@ impl ports::Clock for SystemClock {
     fn now(&self) -> OffsetDateTime {
         Self::now(self)
     }
+
+    fn steady(&self) -> StdDuration {
+        static BEGIN: OnceLock<Instant> = OnceLock::new();
+        BEGIN.get_or_init(Instant::now).elapsed()
+    }
 }
 
 impl ports::Rng for SystemRng {
@@ -55,24 +61,40 @@ impl ports::Rng for SystemRng {
 
 /// A clock that stands still until it is moved, for tests.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<OffsetDateTime>);
+pub struct ManualClock(Mutex<Shown>);
+
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    wall: OffsetDateTime,
+    steady: StdDuration,
+}
 
 impl ManualClock {
     /// A clock that shows that time.
     #[must_use]
     pub fn new(now: OffsetDateTime) -> Self {
-        Self(Mutex::new(now))
+        Self(Mutex::new(Shown { wall: now, steady: StdDuration::ZERO }))
     }
 
-    /// Moves it, forwards or back.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *shown = Shown { wall: shown.wall + by, steady: shown.steady + by.unsigned_abs() };
+    }
+
+    /// Moves the wall clock, forwards or back, as somebody does who sets it.
+    pub fn jump(&self, by: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wall += by;
     }
 }
 
 impl ports::Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wall
+    }
+
+    fn steady(&self) -> StdDuration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).steady
     }
 }
 

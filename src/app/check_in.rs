@@ -19,6 +19,7 @@ use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifie
 use crate::domain::inventory::InventoryItem;
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
+use crate::failpoint;
 use crate::proto::csp::device_info;
 use crate::proto::syncml::{DecodeError, Element, LocUri, Message, decode, encode};
 use crate::session::{
@@ -66,6 +67,7 @@ impl App {
             .throttles
             .allow_device(request.device.enrollment_id)
             .map_err(|retry_after| Error::TooMany { retry_after })?;
+        failpoint::here(failpoint::MESSAGE_RECEIVED);
         let message = decode(&request.body, &self.settings.xml);
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, &request.body).as_ref());
@@ -94,7 +96,8 @@ impl App {
                 None => Ok(CheckInAnswer::Forbidden),
             };
         }
-        if conversation.open().is_some_and(|session| now - session.last_at >= self.settings.session_timeout) {
+        let is_old = |session: &SessionState| now - session.last_at >= self.settings.session_timeout;
+        if self.may_end_by_age() && conversation.open().is_some_and(is_old) {
             // Upkeep would have closed it; the message is judged again on the closed session.
             match self.time_out_current(enrollment, conversation).await {
                 // Upkeep may have been first.
@@ -256,10 +259,12 @@ impl App {
                 sealed: self.sealer.seal(&answer_purpose(session.id), bytes),
             })));
         }
+        failpoint::here(failpoint::CHECK_IN_BEFORE_COMMIT);
         self.commit(writes).await.map_err(|error| match error {
             StoreError::Conflict => Error::Unavailable(CONFLICT.to_owned()),
             error => error.into(),
         })?;
+        failpoint::here(failpoint::CHECK_IN_AFTER_COMMIT);
         self.keep_transcript(request, &output, bytes.as_deref(), input.now);
         log(input, &output);
         Ok(match (bytes, output.answer) {

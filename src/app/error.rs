@@ -34,6 +34,9 @@ pub enum Error {
     /// Cannot be done now; nothing was changed.
     #[error("not available now: {0}")]
     Unavailable(String),
+    /// There is no room for it: the disk of the database is full. Nothing was changed.
+    #[error("the disk of the database is full: {0}")]
+    Full(String),
     /// A bug or damage; the cause goes to the log, not to the caller.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -66,6 +69,7 @@ impl From<StoreError> for Error {
             StoreError::Conflict => Self::Unavailable("it changed meanwhile, too often".to_owned()),
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             error @ StoreError::InDoubt(_) => Self::Unavailable(error.to_string()),
+            StoreError::Full(cause) => Self::Full(cause),
             error @ StoreError::Internal(_) => Self::Internal(Box::new(error)),
         }
     }

@@ -79,6 +79,9 @@ impl Unidentified {
 /// How long the certificate of a device that left is good for a repetition of its last message.
 const FAREWELL: Duration = Duration::minutes(10);
 
+/// How far the clock may have been put back since a certificate was issued.
+const CLOCK_PUT_BACK: Duration = Duration::DAY;
+
 impl App {
     /// Finds the enrollment of a presented certificate. Asked for every request, because a resumed TLS session or an open
     /// connection says nothing about revocation.
@@ -125,7 +128,8 @@ impl App {
         if now > certificate.not_after {
             return Err(Unidentified::Expired(turned(format!("it ended at {}", in_words(certificate.not_after)))));
         }
-        if now < certificate.not_before {
+        // We issued it: if it has not begun, our clock was put back.
+        if now + CLOCK_PUT_BACK < certificate.not_before {
             return Err(Unidentified::Expired(turned(format!("it begins at {}", in_words(certificate.not_before)))));
         }
         if !enrollment.state.is_open() {

@@ -8,6 +8,8 @@
 mod select;
 mod write;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -24,14 +26,16 @@ use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessa
 use crate::domain::user::{Token, User};
 
 pub use select::{
-    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DevicesOfUser, Listed, Page, SessionFilter, Table,
+    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, Lease, Listed, Page, SessionFilter, Table,
 };
 pub use write::{Expired, Write};
 
-/// The wall clock.
+/// The wall clock, and one that shows when it is moved.
 pub trait Clock: Send + Sync {
-    /// Now, UTC.
+    /// Now, UTC. It may jump: somebody sets it.
     fn now(&self) -> OffsetDateTime;
+    /// Time since some moment of this process, whatever is done to the wall clock.
+    fn steady(&self) -> Duration;
 }
 
 /// A cryptographic random generator.
@@ -77,16 +81,27 @@ pub enum StoreError {
     /// A guard of the batch missed: something changed since it was loaded. Nothing was written.
     #[error("changed meanwhile")]
     Conflict,
-    /// Disk full, database locked or gone: try again later. Nothing was written.
+    /// Database locked or gone: try again later. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// The connection broke at the commit, and whether it took effect could not be found out in time. Whoever repeats it
     /// must be able to tell.
     #[error("the connection to the database broke, and whether the change was made is not known: {0}")]
     InDoubt(String),
+    /// There is no room left for what was to be written: until there is, only reads work. Nothing was written.
+    #[error("the disk of the database is full: {0}")]
+    Full(String),
     /// A row that this build cannot read, or a statement that is wrong.
     #[error("the database holds something unexpected: {0}")]
     Internal(String),
+}
+
+impl StoreError {
+    /// Whether the same may work later, without anything having changed in it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
 }
 
 /// The database.
@@ -94,6 +109,12 @@ pub enum StoreError {
 pub trait Store: Send + Sync {
     /// Does everything in the list, or nothing. Returns after it is durable.
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// The same for the little that must be told although the disk is full: where the database has a reserve, it is given
+    /// up for this and what it held is free for this first.
+    async fn commit_from_reserve(&self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// Whether the reserve is there; one that was given up is made again if there is room for it. So this also tells
+    /// whether a disk that was full has room again.
+    async fn secure_reserve(&self) -> Result<bool, StoreError>;
 
     /// A user.
     async fn user(&self, id: Id<User>) -> Result<Option<User>, StoreError>;
@@ -103,9 +124,8 @@ pub trait Store: Send + Sync {
     async fn users_by_local_part(&self, local: &str) -> Result<Vec<User>, StoreError>;
     /// Users, newest first; `query` is a part of address or name, without case.
     async fn users(&self, query: Option<&str>, page: &Page) -> Result<Listed<User>, StoreError>;
-    /// Devices of the user that count against the limit, and how many enrollments of the user were ever counted, read at one
-    /// moment; nothing for a user that is not there.
-    async fn devices_of(&self, user: Id<User>) -> Result<DevicesOfUser, StoreError>;
+    /// Devices of the user that count against the limit.
+    async fn devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
 
     /// The token of a secret, with its user.
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;
@@ -120,6 +140,9 @@ pub trait Store: Send + Sync {
     async fn inventory(&self, device: Id<Device>) -> Result<Vec<InventoryItem>, StoreError>;
     /// Nodes that the device does not have.
     async fn missing_nodes(&self, device: Id<Device>) -> Result<Vec<MissingNode>, StoreError>;
+
+    /// How many enrollments of the user were ever counted; 0 for a user that is not there.
+    async fn enrollments_of(&self, user: Id<User>) -> Result<i64, StoreError>;
 
     /// An enrollment.
     async fn enrollment(&self, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError>;
@@ -209,12 +232,19 @@ pub trait Store: Send + Sync {
     /// Audit rows, newest first; of one object where one is named.
     async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError>;
 
+    /// When the newest event, session or audit row came about, as far as there is any: the clock was there once.
+    async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError>;
+
     /// Ids that begin with that text, at most two; the text holds hex digits and dashes only.
     async fn ids_with_prefix(&self, table: Table, prefix: &str) -> Result<Vec<String>, StoreError>;
     /// A value of the installation, e.g. its id.
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;
     /// Sets it; only `init` and start-up do.
     async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError>;
+    /// Whether other processes may work on the same database at the same time.
+    fn is_shared(&self) -> bool;
+    /// A lease.
+    async fn lease(&self, name: &str) -> Result<Option<Lease>, StoreError>;
     /// Whether reads and writes work now.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -103,9 +103,10 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::Store("it changed meanwhile, too often".to_owned()),
-            StoreError::Unavailable(cause) | StoreError::InDoubt(cause) | StoreError::Internal(cause) => {
-                Self::Store(cause)
-            }
+            StoreError::Unavailable(cause)
+            | StoreError::Full(cause)
+            | StoreError::InDoubt(cause)
+            | StoreError::Internal(cause) => Self::Store(cause),
         }
     }
 }

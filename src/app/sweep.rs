@@ -4,7 +4,8 @@
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::ports::{Expired, Write};
+use super::duties::{Duty, Hold};
+use super::ports::{Expired, StoreError, Write};
 use super::{App, Error, Principal};
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
@@ -28,22 +29,26 @@ const WIPED_AFTER: Duration = Duration::days(14);
 const ANSWERS_KEPT: Duration = Duration::minutes(45);
 
 impl App {
-    /// One round of everything that time does. A part that fails is logged and tried again next time.
+    /// One round of everything that time does, unless another process does it. A part that fails is logged and tried again
+    /// next time.
     pub async fn sweep(&self) {
-        let rounds: [(&str, Result<(), Error>); 5] = [
-            ("idle sessions", self.time_out_sessions().await),
-            ("overdue commands", self.expire_commands().await),
-            ("silent devices", self.close_silent_devices().await),
-            ("commands of closed enrollments", self.end_orphans().await),
-            ("retention", self.prune().await),
-        ];
-        for (what, result) in rounds {
-            if let Err(error) = result {
-                tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
-            }
-        }
         self.memory.throttles.tidy(self.now());
         self.memory.remembered.tidy(self.now());
+        let hold = match self.hold(Duty::Upkeep).await {
+            Ok(Some(hold)) => hold,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "upkeep waits for the database");
+                return;
+            }
+        };
+        if self.may_end_by_age() {
+            tell("idle sessions", self.time_out_sessions().await);
+            tell("overdue commands", self.expire_commands().await);
+            tell("silent devices", self.close_silent_devices().await);
+            tell("retention", self.prune(&hold).await);
+        }
+        tell("commands of closed enrollments", self.end_orphans().await);
     }
 
     async fn time_out_sessions(&self) -> Result<(), Error> {
@@ -211,7 +216,7 @@ impl App {
         Ok(())
     }
 
-    async fn prune(&self) -> Result<(), Error> {
+    async fn prune(&self, hold: &Hold) -> Result<(), Error> {
         let now = self.now();
         let keep = self.settings.retention;
         let days = [
@@ -221,11 +226,13 @@ impl App {
             (Expired::Audit, keep.audit_days),
             (Expired::Commands, keep.commands_days),
         ];
-        let mut writes: Vec<Write> = days
-            .into_iter()
-            .filter(|(_, days)| *days > 0)
-            .map(|(what, days)| Write::Prune { what, before: now - Duration::days(i64::from(days)), limit: ROUND })
-            .collect();
+        let mut writes: Vec<Write> = hold.guard().into_iter().collect();
+        let expired = days.into_iter().filter(|(_, days)| *days > 0).map(|(what, days)| Write::Prune {
+            what,
+            before: now - Duration::days(i64::from(days)),
+            limit: ROUND,
+        });
+        writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
         Ok(self.commit(writes).await?)
     }
@@ -234,16 +241,28 @@ impl App {
     ///
     /// Returns those that got one; none when there was nothing to do.
     pub async fn publish_events(&self) -> Result<Vec<Event>, Error> {
+        let Some(hold) = self.hold(Duty::Events).await? else { return Ok(Vec::new()) };
         let events = self.store.unnumbered_events(ROUND).await?;
         if events.is_empty() {
             return Ok(events);
         }
         let last = self.store.last_event_seq().await?;
         let numbered = events.iter().zip(last + 1..).map(|(event, seq)| (event.id, seq)).collect();
-        match self.store.commit(vec![Write::NumberEvents(numbered)]).await {
+        let writes = hold.guard().into_iter().chain([Write::NumberEvents(numbered)]).collect();
+        match self.store.commit(writes).await {
             Ok(()) => Ok(events),
+            Err(StoreError::Conflict) => {
+                self.lost(Duty::Events);
+                Ok(Vec::new())
+            }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn tell(what: &str, result: Result<(), Error>) {
+    if let Err(error) = result {
+        tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
     }
 }
 

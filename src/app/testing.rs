@@ -16,7 +16,7 @@ use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::{Phase, Poll};
-use crate::store::open_sqlite;
+use crate::store::{SqlStore, open_shared_sqlite, open_sqlite};
 
 /// An application and what it stands on.
 pub(crate) struct Ground {
@@ -29,8 +29,19 @@ impl Ground {
     /// An empty installation with the administrator `root@example.test`.
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let store = open_sqlite(&folder.path().join("muster.db"), Arc::new(OpenSealer)).await.unwrap();
+        Self::on(folder, store).await
+    }
+
+    /// The same on a database that several processes may work on.
+    pub(crate) async fn shared() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_shared_sqlite(&folder.path().join("muster.db"), Arc::new(OpenSealer)).await.unwrap();
+        Self::on(folder, store).await
+    }
+
+    async fn on(folder: tempfile::TempDir, store: SqlStore) -> Self {
         let sealer: Arc<dyn Sealer> = Arc::new(OpenSealer);
-        let store = open_sqlite(&folder.path().join("muster.db"), Arc::clone(&sealer)).await.unwrap();
         let clock = Arc::new(HandClock(Mutex::new(NOON)));
         let app = App {
             settings: Arc::new(settings()),
@@ -45,6 +56,11 @@ impl Ground {
         let ground = Self { app, clock, _folder: folder };
         ground.user("root@example.test", Role::Admin).await;
         ground
+    }
+
+    /// Another process on the same database.
+    pub(crate) fn other_process(&self) -> App {
+        App { memory: Arc::new(Memory::new(&self.app.settings, self.app.rng.as_ref()).0), ..self.app.clone() }
     }
 
     /// Puts a user into the database.
@@ -151,6 +167,10 @@ impl HandClock {
 impl Clock for HandClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap()
+    }
+
+    fn steady(&self) -> std::time::Duration {
+        (self.now() - NOON).try_into().unwrap_or_default()
     }
 }
 

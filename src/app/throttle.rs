@@ -185,10 +185,12 @@ impl<K: Hash + Eq + Clone> Tries<K> {
 
     /// How long a key has to wait for its next try.
     pub(super) fn wait(&self, key: &K, now: OffsetDateTime) -> Option<Duration> {
-        let used = self.used_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = *used.get(key)?;
+        let mut used = self.used_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = used.get_mut(key)?;
         let room = self.allowance.share() * self.allowance.burst.saturating_sub(1);
-        Some(until - now - room).filter(|wait| wait.is_positive())
+        // Never used up beyond that, unless the clock was put back since.
+        *until = (*until).min(now + room + self.allowance.share());
+        Some(*until - now - room).filter(|wait| wait.is_positive())
     }
 
     /// Takes one try, if there is one left.
@@ -263,6 +265,15 @@ mod tests {
         assert!(tries.take(&"ada", NOON + Duration::MINUTE));
         assert!(!tries.take(&"ada", NOON + Duration::MINUTE));
         assert!(tries.take(&"ada", NOON + Duration::hours(2)));
+    }
+
+    //
+    #[test]
+    fn a_clock_that_was_put_back_locks_nobody_out() {
+        let tries = Tries::new(Allowance { burst: 10, per_hour: 60 });
+        while tries.take(&"ada", NOON + Duration::DAY) {}
+        assert_eq!(tries.wait(&"ada", NOON), Some(Duration::MINUTE));
+        assert!(tries.take(&"ada", NOON + Duration::MINUTE));
     }
 
     // covers: S-14

@@ -130,11 +130,11 @@ async fn keep(app: &App, messages: &[TranscriptMessage]) -> Result<(), StoreErro
     let commit =
         async |messages: &[TranscriptMessage]| app.commit(vec![Write::AppendTranscript(messages.to_vec())]).await;
     let mut kept = commit(messages).await;
-    if matches!(kept, Err(StoreError::Unavailable(_))) {
+    if kept.as_ref().is_err_and(StoreError::is_passing) {
         tokio::time::sleep(AGAIN).await;
         kept = commit(messages).await;
     }
-    if kept.is_ok() || matches!(kept, Err(StoreError::Unavailable(_))) {
+    if kept.as_ref().map_or_else(StoreError::is_passing, |()| true) {
         return kept;
     }
     for message in messages {

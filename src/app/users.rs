@@ -180,7 +180,7 @@ impl App {
             expect_version(&user, version)?;
             allow_role(by, user.kind, user.role)?;
             let mut writes = self.guard_of_last_admin(&user, None).await?;
-            let devices = self.store.devices_of(id).await?.devices;
+            let devices = self.store.devices_of(id).await?;
             let tokens = self.count_tokens_of(id).await?;
             let removal = Removal { user, devices, tokens };
             if dry_run {

@@ -77,12 +77,15 @@ pub async fn init(new: NewInstallation) -> Result<()> {
     plan.put_in_place(staging)
 }
 
-/// Makes sure that all of the closed database is in its one file, and takes the lock away that belongs to its place.
+/// Makes sure that all of the closed database is in its one file, and takes away what belongs to its place: the lock, and
+/// the room that is kept back.
 fn detach(database: &Path) -> Result<()> {
     if database.with_extension("db-wal").exists() {
         bail!("the database was not closed in order");
     }
-    let _ = std::fs::remove_file(database.with_extension("db.lock"));
+    for beside in ["db.lock", "db.reserve"] {
+        let _ = std::fs::remove_file(database.with_extension(beside));
+    }
     Ok(())
 }
 

@@ -65,6 +65,9 @@ pub(super) struct ServeArgs {
     /// File with the sealing keys; default: `keys` in the data folder.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Start although the clock is more than a day behind what the database holds.
+    #[arg(long)]
+    trust_clock: bool,
 }
 
 pub(super) async fn demo(_: DemoArgs) -> Result<()> {
@@ -97,6 +100,7 @@ pub(super) async fn init(globals: &Globals, args: InitArgs) -> Result<()> {
 pub(super) async fn serve(globals: &Globals, args: ServeArgs) -> Result<()> {
     let mut options = serve::Options::new(globals.data.clone());
     options.key_file = args.key_file;
+    options.trust_clock = args.trust_clock;
     serve::run(options).await
 }
 

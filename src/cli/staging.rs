@@ -24,7 +24,8 @@ const MOVING: &str = ".moving";
 /// The sealing keys.
 const KEYS: &str = "keys";
 /// What an installation consists of, besides its configuration and its sealing keys.
-const PARTS: [&str; 7] = ["ca", "tls", "admin.token", "muster.db", "muster.db-wal", "muster.db-shm", "muster.db.lock"];
+const PARTS: [&str; 8] =
+    ["ca", "tls", "admin.token", "muster.db", "muster.db-wal", "muster.db-shm", "muster.db.lock", "muster.db.reserve"];
 
 /// A folder in which an installation is being made; removed unless it is [finished](Self::finish).
 pub(super) struct Staging {

@@ -20,7 +20,7 @@ fn problem_with(key: &'static str, expected: impl Into<String>) -> Option<Proble
 /// The first problem, if there is any.
 pub(super) fn problem(config: &Config) -> Option<Problem> {
     periods(config)
-        .or_else(|| sizes(&config.limits))
+        .or_else(|| sizes(config))
         .or_else(|| counts(&config.limits))
         .or_else(|| server(&config.server))
         .or_else(|| ca(&config.ca))
@@ -59,9 +59,10 @@ fn periods(config: &Config) -> Option<Problem> {
     ])
 }
 
-fn sizes(limits: &Limits) -> Option<Problem> {
+fn sizes(Config { limits, database, .. }: &Config) -> Option<Problem> {
     const MIB: usize = 1024 * 1024;
     first_outside([
+        ("database.connections", database.connections, 2..=500),
         ("limits.soap_body_bytes", limits.soap_body_bytes, 16 * 1024..=64 * MIB),
         ("limits.message_bytes", limits.message_bytes, 16 * 1024..=256 * MIB),
         ("limits.reply_bytes", limits.reply_bytes, 2048..=64 * MIB),

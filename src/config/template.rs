@@ -99,6 +99,8 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 [database]
 # `sqlite:` and a path, or postgres://user:password@host/name
 {database_url}
+# Most connections to PostgreSQL that this process opens.
+# connections = 16
 
 [ca]
 # Days that a device certificate lives, days before its end when the device renews, days between its attempts.

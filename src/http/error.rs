@@ -173,10 +173,20 @@ impl From<Error> for Problem {
                 problem.0.cause = Some(cause);
                 problem
             }
+            Error::Full(cause) => {
+                let mut problem = Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", STORAGE_FULL)
+                    .with_header(header::RETRY_AFTER, HeaderValue::from_static("30"));
+                problem.0.cause = Some(cause);
+                problem
+            }
             Error::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }
     }
 }
+
+/// What a person can do about it.
+const STORAGE_FULL: &str = "the disk of the server's database is full, so nothing was changed; make room on it and try \
+                            again: reading works meanwhile, and everything else as soon as there is room";
 
 /// Most conflicts are 409; HTTP has words of its own for some.
 fn status_of_conflict(code: &str) -> StatusCode {
@@ -220,13 +230,14 @@ mod tests {
             (Error::conflict("idempotency_key_reused", "other"), 422, "idempotency_key_reused"),
             (Error::TooMany { retry_after: 9 }, 429, "too_many_requests"),
             (Error::Unavailable("disk full".to_owned()), 503, "unavailable"),
+            (Error::Full("no room for users".to_owned()), 507, "storage_full"),
             (internal, 500, "internal"),
         ];
         for (error, status, code) in cases {
             let problem = Problem::from(error);
             assert_eq!((problem.0.status.as_u16(), problem.0.code), (status, code));
             assert!(
-                !problem.0.detail.contains("damaged") && !problem.0.detail.contains("disk full"),
+                ["damaged", "disk full", "no room for users"].iter().all(|cause| !problem.0.detail.contains(cause)),
                 "{}",
                 problem.0.detail
             );

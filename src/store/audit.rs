@@ -1,7 +1,9 @@
 //! The audit trail.
 
+use time::OffsetDateTime;
+
 use super::engine::{Engine, Row, Statement};
-use super::query::{List, cursor};
+use super::query::{List, cursor, rows};
 use crate::app::ports::{Listed, Page, StoreError};
 use crate::domain::event::AuditRow;
 
@@ -34,6 +36,12 @@ pub(super) async fn list(
     List { sql, more, read, place, page }.load(engine).await
 }
 
+/// The newest moment of what every commit of weight brings along.
+pub(super) async fn last_written(engine: &dyn Engine) -> Result<Option<OffsetDateTime>, StoreError> {
+    let rows = rows(engine, LAST_WRITTEN, Vec::new()).await?;
+    rows.first().map_or(Ok(None), |row| row.of("audit").opt_time("at"))
+}
+
 fn read(row: &Row) -> Result<AuditRow, StoreError> {
     let row = row.of("audit");
     Ok(AuditRow {
@@ -59,3 +67,9 @@ pub(super) const LIST: &str = "
 
 pub(super) const LIST_OF_OBJECT: &str = "
     SELECT * FROM audit WHERE object_id = $4 AND (time, id) < ($1, $2) ORDER BY time DESC, id DESC LIMIT $3";
+
+pub(super) const LAST_WRITTEN: &str = "
+    SELECT MAX(newest.at) AS at FROM (
+        SELECT MAX(time) AS at FROM audit
+        UNION ALL SELECT MAX(time) AS at FROM events
+        UNION ALL SELECT MAX(opened_at) AS at FROM sessions) AS newest";

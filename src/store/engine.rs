@@ -38,6 +38,16 @@ pub(crate) trait Engine: Send + Sync {
     /// Whether other processes may work on the same database.
     fn is_shared(&self) -> bool;
 
+    /// The same as [`commit`](Self::commit), with what the engine has kept back for a full disk; an engine that keeps nothing back just commits.
+    async fn commit_from_reserve(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {
+        self.commit(batch).await
+    }
+
+    /// Whether what was kept back is there (again); an engine that keeps nothing back lacks nothing.
+    async fn secure_reserve(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     /// Finishes what was asked for, and lets go of the database. Whatever is asked afterwards is
     /// [`StoreError::Unavailable`].
     async fn close(&self);

@@ -2,12 +2,13 @@
 //!
 //! The statements of a batch go out in one go and are judged when all have answered; then comes the commit. What stood
 //! in the way of another transaction is tried again, and so is what met a connection that is gone. A commit whose answer
-//! was lost with its connection is looked up by the number of its transaction: it is never guessed.
+//! was lost with its connection is looked up by the mark that its transaction leaves: it is never guessed.
 //!
 //! Plain PostgreSQL 15 or later is enough: no extension, no role but the owner of the schema.
 
 mod address;
 mod failure;
+mod marks;
 mod tls;
 mod wire;
 
@@ -28,6 +29,7 @@ use super::tables;
 use crate::app::ports::StoreError;
 use address::{Address, Trust};
 use failure::{Doubt, Fault, fault, of_pool};
+use marks::{Mark, Marks};
 use tls::Tls;
 
 /// How the engine works.
@@ -76,6 +78,7 @@ pub(crate) struct PostgresEngine {
 struct Database {
     pool: Pool,
     options: Options,
+    marks: Marks,
     /// Held for reading by whoever works, for writing by whoever closes; whether it is closed.
     gate: Arc<RwLock<bool>>,
 }
@@ -99,7 +102,7 @@ impl PostgresEngine {
             }))
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-        let database = Database { pool, options, gate: Arc::new(RwLock::new(false)) };
+        let database = Database { pool, options, marks: Marks::default(), gate: Arc::new(RwLock::new(false)) };
         let engine = Self { database: Arc::new(database) };
         engine.database.prepare().await.map_err(|error| away(&address, error))?;
         Ok(engine)
@@ -168,8 +171,8 @@ impl Database {
             let words = "PostgreSQL 15 or later is needed; this server is older".to_owned();
             return Err(Fault::Final(StoreError::Unavailable(words)));
         }
-        if let Err(error) = client.batch_execute(DEFINE_BLOB).await {
-            return Err(fault(&error));
+        for sql in [DEFINE_BLOB, marks::PREPARE] {
+            client.batch_execute(sql).await.map_err(|error| fault(&error))?;
         }
         borrowed.is_clean = true;
         Ok(())
@@ -177,14 +180,13 @@ impl Database {
 
     async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         check_parameters(sql, params)?;
-        let mut tries = 0;
+        let mut tries = Tries::new();
         loop {
-            tries += 1;
             let fault = match self.read(sql, params).await {
                 Ok(rows) => return Ok(rows),
                 Err(fault) => fault,
             };
-            self.after(fault, tries).await?;
+            self.after(fault, &mut tries).await?;
         }
     }
 
@@ -206,14 +208,13 @@ impl Database {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tries = 0;
+        let mut tries = Tries::new();
         loop {
-            tries += 1;
             let fault = match self.attempt(batch, how).await {
                 Ok(counts) => return Ok(counts),
                 Err(fault) => fault,
             };
-            if let Some(counts) = self.after(fault, tries).await? {
+            if let Some(counts) = self.after(fault, &mut tries).await? {
                 return Ok(counts);
             }
         }
@@ -221,11 +222,15 @@ impl Database {
 
     /// Waits as long as it makes sense to try again; or says why it makes none. The counts are those of a commit that
     /// took effect after all.
-    async fn after(&self, fault: Fault, tries: u32) -> Result<Option<Vec<u64>>, StoreError> {
+    async fn after(&self, fault: Fault, tries: &mut Tries) -> Result<Option<Vec<u64>>, StoreError> {
+        tries.made += 1;
+        let Tries { made: tries, began } = *tries;
         match fault {
             Fault::Final(error) => return Err(error),
             Fault::Away(cause) => return Err(StoreError::Unavailable(cause)),
-            Fault::Again(cause) if tries >= MOST_TRIES => return Err(StoreError::Unavailable(cause)),
+            Fault::Again(cause) if tries >= MOST_TRIES || began.elapsed() >= self.options.wait => {
+                return Err(StoreError::Unavailable(cause));
+            }
             Fault::Again(cause) => {
                 tracing::debug!(cause, tries, "a transaction stood in the way; tried again");
                 pause(tries).await;
@@ -255,35 +260,32 @@ impl Database {
     async fn attempt(&self, batch: &[Statement], how: How) -> Result<Vec<u64>, Fault> {
         let mut borrowed = self.borrow().await?;
         let client = borrowed.client();
+        let mark = self.marks.take();
         let outcome = if how.in_turn {
-            within(how.patience, in_turn(client, batch)).await?
+            within(how.patience, in_turn(client, batch, &mark)).await?
         } else {
-            within(how.patience, pipelined(client, batch)).await?
+            within(how.patience, pipelined(client, batch, &mark)).await?
         };
-        let judged = outcome.map_err(|error| fault(&error)).and_then(|answers| judge(batch, answers));
-        let client = borrowed.client();
-        match judged {
-            Ok((transaction, counts)) => {
-                let committed = within(how.patience, client.batch_execute("COMMIT")).await;
-                let doubt = |cause| Fault::Doubt(Doubt { transaction, counts: counts.clone(), cause });
-                match committed {
-                    Ok(Ok(())) => {
-                        borrowed.is_clean = true;
-                        Ok(counts)
-                    }
-                    Ok(Err(error)) => match fault(&error) {
-                        Fault::Lost(cause) => Err(doubt(cause)),
-                        refused => Err(refused),
-                    },
-                    Err(_) => Err(doubt("the commit was not answered in time".to_owned())),
-                }
+        let judged = match outcome.map_err(|error| fault(&error)).and_then(|answers| judge(batch, answers)) {
+            Ok(counts) => {
+                let outcome = within(how.patience, client.batch_execute("COMMIT")).await;
+                let outcome = outcome.and_then(|answer| answer.map_err(|error| fault(&error)));
+                borrowed.is_clean = outcome.is_ok();
+                outcome.map(|()| counts.clone()).map_err(|fault| match fault {
+                    Fault::Lost(cause) => Fault::Doubt(Doubt { mark: mark.clone(), counts, cause }),
+                    refused => refused,
+                })
             }
             Err(fault) => {
                 let undone = within(self.options.wait, client.batch_execute("ROLLBACK")).await;
                 borrowed.is_clean = matches!(undone, Ok(Ok(()))) && !matches!(fault, Fault::Lost(_));
                 Err(fault)
             }
+        };
+        if borrowed.is_clean {
+            self.marks.give_back(mark);
         }
+        judged
     }
 
     /// Whether a transaction took effect, asked until the server says so.
@@ -292,12 +294,9 @@ impl Database {
         let mut tries = 0;
         while began.elapsed() < self.options.doubt {
             tries += 1;
-            match self.status(&doubt.transaction).await {
-                Ok(Some(status)) if status == "committed" => return Ok(true),
-                Ok(Some(status)) if status == "aborted" => return Ok(false),
-                // Still running on the server, which has yet to notice that nobody listens.
-                Ok(Some(_)) => {}
-                Ok(None) => break,
+            match self.took_effect(&doubt.mark).await {
+                Ok(took_effect) => return Ok(took_effect),
+                // The server is away, or has yet to notice that nobody listens to the transaction any more.
                 Err(fault) => tracing::debug!(?fault, "the fate of a commit cannot be asked yet"),
             }
             pause(tries.min(MOST_TRIES)).await;
@@ -305,12 +304,10 @@ impl Database {
         Err(StoreError::InDoubt(doubt.cause.clone()))
     }
 
-    async fn status(&self, transaction: &str) -> Result<Option<String>, Fault> {
+    async fn took_effect(&self, mark: &Mark) -> Result<bool, Fault> {
         let mut borrowed = self.borrow().await?;
-        let client = borrowed.client();
-        let answer = within(self.options.wait, client.query_one(STATUS, &[&transaction])).await?;
-        let status = answer.and_then(|row| row.try_get(0)).map_err(|error| fault(&error));
-        borrowed.judge(status)
+        let answer = within(self.options.patience, mark.took_effect(borrowed.client())).await?;
+        borrowed.judge(answer.map_err(|error| fault(&error)))
     }
 
     async fn borrow(&self) -> Result<Borrowed, Fault> {
@@ -356,20 +353,28 @@ struct How {
     patience: Duration,
 }
 
-/// What the statements of a batch answered, in order, and the number of their transaction.
-struct Answers {
-    transaction: String,
-    statements: Vec<Result<u64, tokio_postgres::Error>>,
+/// How often something was tried, and since when.
+struct Tries {
+    made: u32,
+    began: tokio::time::Instant,
 }
 
+impl Tries {
+    fn new() -> Self {
+        Self { made: 0, began: tokio::time::Instant::now() }
+    }
+}
+
+/// What the statements of a batch answered, in order.
+type Answers = Vec<Result<u64, tokio_postgres::Error>>;
+
 /// Begins a transaction and sends all statements before the first has answered.
-async fn pipelined(client: &Object, batch: &[Statement]) -> Result<Answers, tokio_postgres::Error> {
+async fn pipelined(client: &Object, batch: &[Statement], mark: &Mark) -> Result<Answers, tokio_postgres::Error> {
     let mut prepared = Vec::with_capacity(batch.len());
     for statement in batch {
         prepared.push(client.prepare_typed_cached(statement.sql, &types(&statement.params)).await?);
     }
-    let number = client.prepare_cached(NUMBER).await?;
-    let transaction = std::sync::OnceLock::new();
+    let leave = marks::prepare(client).await?;
     let mut steps: Vec<Step<'_>> = Vec::with_capacity(batch.len() + 2);
     steps.push(Box::pin(async { client.batch_execute(BEGIN).await.map(|()| 0) }));
     for (statement, prepared) in batch.iter().zip(&prepared) {
@@ -378,11 +383,7 @@ async fn pipelined(client: &Object, batch: &[Statement]) -> Result<Answers, toki
             client.execute(prepared, &params).await
         }));
     }
-    steps.push(Box::pin(async {
-        let row = client.query_one(&number, &[]).await?;
-        let _ = transaction.set(row.try_get::<_, String>(0)?);
-        Ok(0)
-    }));
+    steps.push(Box::pin(mark.leave(client, &leave)));
     let mut answers = in_order(steps).await;
     let ended = answers.pop().unwrap_or(Ok(0));
     let began = answers.remove(0);
@@ -390,11 +391,11 @@ async fn pipelined(client: &Object, batch: &[Statement]) -> Result<Answers, toki
     if answers.iter().all(Result::is_ok) {
         ended?;
     }
-    Ok(Answers { transaction: transaction.into_inner().unwrap_or_default(), statements: answers })
+    Ok(answers)
 }
 
 /// Begins a transaction and runs one statement after the other, as far as they are as expected.
-async fn in_turn(client: &Object, batch: &[Statement]) -> Result<Answers, tokio_postgres::Error> {
+async fn in_turn(client: &Object, batch: &[Statement], mark: &Mark) -> Result<Answers, tokio_postgres::Error> {
     client.batch_execute(BEGIN).await?;
     let mut answers = Vec::with_capacity(batch.len());
     for statement in batch {
@@ -404,11 +405,11 @@ async fn in_turn(client: &Object, batch: &[Statement]) -> Result<Answers, tokio_
         };
         answers.push(done.await);
         if !answers.last().is_some_and(|answer| answer.as_ref().is_ok_and(|count| statement.expect.admits(*count))) {
-            return Ok(Answers { transaction: String::new(), statements: answers });
+            return Ok(answers);
         }
     }
-    let row = client.query_one(NUMBER, &[]).await?;
-    Ok(Answers { transaction: row.try_get(0)?, statements: answers })
+    mark.leave(client, &marks::prepare(client).await?).await?;
+    Ok(answers)
 }
 
 type Step<'a> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 'a>>;
@@ -420,7 +421,8 @@ async fn in_order(mut steps: Vec<Step<'_>>) -> Vec<Result<u64, tokio_postgres::E
     let mut next = 0;
     let mut is_begun = false;
     std::future::poll_fn(|cx| {
-        for index in next..steps.len() {
+        let waiting = next..steps.len();
+        for index in waiting {
             if answers[index].is_none() {
                 if let Poll::Ready(answer) = steps[index].as_mut().poll(cx) {
                     answers[index] = Some(answer);
@@ -440,9 +442,9 @@ async fn in_order(mut steps: Vec<Step<'_>>) -> Vec<Result<u64, tokio_postgres::E
 }
 
 /// The first statement that failed or missed decides; what comes after it was done in vain.
-fn judge(batch: &[Statement], answers: Answers) -> Result<(String, Vec<u64>), Fault> {
+fn judge(batch: &[Statement], answers: Answers) -> Result<Vec<u64>, Fault> {
     let mut counts = Vec::with_capacity(batch.len());
-    for (index, (statement, answer)) in batch.iter().zip(answers.statements).enumerate() {
+    for (index, (statement, answer)) in batch.iter().zip(answers).enumerate() {
         let outcome = answer.map_err(|error| fault(&error));
         let missed = match &outcome {
             Ok(count) => !statement.expect.admits(*count),
@@ -454,7 +456,7 @@ fn judge(batch: &[Statement], answers: Answers) -> Result<(String, Vec<u64>), Fa
         }
         counts.push(outcome?);
     }
-    Ok((answers.transaction, counts))
+    Ok(counts)
 }
 
 fn check_parameters(sql: &str, params: &[Value]) -> Result<(), StoreError> {
@@ -534,10 +536,6 @@ const DEFINE_BLOB: &str = "
 /// One node migrates at a time, and takes the time that it needs.
 const MIGRATE_ALONE: [&str; 3] =
     ["SET LOCAL lock_timeout = 0", "SET LOCAL statement_timeout = 0", "SELECT pg_advisory_xact_lock(5213017491)"];
-
-const NUMBER: &str = "SELECT CAST(pg_current_xact_id() AS TEXT)";
-
-const STATUS: &str = "SELECT pg_xact_status(CAST(CAST($1 AS TEXT) AS xid8))";
 
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,11 @@
 //!
 //! The file is in WAL mode with `synchronous=FULL`: a commit is answered after the log was synced. One sync costs
 //! milliseconds, so the writer commits the batches that wait for it together (see [`writer`]). Readers have connections
-//! of their own and wait for nobody.
+//! of their own and wait for nobody. Beside it lies a file that only takes room, for a full disk (see [`reserve`]).
 
 mod connection;
 mod reader;
+mod reserve;
 mod writer;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 
 use super::engine::{Engine, Row, Statement, Value};
 use crate::app::ports::StoreError;
+use reserve::Reserve;
 use writer::Writer;
 
 /// How the engine works.
@@ -30,12 +32,14 @@ pub(crate) struct Options {
     pub(crate) readers: usize,
     /// How long to wait for a lock that another program holds.
     pub(crate) busy_timeout: Duration,
+    /// What [`Engine::is_shared`] answers. The file is locked, so it is not; a test can play several processes.
+    pub(crate) is_shared: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let cores = thread::available_parallelism().map_or(2, usize::from);
-        Self { readers: cores.clamp(2, 4), busy_timeout: Duration::from_secs(5) }
+        Self { readers: cores.clamp(2, 4), busy_timeout: Duration::from_secs(5), is_shared: false }
     }
 }
 
@@ -44,6 +48,7 @@ pub(crate) struct SqliteEngine {
     writes: Sender<writer::Message>,
     reads: Sender<reader::Message>,
     running: Arc<Mutex<Option<Running>>>,
+    is_shared: bool,
 }
 
 /// What ends when the engine is closed.
@@ -61,7 +66,15 @@ impl SqliteEngine {
         let lock = lock(path)?;
         private_file(path).map_err(|error| unavailable("cannot open the database file", &error))?;
         let (writes, inbox) = mpsc::channel();
-        let writer = Writer::new(connection::open_writer(path, options.busy_timeout)?, inbox, options.busy_timeout);
+        let connection = match connection::open_writer(path, options.busy_timeout) {
+            Err(StoreError::Full(_)) => {
+                // What is beside the database while it is open needs a little room as well.
+                Reserve::give_up(path);
+                connection::open_writer(path, options.busy_timeout)?
+            }
+            opened => opened?,
+        };
+        let writer = Writer::new(connection, inbox, options.busy_timeout, Reserve::open(path));
         let (reads, questions) = mpsc::channel();
         let questions = Arc::new(Mutex::new(questions));
         let readers = (0..options.readers).map(|_| {
@@ -76,7 +89,7 @@ impl SqliteEngine {
             writer: spawn("sqlite-writer", move || writer.run())?,
             _lock: lock,
         };
-        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))) })
+        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))), is_shared: options.is_shared })
     }
 }
 
@@ -96,7 +109,19 @@ impl Engine for SqliteEngine {
     }
 
     fn is_shared(&self) -> bool {
-        false
+        self.is_shared
+    }
+
+    async fn commit_from_reserve(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.writes.send(writer::Message::CommitFromReserve(writer::Job { batch, answer })).map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    async fn secure_reserve(&self) -> Result<bool, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.writes.send(writer::Message::SecureReserve(answer)).map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())
     }
 
     async fn close(&self) {

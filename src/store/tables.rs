@@ -1,8 +1,7 @@
 //! All tables, parents before children: what copies, compares or clears a whole database goes through this list.
 //!
 //! It is written down and not asked of the database, so that all SQL is constant; tests hold it against the schema of
-//! every engine. The table `migrations` is not in it, because each database is migrated by itself, nor is `health`, whose
-//! one row belongs to the schema.
+//! every engine. What is not part of an installation is not in it (see [`UNLISTED`]).
 
 mod list;
 
@@ -110,13 +109,21 @@ impl Column {
 
 /// Removes all rows, table by table.
 pub(super) fn delete_all() -> Vec<Statement> {
-    TABLES.iter().rev().map(|table| Statement::any(table.delete, Vec::new())).collect()
+    let listed = TABLES.iter().rev().map(|table| table.delete);
+    listed.chain([DELETE_LEASES]).map(|sql| Statement::any(sql, Vec::new())).collect()
 }
 
 /// Removes all rows at once, where DELETE would look up foreign keys row by row, not all of them in an index.
 pub(super) fn truncate_all() -> Vec<Statement> {
     vec![Statement::any(TRUNCATE, Vec::new())]
 }
+
+const DELETE_LEASES: &str = "DELETE FROM leases";
+
+/// Each database is migrated by itself, the row of `health` belongs to the schema, and `leases` and `commit_marks` are those of
+/// running processes.
+#[cfg(test)]
+pub(super) const UNLISTED: [&str; 4] = ["migrations", "health", "leases", "commit_marks"];
 
 #[cfg(test)]
 mod tests {
@@ -144,6 +151,6 @@ mod tests {
             assert_eq!(table.delete, format!("DELETE FROM {name}"));
         }
         let names: Vec<&str> = TABLES.iter().rev().map(|table| table.name).collect();
-        assert_eq!(TRUNCATE, format!("TRUNCATE {}", names.join(", ")));
+        assert_eq!(TRUNCATE, format!("TRUNCATE {}, leases", names.join(", ")));
     }
 }

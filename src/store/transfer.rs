@@ -20,10 +20,10 @@ use crate::app::ports::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
     /// The database that is read.
-    #[error("the source: {0}")]
+    #[error("the source")]
     Source(#[source] StoreError),
     /// The database that is written to.
-    #[error("the target: {0}")]
+    #[error("the target")]
     Target(#[source] StoreError),
     /// Somebody else writes to the target.
     #[error("another program has written to the target meanwhile")]

@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Row, Statement, Value};
 use super::query::{List, cursor, fold, is_hopeless, many, one, pattern};
-use crate::app::ports::{DevicesOfUser, Listed, Page, StoreError};
+use crate::app::ports::{Listed, Page, StoreError};
 use crate::domain::Id;
 use crate::domain::user::{Role, User, UserKind, normalize_name};
 
@@ -52,11 +52,13 @@ pub(super) async fn list(engine: &dyn Engine, query: Option<&str>, page: &Page) 
     List { sql: LIST, more: vec![pattern(query).into()], read, place, page }.load(engine).await
 }
 
-pub(super) async fn devices_of(engine: &dyn Engine, user: Id<User>) -> Result<DevicesOfUser, StoreError> {
-    let found = one(engine, DEVICES_OF, vec![user.into()], |row| {
-        let row = row.of("users");
-        Ok(DevicesOfUser { devices: row.number("devices")?, enrollments: row.number("enrollments_seq")? })
-    });
+pub(super) async fn devices_of(engine: &dyn Engine, user: Id<User>) -> Result<u32, StoreError> {
+    let found = one(engine, DEVICES_OF, vec![user.into()], |row| row.of("enrollments").number("devices"));
+    Ok(found.await?.unwrap_or_default())
+}
+
+pub(super) async fn enrollments_of(engine: &dyn Engine, user: Id<User>) -> Result<i64, StoreError> {
+    let found = one(engine, ENROLLMENTS_OF, vec![user.into()], |row| row.of("users").number("enrollments_seq"));
     Ok(found.await?.unwrap_or_default())
 }
 
@@ -135,6 +137,6 @@ pub(super) const LIST: &str = "
     ORDER BY created_at DESC, id DESC LIMIT $3";
 
 pub(super) const DEVICES_OF: &str = "
-    SELECT u.enrollments_seq AS enrollments_seq,
-        (SELECT COUNT(DISTINCT e.device_id) FROM enrollments e WHERE e.user_id = u.id AND e.is_open = 1) AS devices
-    FROM users u WHERE u.id = $1";
+    SELECT COUNT(DISTINCT device_id) AS devices FROM enrollments WHERE user_id = $1 AND is_open = 1";
+
+pub(super) const ENROLLMENTS_OF: &str = "SELECT enrollments_seq FROM users WHERE id = $1";

@@ -2,7 +2,7 @@
 
 use super::engine::Statement;
 use super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, retention, sessions, tokens, users,
+    attempts, audit, certificates, commands, devices, enrollments, events, leases, retention, sessions, tokens, users,
 };
 use crate::app::ports::{Sealer, StoreError, Write};
 
@@ -55,6 +55,9 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::AppendEvent(event) => vec![events::append(event)],
         Write::AppendAudit(row) => vec![audit::append(row)],
         Write::NumberEvents(places) => events::number(places).collect(),
+        Write::TakeLease { name, holder, seen } => vec![leases::take(name, holder, seen.as_ref())],
+        Write::KeepLease { name, term } => vec![leases::keep(name, *term)],
+        Write::LeaveLease { name, term } => vec![leases::leave(name, *term)],
         Write::Prune { what, before, limit } => vec![retention::prune(*what, *before, *limit)],
     })
 }

@@ -6,7 +6,7 @@ use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use super::certificate::same_serial;
-use super::http::{Request, Response, Tls, once};
+use super::http::{Address, Connection, Request, Response, Tls, once};
 use super::unique;
 
 /// A caller of `/api/v1`, with a token or without.
@@ -36,12 +36,21 @@ impl Api {
     }
 
     /// Sends a request with the token; `path` begins after `/api/v1`.
-    pub fn send(&self, mut request: Request) -> Response {
+    pub fn send(&self, request: Request) -> Response {
+        once(&self.url, &self.config, &self.complete(request))
+    }
+
+    /// The same to a server that may die meanwhile.
+    pub fn try_send(&self, request: Request) -> std::io::Result<Response> {
+        Connection::open(&Address::of(&self.url), &self.config)?.send(&self.complete(request))
+    }
+
+    fn complete(&self, mut request: Request) -> Request {
         request.path = format!("/api/v1{}", request.path);
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", &format!("Bearer {token}"));
+        match &self.token {
+            Some(token) => request.header("Authorization", &format!("Bearer {token}")),
+            None => request,
         }
-        once(&self.url, &self.config, &request)
     }
 
     fn send_json(&self, method: &str, path: &str, body: &Value) -> Response {

@@ -1,36 +1,145 @@
-//! The database files from outside: for locking them, and for looking whether something stands in them in clear.
+//! The database from outside: which one the tests run on, locking it, and looking whether something stands in it in clear.
+//!
+//! `MUSTER_TEST_DATABASE` chooses: `sqlite`, which is the default, or `postgres`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::postgres::{Cluster, Transaction};
 use super::server::Server;
+use super::unique;
 
-/// Holds the write lock of the installation's SQLite database until dropped.
-pub struct Lock {
-    connection: rusqlite::Connection,
+/// The database of installations that wait to be copied.
+const TEMPLATE: &str = "template_installation";
+
+/// Whether the servers under test keep their data in SQLite.
+pub fn is_sqlite() -> bool {
+    match std::env::var("MUSTER_TEST_DATABASE").as_deref() {
+        Err(_) | Ok("" | "sqlite") => true,
+        Ok("postgres") => false,
+        Ok(other) => panic!("MUSTER_TEST_DATABASE={other}: it may be sqlite or postgres"),
+    }
+}
+
+/// Whether the servers under test keep their data in PostgreSQL; a message tells what is skipped otherwise.
+pub fn is_postgres(what: &str) -> bool {
+    if is_sqlite() {
+        eprintln!("skipped without PostgreSQL: {what}");
+    }
+    !is_sqlite()
+}
+
+/// The URL of an empty PostgreSQL database for the installation that the others are copies of; `None` on SQLite.
+pub fn for_template() -> Option<String> {
+    (!is_sqlite()).then(|| cluster().create_database(TEMPLATE))
+}
+
+/// Gives a copied data folder a copy of the PostgreSQL database as well. SQLite's was copied with the folder.
+pub fn copy_for(data: &Path) {
+    if is_sqlite() {
+        return;
+    }
+    let path = data.join("muster.toml");
+    let config = fs::read_to_string(&path).expect("the template has a muster.toml");
+    let copy = cluster().copy_database(TEMPLATE, &format!("installation_{}", unique()));
+    let changed = config.replace(&cluster().url(TEMPLATE), &copy);
+    assert_ne!(changed, config, "muster.toml names the database");
+    fs::write(&path, changed).expect("the copied muster.toml is writable");
+}
+
+/// Removes the PostgreSQL database of an installation that is not needed any more.
+pub fn remove_of(data: &Path) {
+    if !is_sqlite() {
+        cluster().drop_database(name_in(&url_of(data)));
+    }
+}
+
+/// The cluster that was asked for.
+pub fn cluster() -> &'static Cluster {
+    Cluster::shared().expect("PostgreSQL was asked for")
+}
+
+/// The URL in the configuration of an installation.
+pub fn url_of(data: &Path) -> String {
+    let config = fs::read_to_string(data.join("muster.toml")).expect("an installation has a muster.toml");
+    let config: toml::Table = config.parse().expect("muster.toml is TOML");
+    config["database"]["url"].as_str().expect("muster.toml names the database").to_owned()
+}
+
+/// Whether a process has the database of an installation open.
+pub fn is_open(data: &Path) -> bool {
+    if is_sqlite() {
+        return data.join("muster.db-wal").exists();
+    }
+    let name = name_in(&url_of(data)).to_owned();
+    !cluster().rows("postgres", &format!("SELECT 1 FROM pg_stat_activity WHERE datname = '{name}'")).is_empty()
+}
+
+fn name_in(url: &str) -> &str {
+    let path = url.rsplit('/').next().expect("a URL has parts");
+    path.split('?').next().expect("there is a part before the options")
+}
+
+/// Keeps everybody else from writing to the installation's database until dropped.
+pub enum Lock {
+    Sqlite(rusqlite::Connection),
+    Postgres(Transaction),
 }
 
 impl Lock {
     pub fn take(server: &Server) -> Self {
-        let path = main_file(&server.data());
-        let connection = rusqlite::Connection::open(&path).expect("the database opens");
-        connection.busy_timeout(std::time::Duration::from_secs(10)).expect("a timeout can be set");
-        connection.execute_batch("BEGIN EXCLUSIVE").expect("the database can be locked");
-        Self { connection }
+        if is_sqlite() { Self::Sqlite(lock_file(server)) } else { Self::Postgres(lock_tables(server)) }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let _ = self.connection.execute_batch("ROLLBACK");
+        if let Self::Sqlite(connection) = self {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
     }
 }
 
-/// Whether these bytes stand anywhere in the database or its log.
+fn lock_file(server: &Server) -> rusqlite::Connection {
+    let path = main_file(&server.data());
+    let connection = rusqlite::Connection::open(&path).expect("the database opens");
+    connection.busy_timeout(std::time::Duration::from_secs(10)).expect("a timeout can be set");
+    connection.execute_batch("BEGIN EXCLUSIVE").expect("the database can be locked");
+    connection
+}
+
+fn lock_tables(server: &Server) -> Transaction {
+    let url = url_of(&server.data());
+    let locking = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables(name_in(&url)).join(", "));
+    let mut attempts = (0..10).map(|_| Transaction::begin(&url, &locking));
+    // The server's statements may stand in the way of each other's and of this one.
+    attempts.find_map(Result::ok).expect("the tables can be locked")
+}
+
+fn tables(database: &str) -> Vec<String> {
+    let sql = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables \
+               WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
+    let names: Vec<String> = cluster().rows(database, sql).into_iter().flatten().flatten().collect();
+    assert!(!names.is_empty(), "{database} has no tables");
+    names
+}
+
+/// Whether these bytes stand anywhere in the database or SQLite's log.
 pub fn holds(server: &Server, needle: &str) -> bool {
+    if !is_sqlite() {
+        return rows_hold(name_in(&url_of(&server.data())), needle);
+    }
     let main = main_file(&server.data());
     let wal = PathBuf::from(format!("{}-wal", main.display()));
     [main, wal].iter().any(|file| fs::read(file).is_ok_and(|bytes| contains(&bytes, needle.as_bytes())))
+}
+
+/// Whether a value holds the text, or bytes that are the text.
+fn rows_hold(database: &str, needle: &str) -> bool {
+    let hex: String = needle.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let holds = |value: &String| value.contains(needle) || value.starts_with("\\x") && value.contains(&hex);
+    let any_row = |table: &String| cluster().rows(database, &format!("SELECT * FROM {table}"));
+    tables(database).iter().any(|table| any_row(table).iter().flatten().flatten().any(holds))
 }
 
 pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -2,7 +2,9 @@
 //! speaks management sessions over mutual TLS.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use serde_json::Value;
@@ -106,6 +108,9 @@ impl Style {
         Self { grouped: false, results_msg_ref: true, results_cmd: false, results_meta: false, container_status: true };
 }
 
+/// Sees each answer that is no success.
+pub type Patience = Arc<dyn Fn(&io::Result<Response>) + Send + Sync>;
+
 /// An enrolled device. A clone is the same device again, with the same certificate and the same memory.
 #[derive(Clone)]
 pub struct FakeDevice {
@@ -122,6 +127,9 @@ pub struct FakeDevice {
     pub headers: Vec<(String, String)>,
     /// Set when the server's Unenroll was carried out.
     pub has_left: bool,
+    /// What to do between one attempt and the next when a message is not answered 200, as Windows tries again later.
+    /// None: there is one attempt.
+    pub patience: Option<Patience>,
     next_session: u32,
     management_url: String,
     config: Arc<ClientConfig>,
@@ -219,6 +227,7 @@ impl FakeDevice {
             query: "mode=Maintenance&Platform=WoA".to_owned(),
             headers: Vec::new(),
             has_left: false,
+            patience: None,
             next_session: 1,
             management_url,
             config: tls.config(),
@@ -273,7 +282,12 @@ impl FakeDevice {
 
     /// Learns the server's new ports after a restart.
     pub fn follow(&mut self, server: &Server) {
-        self.management_url = format!("{}{MANAGEMENT_PATH}", server.device_url);
+        self.follow_to(&server.device_url);
+    }
+
+    /// The same by the URL of the device side.
+    pub fn follow_to(&mut self, device_url: &str) {
+        self.management_url = format!("{device_url}{MANAGEMENT_PATH}");
     }
 
     /// The path with its query, as this device requests it.
@@ -309,7 +323,27 @@ impl FakeDevice {
     /// Sends bytes as a message on a connection of their own.
     #[track_caller]
     pub fn post(&self, body: impl Into<Vec<u8>>) -> Response {
-        self.connect().send(&self.request(body)).unwrap_or_else(|e| panic!("no answer from the device host: {e}"))
+        let request = self.request(body);
+        match &self.patience {
+            None => self.connect().send(&request).unwrap_or_else(|e| panic!("no answer from the device host: {e}")),
+            Some(patience) => self.insist(&request, patience),
+        }
+    }
+
+    /// Sends the same bytes again and again until they are answered 200.
+    #[track_caller]
+    fn insist(&self, request: &Request, patience: &Patience) -> Response {
+        let address = Address::of(&self.management_url);
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            match Connection::open(&address, &self.config).and_then(|mut connection| connection.send(request)) {
+                Ok(response) if response.status == 200 => return response,
+                other => {
+                    assert!(Instant::now() < deadline, "R-14: no success in two minutes, at last {other:?}");
+                    patience(&other);
+                }
+            }
+        }
     }
 
     /// Begins a new session: a message with the header of package 1 and nothing in it yet; CmdIDs begin at 2.

@@ -17,15 +17,19 @@ pub mod database;
 pub mod der;
 pub mod device;
 pub mod device_host;
+pub mod disk;
 pub mod enrolling;
 pub mod http;
 pub mod keys;
+pub mod nodes;
 pub mod openssl;
+pub mod postgres;
 pub mod provisioning;
 pub mod reply;
 pub mod server;
 pub mod soap;
 pub mod syncml;
+pub mod timed;
 pub mod tree;
 pub mod xcep;
 
@@ -50,7 +54,7 @@ pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc() + time::Duration::seconds(AHEAD.get())
 }
 
-/// Moves the judge's clock of this thread forward.
+/// Moves the judge's clock of this thread, forward or back.
 pub fn pass(seconds: i64) {
     AHEAD.set(AHEAD.get() + seconds);
 }

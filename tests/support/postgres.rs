@@ -239,22 +239,23 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub fn begin(url: &str, sql: &str) -> Self {
+    pub fn begin(url: &str, sql: &str) -> Result<Self, tokio_postgres::Error> {
         let (release, released) = mpsc::channel::<()>();
         let (begun, has_begun) = mpsc::channel();
         let (url, sql) = (url.to_owned(), format!("BEGIN; {sql}"));
         let thread = std::thread::spawn(move || {
+            let failed = begun.clone();
             let done = connected(&url, async move |client| {
                 client.simple_query(&sql).await?;
-                let _ = begun.send(());
+                let _ = begun.send(Ok(()));
                 // Nothing else runs on this thread meanwhile, and nothing needs to.
                 let _ = released.recv();
-                client.simple_query("ROLLBACK").await
+                Ok(())
             });
-            done.unwrap_or_else(|refusal| panic!("the transaction failed: {refusal:?}"));
+            let _ = failed.send(done);
         });
-        has_begun.recv().expect("the statements succeed");
-        Self { release: Some(release), thread: Some(thread) }
+        has_begun.recv().expect("the thread tells how it goes")?;
+        Ok(Self { release: Some(release), thread: Some(thread) })
     }
 }
 

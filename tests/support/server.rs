@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use super::api::Api;
 use super::http::{Connection, Request, Response, Tls, once};
 use super::keys::Key;
-use super::unique;
+use super::{database, unique};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -22,6 +22,8 @@ pub struct Server {
     home: PathBuf,
     overrides: Vec<(String, String)>,
     process: Option<Process>,
+    /// The database stays when this server is gone: others use it, or it is not the tests' own.
+    spares_database: bool,
     keys_used: AtomicUsize,
     web: Arc<ClientConfig>,
     pub url: String,
@@ -30,6 +32,8 @@ pub struct Server {
 
 struct Process {
     child: Child,
+    /// Disconnected when the process has ended.
+    ended: Mutex<mpsc::Receiver<String>>,
     /// Every line of standard output after the ready line.
     more_output: Arc<Mutex<Vec<String>>>,
 }
@@ -43,8 +47,53 @@ impl Server {
     /// A fresh installation; `overrides` are environment variables such as `MUSTER__ENROLL__MAX_DEVICES_PER_USER`.
     /// The listener for operators is off: its default port is fixed.
     pub fn start_with(overrides: &[(&str, &str)]) -> Self {
-        let mut server = Self::attached(fresh_installation(), "", "");
+        Self::attached(fresh_installation(), "", "").launched(overrides)
+    }
+
+    /// A fresh installation on an empty PostgreSQL database that the caller looks after.
+    pub fn start_on(database: &str, overrides: &[(&str, &str)]) -> Self {
+        let home = new_home();
+        initialise(&home.join("data"), Some(database));
+        let mut server = Self::attached(home, "", "");
+        server.spares_database = true;
+        server.launched(overrides)
+    }
+
+    /// A fresh installation on SQLite, whatever the other tests run on.
+    pub fn start_on_file(overrides: &[(&str, &str)]) -> Self {
+        let home = new_home();
+        initialise(&home.join("data"), None);
+        let mut server = Self::attached(home, "", "");
+        server.spares_database = true;
+        server.launched(overrides)
+    }
+
+    /// Another server on the database of this one, which must be PostgreSQL, with a copy of its data folder.
+    pub fn further_node(&self, overrides: &[(&str, &str)]) -> Self {
+        let home = new_home();
+        copy_tree(&self.data(), &home.join("data"));
+        let _ = fs::remove_file(home.join("data/run.json"));
+        let mut node = Self::attached(home, "", "");
+        node.spares_database = true;
+        node.launched(overrides)
+    }
+
+    fn launched(mut self, overrides: &[(&str, &str)]) -> Self {
         let usual = [("MUSTER__OPS__LISTEN", "off")];
+        self.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        self.launch();
+        self
+    }
+
+    /// The same with its SQLite database in another folder.
+    pub fn start_with_database_in(folder: &Path, overrides: &[(&str, &str)]) -> Self {
+        let home = fresh_installation();
+        let database = folder.join("muster.db");
+        fs::copy(home.join("data/muster.db"), &database).expect("the folder is writable");
+        fs::remove_file(home.join("data/muster.db")).expect("the copy can be removed");
+        let url = format!("sqlite:{}", database.display());
+        let usual = [("MUSTER__OPS__LISTEN", "off"), ("MUSTER__DATABASE__URL", url.as_str())];
+        let mut server = Self::attached(home, "", "");
         server.overrides = usual.iter().chain(overrides).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         server.launch();
         server
@@ -57,6 +106,7 @@ impl Server {
             home,
             overrides: Vec::new(),
             process: None,
+            spares_database: false,
             keys_used: AtomicUsize::new(0),
             web,
             url: url.trim_end_matches('/').to_owned(),
@@ -153,26 +203,49 @@ impl Server {
         self.launch();
     }
 
+    /// Starts again with these environment variables beside the usual ones; false: the process ended before it served.
+    pub fn restart_under(&mut self, environment: &[(&str, &str)]) -> bool {
+        self.kill9();
+        self.try_launch(environment)
+    }
+
+    /// Whether the process ends by itself within this time.
+    pub fn dies_within(&mut self, limit: Duration) -> bool {
+        let process = self.process.as_mut().expect("the server was started");
+        let ended = process.ended.get_mut().expect("nobody panics with the lock");
+        let has_ended = matches!(ended.recv_timeout(limit), Err(mpsc::RecvTimeoutError::Disconnected));
+        if has_ended {
+            self.kill9();
+        }
+        has_ended
+    }
+
     fn launch(&mut self) {
+        assert!(self.try_launch(&[]), "the server did not get ready; its log:\n{}", self.log());
+    }
+
+    fn try_launch(&mut self, environment: &[(&str, &str)]) -> bool {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.home.join("stderr.log"));
         let mut child = muster()
             .args(["serve", "--data"])
             .arg(self.data())
             .envs(self.overrides.iter().map(|(k, v)| (k, v)))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("the log file can be opened"))
             .spawn()
             .expect("the server program starts");
         fs::write(self.home.join("pid"), child.id().to_string()).expect("the pid file can be written");
-        let (first, more_output) = watch_output(&mut child);
-        let line = first.recv_timeout(READY_WITHIN).unwrap_or_else(|_| {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the server did not get ready; its log:\n{}", self.log())
-        });
+        let (ended, more_output) = watch_output(&mut child);
+        let first = ended.recv_timeout(READY_WITHIN);
+        self.process = Some(Process { child, ended: Mutex::new(ended), more_output });
+        let Ok(line) = first else {
+            self.kill9();
+            return false;
+        };
         (self.url, self.device_url) = parse_ready(&line);
-        self.process = Some(Process { child, more_output });
+        true
     }
 }
 
@@ -180,6 +253,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill9();
         if !std::thread::panicking() {
+            if !self.spares_database {
+                database::remove_of(&self.data());
+            }
             let _ = fs::remove_dir_all(&self.home);
         }
     }
@@ -191,6 +267,7 @@ pub fn muster() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER")) {
         command.env_remove(name);
     }
+    command.env_remove("FAILPOINTS");
     command
 }
 
@@ -241,9 +318,15 @@ fn watch_output(child: &mut Child) -> (mpsc::Receiver<String>, Arc<Mutex<Vec<Str
 
 /// A data directory ready to serve, in a folder of its own: a copy of one that was initialised once per test binary.
 pub fn fresh_installation() -> PathBuf {
+    let home = new_home();
+    copy_tree(template(), &home.join("data"));
+    database::copy_for(&home.join("data"));
+    home
+}
+
+fn new_home() -> PathBuf {
     let home = workspace().join(format!("installation-{}", unique()));
     fs::create_dir(&home).expect("the workspace is writable");
-    copy_tree(template(), &home.join("data"));
     home
 }
 
@@ -251,18 +334,23 @@ fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let data = workspace().join("template");
-        let output = muster()
-            .args(["init", "--url", "https://localhost:0", "--admin", "admin@example.test", "--data"])
-            .arg(&data)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the server program starts");
-        assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
+        initialise(&data, database::for_template().as_deref());
         let config = fs::read_to_string(data.join("muster.toml")).expect("init writes muster.toml");
         let place = data.to_string_lossy().into_owned();
         assert!(!config.contains(&place), "muster.toml names the data directory, so it cannot be moved:\n{config}");
         data
     })
+}
+
+fn initialise(data: &Path, database: Option<&str>) {
+    let output = muster()
+        .args(["init", "--url", "https://localhost:0", "--admin", "admin@example.test", "--data"])
+        .arg(data)
+        .args(database.iter().flat_map(|url| ["--database", url]))
+        .stdin(Stdio::null())
+        .output()
+        .expect("the server program starts");
+    assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn copy_tree(from: &Path, to: &Path) {
@@ -279,13 +367,14 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// The folder of this test process. A small shell process removes it, and ends servers that were left running, when
-/// the test process ends: its standard input is a pipe that closes then, whatever the reason.
+/// The folder of this test process. A small shell process removes it, unmounts what was left mounted in it, and ends
+/// servers that were left running, when the test process ends: its standard input is a pipe that closes then, whatever the reason.
 pub fn workspace() -> &'static Path {
     static WORKSPACE: OnceLock<(PathBuf, Child)> = OnceLock::new();
     let (folder, _) = WORKSPACE.get_or_init(|| {
         let folder = tempfile::Builder::new().prefix("muster-test-").tempdir().expect("a temporary folder").keep();
         let script = r#"cat >/dev/null
+            for disk in "$1"/disk-*; do [ -d "$disk" ] && umount -l "$disk" 2>/dev/null; done
             for pid in "$1"/*/pid; do [ -f "$pid" ] && kill -9 "$(cat "$pid")" 2>/dev/null; done
             rm -rf "$1""#;
         let keeper = Command::new("sh")

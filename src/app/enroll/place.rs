@@ -35,10 +35,14 @@ impl App {
             let words = "the key of the certificate request is in use by another enrollment";
             return Err(Refusal::CertificateRequest(words.to_owned()).into());
         }
+        // Read before anything else is looked at: what else the user enrolls meanwhile, here or by way of another node,
+        // makes the guard miss.
+        let enrollments = self.store.enrollments_of(user.id).await?;
         let mut place = self.same_machine(user, request).await?;
         place.guards.push(Write::GuardUser { id: user.id, credential_version: user.credential_version });
         if place.replaced.is_empty() {
-            place.guards.extend(self.one_more_device(user).await?);
+            self.check_limit(user).await?;
+            place.guards.push(Write::CountEnrollment { user_id: user.id, enrollments });
         }
         Ok(place)
     }
@@ -80,22 +84,18 @@ impl App {
         Ok(view.filter(|view| is_over(&view.enrollment)).map(|view| view.device))
     }
 
-    /// Whether the user may have one more device; the guard holds others back until this one counts.
-    async fn one_more_device(&self, user: &User) -> Result<Option<Write>, Attempted> {
+    /// Whether the user may have one more device.
+    async fn check_limit(&self, user: &User) -> Result<(), Attempted> {
         let default = match user.kind {
             UserKind::Person => self.settings.max_devices_per_user,
             // Nobody's own devices: they are handed on to people.
             UserKind::Bulk => 0,
         };
         let limit = user.device_limit.unwrap_or(default);
-        if limit == 0 {
-            return Ok(None);
-        }
-        let counted = self.store.devices_of(user.id).await?;
-        if counted.devices >= limit {
+        if limit > 0 && self.store.devices_of(user.id).await? >= limit {
             return Err(Refusal::DeviceLimit(limit).into());
         }
-        Ok(Some(Write::CountEnrollment { user_id: user.id, enrollments: counted.enrollments }))
+        Ok(())
     }
 }
 

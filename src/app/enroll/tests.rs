@@ -3,7 +3,6 @@ use std::net::Ipv4Addr;
 use secrecy::SecretString;
 
 use super::*;
-use crate::app::Memory;
 use crate::app::testing::Ground;
 use crate::domain::event::Event;
 use crate::domain::user::Role;
@@ -33,11 +32,6 @@ async fn enroll(app: &App, email: &str, request: &RequestSecurityToken) -> Resul
     let credential = Credential::Username { username: email.to_owned(), password };
     let caller = Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id() };
     app.enroll(Ok(credential), request, &caller).await
-}
-
-/// Another process on the same database.
-fn other_process(app: &App) -> App {
-    App { memory: Arc::new(Memory::new(&app.settings, app.rng.as_ref()).0), ..app.clone() }
 }
 
 async fn all_at_once(apps: &[App], email: &'static str, count: usize) -> Vec<Result<Enrolled, Refusal>> {
@@ -79,11 +73,11 @@ async fn many_at_once_on_one_account_are_all_let_in() {
     let free = add(&ground, "free@example.test", |_| {}).await;
     let limited = add(&ground, "limited@example.test", |user| user.device_limit = Some(50)).await;
     for (user, email) in [(&free, "free@example.test"), (&limited, "limited@example.test")] {
-        let answers = all_at_once(&[ground.app.clone(), other_process(&ground.app)], email, 50).await;
+        let answers = all_at_once(&[ground.app.clone(), ground.other_process()], email, 50).await;
         let refused: Vec<String> =
             answers.iter().filter_map(|answer| answer.as_ref().err()).map(Refusal::to_string).collect();
         assert_eq!(refused, [""; 0]);
-        assert_eq!(ground.app.store.devices_of(user.id).await.unwrap().devices, 50);
+        assert_eq!(ground.app.store.devices_of(user.id).await.unwrap(), 50);
         let after = ground.app.store.user(user.id).await.unwrap().unwrap();
         assert_eq!(after.version, user.version, "what administrators see of the user has not changed");
     }
@@ -96,11 +90,33 @@ async fn many_at_once_on_one_account_are_all_let_in() {
 async fn no_two_processes_pass_the_limit_together() {
     let ground = Ground::new().await;
     let user = add(&ground, "ada@example.test", |user| user.device_limit = Some(3)).await;
-    let apps = [ground.app.clone(), other_process(&ground.app), other_process(&ground.app)];
+    let apps = [ground.app.clone(), ground.other_process(), ground.other_process()];
     let answers = all_at_once(&apps, "ada@example.test", 24).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
     assert!(answers.iter().flat_map(|answer| answer.as_ref().err()).all(|e| matches!(e, Refusal::DeviceLimit(3))));
-    assert_eq!(ground.app.store.devices_of(user.id).await.unwrap().devices, 3);
+    assert_eq!(ground.app.store.devices_of(user.id).await.unwrap(), 3);
+}
+
+/// the guard holds without a device limit too.
+//
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_enrolls_twice_at_once_is_one_device() {
+    let ground = Ground::new().await;
+    let user = add(&ground, "ada@example.test", |_| {}).await;
+    let apps = [ground.app.clone(), ground.other_process(), ground.other_process()];
+    let tasks: Vec<_> = (0..12)
+        .map(|number| {
+            let app = apps[number % apps.len()].clone();
+            let request = request(&[("HWDevID", HARDWARE), ("DeviceID", &format!("{number:032X}"))]);
+            tokio::spawn(async move { enroll(&app, "ada@example.test", &request).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let open = ground.app.store.enrollments_claiming(&normalize_name(HARDWARE)).await.unwrap();
+    assert_eq!(open.len(), 1, "each replaced the one before it");
+    assert_eq!(ground.app.store.devices_of(user.id).await.unwrap(), 1);
 }
 
 // covers: E-135
@@ -238,7 +254,7 @@ async fn one_request_sent_twice_at_once_enrolls_once() {
     let ground = Ground::new().await;
     add(&ground, "ada@example.test", |_| {}).await;
     let request = request(&[("HWDevID", HARDWARE)]);
-    let apps = [ground.app.clone(), other_process(&ground.app)];
+    let apps = [ground.app.clone(), ground.other_process()];
     let (a, b) = tokio::join!(enroll(&apps[0], "ada", &request), enroll(&apps[1], "ada", &request));
     let refusals: Vec<Refusal> = [a, b].into_iter().filter_map(Result::err).collect();
     assert!(matches!(refusals.as_slice(), [Refusal::CertificateRequest(_)]), "{refusals:?}");

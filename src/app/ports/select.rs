@@ -55,13 +55,15 @@ pub struct DeviceView {
     pub user: Option<String>,
 }
 
-/// What the device limit of a user is checked against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DevicesOfUser {
-    /// Devices with an open enrollment of the user.
-    pub devices: u32,
-    /// Enrollments that were ever counted ([`CountEnrollment`](super::Write::CountEnrollment)).
-    pub enrollments: i64,
+/// Who has a lease, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The process that has it; `None`: it was left to whoever comes first.
+    pub holder: Option<String>,
+    /// Counts the holders.
+    pub term: i64,
+    /// Counts the signs of life of this one.
+    pub beat: i64,
 }
 
 /// Which commands to list.

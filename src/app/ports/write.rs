@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::select::Lease;
 use crate::domain::Id;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
@@ -44,7 +45,8 @@ pub enum Write {
         /// The version of the credential that was checked.
         credential_version: i64,
     },
-    /// Counts an enrollment of the user, if none was counted since [`Store::devices_of`](super::Store::devices_of); the user's version stays.
+    /// Counts an enrollment of the user, if none was counted since
+    /// [`Store::enrollments_of`](super::Store::enrollments_of); the user's version stays.
     CountEnrollment {
         /// Whose.
         user_id: Id<User>,
@@ -126,6 +128,29 @@ pub enum Write {
     AppendAudit(AuditRow),
     /// Gives events their place; an event that has one already is a conflict.
     NumberEvents(Vec<(Id<Event>, i64)>),
+    /// Takes a lease that is as it was seen, or that nobody has had yet; anything else is a conflict.
+    TakeLease {
+        /// Which.
+        name: &'static str,
+        /// Who takes it.
+        holder: String,
+        /// As it was seen.
+        seen: Option<Lease>,
+    },
+    /// Beats for a lease; a conflict once its term is over.
+    KeepLease {
+        /// Which.
+        name: &'static str,
+        /// The term that must still run.
+        term: i64,
+    },
+    /// Leaves a lease to whoever takes it first, if that term still runs.
+    LeaveLease {
+        /// Which.
+        name: &'static str,
+        /// The term.
+        term: i64,
+    },
     /// Removes at most `limit` rows older than that moment; never a command that is still open.
     Prune {
         /// What.

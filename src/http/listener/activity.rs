@@ -14,6 +14,8 @@ use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use crate::failpoint;
+
 /// How long the other end has to close after we did, and how much it may send meanwhile. A socket closed with unread
 /// bytes in it takes the answer back that was just sent.
 const LINGER: Duration = Duration::from_secs(1);
@@ -116,6 +118,11 @@ impl Activity {
         }
     }
 
+    /// Whether no request is running.
+    fn is_at_rest(&self) -> bool {
+        self.state().requests == 0
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,11 +177,13 @@ pub(super) struct WatchedStream<S> {
     inner: S,
     activity: Arc<Activity>,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
+    /// Whether bytes were written since the last flush.
+    is_dirty: bool,
 }
 
 impl<S> WatchedStream<S> {
     pub(super) fn new(inner: S, activity: Arc<Activity>) -> Self {
-        Self { inner, activity, linger: None }
+        Self { inner, activity, linger: None, is_dirty: false }
     }
 }
 
@@ -193,12 +202,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.inner).poll_write(cx, bytes);
         self.activity.sent(&poll);
+        self.is_dirty = true;
         poll
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.inner).poll_flush(cx);
         self.activity.sent(&poll);
+        if matches!(poll, Poll::Ready(Ok(()))) && std::mem::take(&mut self.is_dirty) && self.activity.is_at_rest() {
+            // A request ends when its answer is in hyper's buffer; flushing has handed that, encrypted, to the kernel.
+            failpoint::here(failpoint::REPLY_WRITTEN);
+        }
         poll
     }
 
@@ -226,6 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
         self.activity.sent(&poll);
+        self.is_dirty = true;
         poll
     }
 

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{body, soap};
 use crate::app::{App, CheckIn, CheckInAnswer, DeviceIdentity, Error};
+use crate::failpoint;
 use crate::http::Shared;
 use crate::proto::syncml::MEDIA_TYPE;
 use crate::session::Opening;
@@ -72,6 +73,7 @@ fn reply(bytes: Vec<u8>) -> Response {
     let mut response = Body::from(bytes).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    failpoint::here(failpoint::REPLY_MADE);
     response
 }
 

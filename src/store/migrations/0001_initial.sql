@@ -8,6 +8,14 @@ CREATE TABLE settings (
     value TEXT NOT NULL
 );
 
+-- Background work that one of several processes does; a holder that does not beat for a while is taken over.
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    term BIGINT NOT NULL,
+    beat BIGINT NOT NULL
+);
+
 -- One row that the readiness check writes to.
 CREATE TABLE health (
     id BIGINT NOT NULL PRIMARY KEY,
@@ -15,7 +23,7 @@ CREATE TABLE health (
 );
 INSERT INTO health (id, beats) VALUES (1, 0);
 
--- enrollments_seq counts enrollments under a device limit: two at once do not pass it together.
+-- enrollments_seq counts enrollments: two at once do not pass the device limit, or take the same machine for two.
 CREATE TABLE users (
     id TEXT NOT NULL PRIMARY KEY,
     email TEXT NOT NULL,

@@ -6,6 +6,7 @@ use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+use super::marks::Mark;
 use crate::app::ports::StoreError;
 
 /// Why an attempt failed.
@@ -26,8 +27,8 @@ pub(super) enum Fault {
 /// A commit whose answer did not come.
 #[derive(Debug)]
 pub(super) struct Doubt {
-    /// The number of the transaction.
-    pub(super) transaction: String,
+    /// What the transaction leaves if it takes effect.
+    pub(super) mark: Mark,
     /// What its statements touched.
     pub(super) counts: Vec<u64>,
     /// What happened to the connection.

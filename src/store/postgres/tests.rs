@@ -5,7 +5,7 @@
 
 use super::super::contract::{Ground, run_all};
 use super::super::migrate;
-use super::super::tables::{Kind, TABLES, Table};
+use super::super::tables::{Kind, TABLES, Table, UNLISTED};
 use super::*;
 use cluster::Cluster;
 
@@ -38,7 +38,7 @@ async fn the_list_of_tables_is_that_of_the_schema() {
                    WHERE table_schema = 'public' ORDER BY table_name, ordinal_position";
     let mut found: Vec<_> =
         cluster.rows("tables", columns).into_iter().map(|row| row.into_iter().flatten().collect::<Vec<_>>()).collect();
-    found.retain(|row| row[0] != "health" && row[0] != "migrations");
+    found.retain(|row| !UNLISTED.contains(&row[0].as_str()));
     let mut listed: Vec<&Table> = TABLES.iter().collect();
     listed.sort_by_key(|table| table.name);
     let listed = listed.into_iter().flat_map(|table| {
@@ -52,4 +52,32 @@ async fn the_list_of_tables_is_that_of_the_schema() {
         })
     });
     assert_eq!(found, listed.collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+// covers: R-14
+async fn the_fate_of_a_commit_is_not_that_of_another() {
+    let Some(cluster) = Cluster::start() else { return };
+    let engine = open(&cluster.create_database("doubt")).await;
+    cluster.execute("doubt", "CREATE TABLE counted (n BIGINT); INSERT INTO counted VALUES (0)");
+    let database = &engine.database;
+    for is_committed in [true, false] {
+        let mark = database.marks.take();
+        let mut borrowed = database.borrow().await.unwrap();
+        let client = borrowed.client();
+        client.batch_execute(BEGIN).await.unwrap();
+        mark.leave(client, &marks::prepare(client).await.unwrap()).await.unwrap();
+        if is_committed {
+            client.batch_execute("COMMIT").await.unwrap();
+        }
+        cluster.stop_immediate();
+        cluster.begin();
+        drop(borrowed);
+        for _ in 0..3 {
+            // The first of them gets the number that PostgreSQL had given to the transaction which the crash undid.
+            engine.commit(vec![Statement::one("UPDATE counted SET n = n + 1", vec![])]).await.unwrap();
+        }
+        let doubt = Doubt { mark, counts: Vec::new(), cause: String::new() };
+        assert_eq!(database.ask(&doubt).await.unwrap(), is_committed, "R-14: committed: {is_committed}");
+    }
 }

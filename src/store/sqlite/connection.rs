@@ -132,9 +132,10 @@ pub(super) fn failure(error: &rusqlite::Error) -> StoreError {
             | ffi::SQLITE_CONSTRAINT_ROWID
             | ffi::SQLITE_CONSTRAINT_FOREIGNKEY,
         ) => StoreError::Conflict,
+        // The file that the log is shared through has to grow as well.
+        (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full(error.to_string()),
         (
-            ErrorCode::DiskFull
-            | ErrorCode::SystemIoFailure
+            ErrorCode::SystemIoFailure
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed

@@ -12,12 +12,18 @@ use tokio::sync::oneshot;
 
 use super::super::engine::Statement;
 use super::connection::{execute, failure};
+use super::reserve::Reserve;
 use crate::app::ports::StoreError;
+use crate::failpoint;
 
 /// What the writer is told.
 pub(super) enum Message {
     /// Commit this.
     Commit(Job),
+    /// Commit this alone, in the room that was kept back.
+    CommitFromReserve(Job),
+    /// Keep room back again, and tell whether it is.
+    SecureReserve(oneshot::Sender<bool>),
     /// End, after what was asked before.
     Stop,
 }
@@ -36,6 +42,7 @@ pub(super) struct Writer {
     connection: Connection,
     inbox: Receiver<Message>,
     busy_timeout: Duration,
+    reserve: Reserve,
     /// Batches of the last group: as many are expected again.
     expected: usize,
     groups: u64,
@@ -44,9 +51,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, inbox: Receiver<Message>, busy_timeout: Duration) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        inbox: Receiver<Message>,
+        busy_timeout: Duration,
+        reserve: Reserve,
+    ) -> Self {
         let most_log_pages = MOST_LOG_PAGES;
-        Self { connection, inbox, busy_timeout, expected: 1, groups: 0, most_log_pages, stopping: false }
+        Self { connection, inbox, busy_timeout, reserve, expected: 1, groups: 0, most_log_pages, stopping: false }
     }
 
     /// Commits groups until told to stop; then moves the log into the file.
@@ -63,24 +75,35 @@ impl Writer {
     /// The next group. Idle, the first batch goes alone and at once. Under load the last group had company, and it is
     /// worth a moment to wait until as many are there again: they are being answered just now and come back.
     fn gather(&mut self) -> Option<Vec<Job>> {
-        if self.stopping {
-            return None;
+        let mut group = Vec::new();
+        while group.is_empty() && !self.stopping {
+            let message = self.inbox.recv().unwrap_or(Message::Stop);
+            self.take(message, &mut group);
         }
-        let Ok(Message::Commit(first)) = self.inbox.recv() else { return None };
-        let mut group = vec![first];
         let deadline = Instant::now() + LINGER;
-        while group.len() < MOST_BATCHES {
+        while !self.stopping && group.len() < MOST_BATCHES {
             match self.next(group.len() < self.expected, deadline) {
-                Some(Message::Commit(job)) => group.push(job),
-                Some(Message::Stop) => {
-                    self.stopping = true;
-                    break;
-                }
+                Some(message) => self.take(message, &mut group),
                 None => break,
             }
         }
         self.expected = group.len();
-        Some(group)
+        Some(group).filter(|group| !group.is_empty())
+    }
+
+    /// Puts a batch into the group; what concerns the reserve is done at once and alone.
+    fn take(&mut self, message: Message, group: &mut Vec<Job>) {
+        match message {
+            Message::Commit(job) => group.push(job),
+            Message::CommitFromReserve(job) => {
+                self.reserve.release();
+                self.commit(vec![job]);
+            }
+            Message::SecureReserve(answer) => {
+                let _ = answer.send(self.reserve.secure());
+            }
+            Message::Stop => self.stopping = true,
+        }
     }
 
     /// What waits; `linger`: or comes before the deadline.
@@ -107,12 +130,8 @@ impl Writer {
             Err(error) => {
                 self.roll_back();
                 tracing::warn!(%error, batches = batches.len(), "a transaction failed");
-                let cause = match error {
-                    StoreError::Unavailable(cause) => cause,
-                    other => other.to_string(),
-                };
                 for answer in answers {
-                    let _ = answer.send(Err(StoreError::Unavailable(cause.clone())));
+                    let _ = answer.send(Err(again(&error)));
                 }
             }
         }
@@ -122,7 +141,9 @@ impl Writer {
     fn transact(&self, batches: &[Vec<Statement>]) -> Result<Vec<Outcome>, StoreError> {
         execute(&self.connection, "BEGIN IMMEDIATE", &[])?;
         let outcomes = batches.iter().map(|batch| self.apply(batch)).collect::<Result<_, _>>()?;
+        failpoint::here(failpoint::STORE_BEFORE_COMMIT);
         execute(&self.connection, "COMMIT", &[])?;
+        failpoint::here(failpoint::STORE_AFTER_COMMIT);
         Ok(outcomes)
     }
 
@@ -131,7 +152,7 @@ impl Writer {
         execute(&self.connection, "SAVEPOINT batch", &[])?;
         let outcome = self.run_statements(batch);
         match &outcome {
-            Err(StoreError::Unavailable(_)) => return outcome.map(Ok),
+            Err(StoreError::Unavailable(_) | StoreError::Full(_)) => return outcome.map(Ok),
             Err(_) if self.connection.is_autocommit() => return outcome.map(Ok),
             Err(_) => {
                 execute(&self.connection, "ROLLBACK TO batch", &[])?;
@@ -189,6 +210,15 @@ impl Writer {
             done.map_err(|error| failure(&error))?;
         }
         Ok(())
+    }
+}
+
+/// Why a batch failed whose transaction did: everyone hears the same.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full(cause) => StoreError::Full(cause.clone()),
+        StoreError::Unavailable(cause) => StoreError::Unavailable(cause.clone()),
+        other => StoreError::Unavailable(other.to_string()),
     }
 }
 

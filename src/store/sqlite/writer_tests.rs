@@ -25,7 +25,8 @@ impl Bench {
         let connection = open_writer(&path, patience).unwrap();
         connection.execute_batch("CREATE TABLE probe (id BIGINT NOT NULL PRIMARY KEY, data BLOB)").unwrap();
         let (writes, inbox) = mpsc::channel();
-        Self { writer: Writer::new(connection, inbox, patience), writes, path, _folder: folder }
+        let reserve = Reserve::open(&path);
+        Self { writer: Writer::new(connection, inbox, patience, reserve), writes, path, _folder: folder }
     }
 
     fn send(&self, batch: Vec<Statement>) -> oneshot::Receiver<Outcome> {
@@ -60,6 +61,10 @@ fn big_row(id: i64) -> Statement {
 
 fn outcome(mut answered: oneshot::Receiver<Outcome>) -> Outcome {
     answered.try_recv().unwrap()
+}
+
+fn is_full(answered: oneshot::Receiver<Outcome>) -> bool {
+    matches!(outcome(answered), Err(StoreError::Full(_)))
 }
 
 fn is_unavailable(answered: oneshot::Receiver<Outcome>) -> bool {
@@ -153,7 +158,7 @@ fn a_full_disk_fails_the_whole_group() {
         let batches = [vec![row(1)], vec![row(2), big_row(3), row(4)], vec![row(5)], vec![row(1)]];
         let answers = batches.map(|batch| bench.send(batch));
         assert_eq!(bench.commit_group(), 4);
-        assert!(answers.into_iter().all(is_unavailable));
+        assert!(answers.into_iter().all(is_full));
         assert_eq!(bench.ids(), [0_i64; 0]);
     }
     let small = bench.send(vec![row(1)]);
@@ -166,6 +171,28 @@ fn a_full_disk_fails_the_whole_group() {
     assert_eq!(bench.ids(), [1, 2, 3]);
     let sound: String = bench.writer.connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok");
+}
+
+/// what is told from the reserve does not share its transaction, and finds the room of the reserve free.
+#[test]
+fn what_is_told_from_the_reserve_goes_alone_and_before_what_waits() {
+    let mut bench = Bench::new();
+    let reserve = bench.path.with_extension("db.reserve");
+    assert!(reserve.exists());
+    let (answer, told) = oneshot::channel();
+    let (first, second) = (bench.send(vec![row(1)]), bench.send(vec![row(2)]));
+    bench.writes.send(Message::CommitFromReserve(Job { batch: vec![row(9)], answer })).unwrap();
+    bench.writer.expected = 3;
+    let group = bench.writer.gather().unwrap();
+    assert!(outcome(told).is_ok() && !reserve.exists());
+    assert_eq!((group.len(), bench.ids()), (2, vec![9]));
+    bench.writer.commit(group);
+    assert!(outcome(first).is_ok() && outcome(second).is_ok());
+    let (answer, mut secured) = oneshot::channel();
+    bench.writes.send(Message::SecureReserve(answer)).unwrap();
+    bench.writes.send(Message::Stop).unwrap();
+    assert!(bench.writer.gather().is_none());
+    assert!(secured.try_recv().unwrap() && reserve.exists());
 }
 
 #[test]

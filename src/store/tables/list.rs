@@ -392,7 +392,7 @@ pub(in crate::store) static TABLES: [Table; 17] = [
 
 pub(super) const TRUNCATE: &str = "\
     TRUNCATE audit, events, attempts, answers, transcripts, sessions, commands, certificates, missing_nodes, \
-    inventory, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings";
+    inventory, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

@@ -1,7 +1,8 @@
 //! Query plans: what runs with every message, sweep or page goes through an index.
 
 use super::super::super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, prefixes, retention, sessions, tokens, users,
+    attempts, audit, certificates, commands, devices, enrollments, events, leases, prefixes, retention, sessions,
+    tokens, users,
 };
 use super::*;
 
@@ -27,6 +28,8 @@ async fn hot_queries_look_up() {
         users::FIND_BY_NAME,
         users::FIND_BY_LOCAL_PART,
         users::DEVICES_OF,
+        users::ENROLLMENTS_OF,
+        leases::FIND,
         tokens::FIND,
         devices::FIND,
         devices::LIST_OF_USER,
@@ -59,6 +62,7 @@ async fn hot_queries_look_up() {
         events::AFTER,
         events::AFTER_OF_SUBJECT,
         events::LAST_SEQ,
+        audit::LAST_WRITTEN,
     ];
     let expired =
         [Expired::Sessions, Expired::Attempts, Expired::Events, Expired::Audit, Expired::Answers, Expired::Commands];

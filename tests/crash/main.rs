@@ -2,7 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
+// What needs a server that can be told where to die.
+#[cfg(feature = "failpoints")]
+mod chance;
+#[cfg(feature = "failpoints")]
+mod kills;
+#[cfg(feature = "failpoints")]
+mod oracle;
+#[cfg(feature = "failpoints")]
+mod orders;
+#[cfg(feature = "failpoints")]
+mod pc;
+#[cfg(feature = "failpoints")]
+mod site;
+#[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "failpoints")]
+mod trial;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -257,7 +273,7 @@ fn a_signal_during_the_start_is_obeyed() {
         .unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     // The database is opened early in the start.
-    eventually("it starts", || home.join("data/muster.db-wal").exists().then_some(()));
+    eventually("it starts", || support::database::is_open(&home.join("data")).then_some(()));
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let (status, _, said) = support::server::wait_with_timeout(&mut child, Duration::from_secs(30)).unwrap();
     assert!(status.success(), "R-21: {status}: {said}");
@@ -266,6 +282,9 @@ fn a_signal_during_the_start_is_obeyed() {
 #[test]
 //
 fn a_second_process_on_the_same_data_refuses_to_start() {
+    if !support::database::is_sqlite() {
+        return eprintln!("skipped: on PostgreSQL many processes serve one database");
+    }
     let server = Server::start();
     let mut second = muster()
         .args(["serve", "--data"])

@@ -25,6 +25,7 @@ use tokio::sync::RwLock;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::engine::{Engine, Row, Statement, Value};
+use super::tables;
 use crate::app::ports::StoreError;
 use address::{Address, Trust};
 use failure::{Doubt, Fault, fault, of_pool};
@@ -127,6 +128,10 @@ impl Engine for PostgresEngine {
         let alone = MIGRATE_ALONE.iter().map(|sql| Statement::any(sql, Vec::new()));
         let how = How { in_turn: true, patience: MIGRATE_WITHIN };
         self.finish(alone.chain(batch).collect(), how).await.map(drop)
+    }
+
+    fn clearing(&self) -> Vec<Statement> {
+        tables::truncate_all()
     }
 
     fn is_shared(&self) -> bool {

@@ -26,6 +26,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::engine::{Engine, Row, Statement, Value};
 use crate::app::ports::StoreError;
+use crate::failpoint;
 use address::{Address, Trust};
 use failure::{Doubt, Fault, fault, of_pool};
 use marks::{Mark, Marks};
@@ -263,7 +264,9 @@ impl Database {
         };
         let judged = match outcome.map_err(|error| fault(&error)).and_then(|answers| judge(batch, answers)) {
             Ok(counts) => {
+                failpoint::here(failpoint::STORE_BEFORE_COMMIT);
                 let outcome = within(how.patience, client.batch_execute("COMMIT")).await;
+                failpoint::here(failpoint::STORE_AFTER_COMMIT);
                 let outcome = outcome.and_then(|answer| answer.map_err(|error| fault(&error)));
                 borrowed.is_clean = outcome.is_ok();
                 outcome.map(|()| counts.clone()).map_err(|fault| match fault {

@@ -87,12 +87,13 @@ fn what_is_not_in_order_is_refused_before_anything_is_written() {
     fs::set_permissions(home.join("no-keys"), fs::Permissions::from_mode(0o600)).unwrap();
     let url = ["--url", "https://mdm.example.test"];
     let admin = ["--admin", "admin@example.test"];
-    let cases: [(&[&str], &str, &[&str]); 13] = [
+    let cases: [(&[&str], &str, &[&str]); 14] = [
         (&["--url", "http://mdm.example.test", "--admin", "a@example.test"], "", &["--url", "https://"]),
         (&[&url[..], &["--admin", "ada lovelace"]].concat(), "", &["--admin"]),
         (&[&url[..], &["--admin", "windows-bulkenroll-1@example.test"]].concat(), "", &["--admin", "bulk"]),
         (&[&GOOD[..], &["--password-stdin"]].concat(), "short\n", &["password", "8 characters"]),
-        (&[&GOOD[..], &["--database", "postgres://u:secret@host/db"]].concat(), "", &["PostgreSQL", "sqlite:"]),
+        (&[&GOOD[..], &["--database", "postgres://u:secret@host/db?sslmode=no"]].concat(), "", &["url", "verify-full"]),
+        (&[&GOOD[..], &["--database", "postgres://u:secret@%2Fno/db"]].concat(), "", &["/no/db", "cannot be opened"]),
         (&[&GOOD[..], &["--database", "sqlite:/nonexistent/x.db"]].concat(), "", &["--database", "/nonexistent"]),
         (&[&GOOD[..], &["--tls-cert", "none.pem", "--tls-key", "a.key"]].concat(), "", &["none.pem"]),
         (&[&GOOD[..], &["--tls-cert", "a.pem", "--tls-key", "open.key"]].concat(), "", &["open.key", "chmod 600"]),

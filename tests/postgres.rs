@@ -1,10 +1,21 @@
-//! What PostgreSQL alone has: a server of its own that is reached over a network, fails over, and serves many nodes.
+//! `init` and `serve` on PostgreSQL: whom to trust, whose database it is, what is left of an attempt that failed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod support;
 
-use support::postgres::{self, Cluster, Transaction};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use support::database;
+use support::device::FakeDevice;
+use support::openssl;
+use support::postgres::{self, Cluster, Tls, Transaction};
+use support::server::{Server, fresh_installation, muster, wait_with_timeout, workspace};
+use support::unique;
+
+const PASSWORD: &str = "correct-horse-battery";
 
 #[test]
 fn the_tests_own_cluster_stops_and_starts_again_with_what_was_committed() {
@@ -24,4 +35,142 @@ fn the_tests_own_cluster_stops_and_starts_again_with_what_was_committed() {
     assert!(postgres::query(&copy, waiting).is_ok(), "the lock is gone");
     cluster.drop_database("first");
     assert!(postgres::query(&url, "SELECT 1").is_err(), "the database is gone");
+}
+
+/// An authority, and a certificate of it for `localhost`, as PEM texts.
+struct Certificates {
+    authority: String,
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let path = |name: &str| openssl::temporary(name, b"").to_string_lossy().into_owned();
+        let [ca_key, key, authority] = [path("ca.key"), path("server.key"), path("ca.pem")];
+        let made = |key: &str, name: &str, more: &[&str]| {
+            let new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
+            openssl::run(&[&new[..], &["-keyout", key, "-subj", name], more].concat(), b"")
+        };
+        std::fs::write(&authority, made(&ca_key, "/CN=Authority", &[])).unwrap();
+        let leaf = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost"];
+        let signed = ["-CA", &authority, "-CAkey", &ca_key];
+        let certificate = made(&key, "/CN=localhost", &[&leaf[..], &signed].concat());
+        Self { authority, certificate, key: std::fs::read(key).unwrap() }
+    }
+}
+
+/// Runs a command that must fail; returns what it says, which may not be the password.
+fn refused(command: &mut Command) -> String {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = wait_with_timeout(&mut child, Duration::from_secs(120));
+    let (status, out, said) = ended.unwrap_or_else(|| panic!("it does not refuse: {command:?}"));
+    assert_eq!((status.code(), out.as_str()), (Some(1), ""), "{said}");
+    assert!(!said.contains(PASSWORD) && !said.contains("panicked"), "{said}");
+    said
+}
+
+fn serve(data: &Path, database: &str) -> Command {
+    let mut command = muster();
+    command.args(["serve", "--data"]).arg(data);
+    command.envs([("MUSTER__OPS__LISTEN", "off"), ("MUSTER__DATABASE__URL", database)]);
+    command
+}
+
+fn init(data: &Path, url: &str, database: &str) -> Command {
+    let mut command = muster();
+    command.args(["init", "--url", url, "--admin", "admin@example.test", "--database", database, "--data"]).arg(data);
+    command
+}
+
+#[test]
+// covers: S-31
+fn the_database_server_has_to_prove_who_it_is() {
+    if !database::is_postgres("TLS to PostgreSQL") {
+        return;
+    }
+    let (own, other) = (Certificates::new(), Certificates::new());
+    let tls = Tls { certificate: &own.certificate, key: &own.key, password: PASSWORD };
+    let Some(cluster) = Cluster::start_with(&tls) else { return };
+    cluster.create_database("secured");
+    let url = |host: &str, options: &str| cluster.tcp_url(host, PASSWORD, "secured", options);
+    let [right, wrong] = [&own, &other].map(|certificates| format!("&sslrootcert={}", certificates.authority));
+    let server = Server::start_on(&url("localhost", &format!("sslmode=verify-full{right}")), &[]);
+    let secured = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'muster'";
+    let rows = cluster.rows("secured", secured);
+    assert!(!rows.is_empty() && rows.iter().flatten().all(|ssl| ssl.as_deref() == Some("t")), "{rows:?}");
+    for (host, options) in [
+        ("127.0.0.1", format!("sslmode=verify-ca{right}")),
+        ("localhost", format!("sslmode=require{right}")),
+        ("localhost", "sslmode=require".to_owned()),
+    ] {
+        server.further_node(&[("MUSTER__DATABASE__URL", &url(host, &options))]);
+    }
+    for (url, words) in [
+        (url("localhost", &format!("sslmode=verify-full{wrong}")), "certificate"),
+        (url("localhost", &format!("sslmode=verify-ca{wrong}")), "certificate"),
+        (url("localhost", &format!("sslmode=require{wrong}")), "certificate"),
+        (url("127.0.0.1", &format!("sslmode=verify-full{right}")), "certificate"),
+        (url("localhost", "sslmode=disable"), "encryption"),
+        (url("localhost", "sslmode=verify-full&sslrootcert=/nonexistent.pem"), "/nonexistent.pem"),
+        (cluster.tcp_url("localhost", "guessed", "secured", "sslmode=require"), "password authentication failed"),
+    ] {
+        let said = refused(&mut serve(&server.data(), &url));
+        assert!(said.contains(words), "{url}: {said}");
+    }
+}
+
+#[test]
+fn a_database_belongs_to_one_installation() {
+    if !database::is_postgres("whose database it is") {
+        return;
+    }
+    let server = Server::start();
+    let taken = database::url_of(&server.data());
+    let data = workspace().join(format!("second-{}", unique()));
+    let said = refused(&mut init(&data, "https://localhost:0", &taken));
+    assert!(said.contains("holds an installation already"), "{said}");
+    assert!(!data.exists(), "nothing is left behind");
+    let stranger = database::cluster().create_database(&format!("stranger_{}", unique()));
+    assert!(init(&data, "https://localhost:0", &stranger).status().unwrap().success());
+    let said = refused(&mut serve(&data, &taken));
+    assert!(said.contains("sealed with another key"), "{said}");
+    let (mut device, _) = FakeDevice::new(&server);
+    device.settle();
+}
+
+#[test]
+fn an_init_that_failed_or_was_killed_blocks_no_other() {
+    if !database::is_postgres("what is left of an init") {
+        return;
+    }
+    let name = format!("begun_{}", unique());
+    let url = database::cluster().create_database(&name);
+    let data = workspace().join(&name);
+    // No certificate can name this host, which shows when one is made.
+    let said = refused(&mut init(&data, "https://mdm.example.test.", &url));
+    assert!(said.contains("mdm.example.test."), "{said}");
+    let mut child = init(&data, "https://localhost:0", &url).stderr(Stdio::null()).spawn().unwrap();
+    let claimed = "SELECT 1 FROM pg_tables WHERE tablename = 'settings'";
+    support::eventually("init is at work in the database", || {
+        (!database::cluster().rows(&name, claimed).is_empty()).then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if !data.join("muster.toml").exists() {
+        assert!(init(&data, "https://localhost:0", &url).status().unwrap().success(), "after one that was killed");
+    }
+    let users = database::cluster().rows(&name, "SELECT email FROM users");
+    assert_eq!(users, [[Some("admin@example.test".to_owned())]], "one installation, whole");
+}
+
+#[test]
+fn a_server_that_is_away_is_named_without_the_password() {
+    if !database::is_postgres("PostgreSQL is away") {
+        return;
+    }
+    let data = fresh_installation().join("data");
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let said = refused(&mut serve(&data, &format!("postgres://muster:{PASSWORD}@localhost:{nobody}/muster")));
+    assert!(said.contains("localhost/muster") && said.to_lowercase().contains("refused"), "{said}");
 }

@@ -51,7 +51,7 @@ impl Findings {
         let mut findings = Self::default();
         for (number, device) in remains.iter().enumerate() {
             let own: Vec<&Order> = orders.iter().filter(|order| order.device == number).collect();
-            findings.judge_device(api, &own, device);
+            findings.judge_device(&own, device, shown(api, &device.id));
         }
         findings
     }
@@ -60,9 +60,8 @@ impl Findings {
         self.lost.is_empty() && self.doubled.is_empty() && self.contradicted.is_empty()
     }
 
-    fn judge_device(&mut self, api: &Api, orders: &[&Order], device: &Remains) {
+    fn judge_device(&mut self, orders: &[&Order], device: &Remains, mut shown: HashMap<u64, Vec<Shown>>) {
         let executions = executions(&device.log);
-        let mut shown = shown(api, &device.id);
         let mut of_kind: BTreeMap<Kind, Vec<(&Order, Option<Shown>)>> = BTreeMap::new();
         for order in orders {
             let mut found = shown.remove(&order.serial).unwrap_or_default();
@@ -231,4 +230,68 @@ fn serial_of(document: &Value) -> Option<u64> {
     let uris = document["items"].as_array()?.iter().filter_map(|item| item["loc_uri"].as_str());
     let number = uris.filter_map(|uri| uri.strip_prefix(FOLDER)?.split('/').next()).next()?;
     number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTING: &str = "./Vendor/MSFT/Example/Order0/Value";
+    const EXEC: &str = "./Vendor/MSFT/Example/Order0/Run";
+    const REBOOT: &str = "./Device/Vendor/MSFT/Reboot/RebootNow";
+
+    /// Name, order, states in which the API shows it, log, and how often it is lost, doubled, contradicted.
+    type Case<'a> = (&'a str, &'a Order, &'a [&'a str], &'a [&'a str], (usize, usize, usize));
+
+    fn order(kind: Kind, fate: Fate) -> Order {
+        Order { serial: 0, device: 0, kind, fate, withdrawal: Withdrawal::No }
+    }
+
+    /// A log: an execution at each LocURI; at each `!` the server has the word about all before it.
+    fn log(words: &[&str]) -> Vec<Line> {
+        let line = |(index, word): (usize, &&str)| match *word {
+            "!" => Line::Told { at: index as u64, lines: 0..index },
+            uri => Line::Done { at: index as u64, cmd_id: "c".to_owned(), uri: uri.to_owned(), data: String::new() },
+        };
+        words.iter().enumerate().map(line).collect()
+    }
+
+    fn verdict(order: &Order, states: &[&str], log: Vec<Line>) -> (usize, usize, usize) {
+        let device = Remains { id: "d".to_owned(), log, is_erased: false };
+        let each = |state: &&str| Shown { state: (*state).to_owned(), offers: order.kind.is_action().then_some(1) };
+        let kept = states.iter().map(each).collect();
+        let mut findings = Findings::default();
+        findings.judge_device(&[order], &device, HashMap::from([(0, kept)]));
+        (findings.lost.len(), findings.doubled.len(), findings.contradicted.len())
+    }
+
+    #[test]
+    fn the_judge_knows_lost_doubled_and_contradicted() {
+        use Fate::{Accepted, Unanswered};
+        let (setting, exec) = (order(Kind::Replace, Accepted), order(Kind::Exec, Accepted));
+        let (reboot, dark) = (order(Kind::Reboot, Accepted), order(Kind::Exec, Unanswered));
+        let withdrawn = Order { withdrawal: Withdrawal::At(5), ..setting.clone() };
+        let cases: &[Case<'_>] = &[
+            ("done and told", &setting, &["succeeded"], &[SETTING, "!"], (0, 0, 0)),
+            ("done again before the word", &setting, &["succeeded"], &[SETTING, SETTING, "!"], (0, 0, 0)),
+            ("done again after the word", &setting, &["succeeded"], &[SETTING, "!", SETTING], (0, 1, 0)),
+            ("never done", &setting, &["succeeded"], &[], (1, 0, 0)),
+            ("not over", &setting, &["sent"], &[SETTING], (1, 0, 0)),
+            ("a setting of unknown end", &setting, &["unknown"], &[SETTING], (1, 0, 0)),
+            ("gone", &setting, &[], &[], (1, 0, 0)),
+            ("kept twice", &setting, &["succeeded", "succeeded"], &[SETTING], (0, 1, 0)),
+            ("an Exec done twice", &exec, &["unknown"], &[EXEC, EXEC], (0, 1, 0)),
+            ("an Exec of unknown end", &exec, &["unknown"], &[], (0, 0, 0)),
+            ("cancelled by nobody", &exec, &["cancelled"], &[], (1, 0, 0)),
+            ("not answered, not kept", &dark, &[], &[], (0, 0, 0)),
+            ("not kept, and done", &dark, &[], &[EXEC], (0, 0, 1)),
+            ("withdrawn, done before", &withdrawn, &["cancelled"], &[SETTING], (0, 0, 0)),
+            ("withdrawn, done after", &withdrawn, &["cancelled"], &["", "", "", "", "", "", SETTING], (0, 0, 1)),
+            ("a reboot done twice", &reboot, &["succeeded"], &[REBOOT, REBOOT], (0, 1, 0)),
+            ("a reboot never done", &reboot, &["succeeded"], &[], (1, 0, 0)),
+        ];
+        for (name, order, states, words, expected) in cases {
+            assert_eq!(verdict(order, states, log(words)), *expected, "{name}: lost, doubled, contradicted");
+        }
+    }
 }

@@ -185,7 +185,7 @@ pub(crate) struct Office<'a> {
     pub(crate) site: &'a Site,
     pub(crate) book: &'a Book,
     /// The ids of the devices.
-    pub(crate) devices: &'a [String],
+    pub(crate) devices: Vec<String>,
     pub(crate) wishes: Mutex<Receiver<usize>>,
     pub(crate) seed: u64,
     /// How many devices may still be wiped.

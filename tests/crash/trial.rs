@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::chance::Chance;
@@ -21,6 +21,9 @@ const MOST_WISHES: usize = 4;
 const CLERKS: usize = 4;
 /// Longest until an armed place is reached often enough.
 const DIES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Kills between two words of progress.
+const PROGRESS_EVERY: usize = 100;
 
 /// One end of the server.
 #[derive(Clone, Copy, Debug)]
@@ -44,18 +47,14 @@ pub(crate) struct Trial {
 
 /// What came of a trial.
 pub(crate) struct Report {
-    pub(crate) seed: u64,
-    pub(crate) devices: usize,
-    pub(crate) kills: BTreeMap<&'static str, u64>,
-    /// Deaths before the server was ready again.
-    pub(crate) at_start: u64,
-    /// Armed places that were not reached in time.
-    pub(crate) not_reached: Vec<&'static str>,
-    pub(crate) findings: Findings,
-    pub(crate) erased: usize,
-    pub(crate) messages: u64,
-    pub(crate) site: Site,
-    pub(crate) took: Duration,
+    seed: u64,
+    devices: usize,
+    reaper: Reaper,
+    findings: Findings,
+    /// Devices that were wiped.
+    erased: usize,
+    site: Site,
+    took: Duration,
 }
 
 impl Trial {
@@ -65,21 +64,17 @@ impl Trial {
         let mut chance = Chance::new(self.seed);
         let mut server = Server::start_with(&[("MUSTER__LIMITS__DEVICE_REQUESTS_PER_MINUTE", "1000000")]);
         let fleet: Vec<(String, FakeDevice)> = (0..self.devices).map(|_| enroll(&server)).collect();
-        let ids: Vec<String> = fleet.iter().map(|(id, _)| id.clone()).collect();
         let (site, book) = (Site::new(&server), Book::default());
-        let mut reaper = Reaper { chance: chance.fork(), most_passes: self.most_passes, ..Reaper::default() };
-        let remains = self.turmoil(&mut server, &mut chance, &mut reaper, (&site, &book, fleet, &ids));
+        let mut reaper = Reaper::new(chance.fork(), self.most_passes);
+        let remains = self.turmoil(&mut server, &mut chance, &mut reaper, (&site, &book), fleet);
         let findings = Findings::judge(&server.api(), &book.into_orders(), &remains);
         assert!(!server.log().contains("panicked"), "the server panicked:\n{}", server.log());
         Report {
             seed: self.seed,
             devices: self.devices,
-            kills: reaper.kills,
-            at_start: reaper.at_start,
-            not_reached: reaper.not_reached,
+            reaper,
             findings,
             erased: remains.iter().filter(|device| device.is_erased).count(),
-            messages: site.messages(),
             site,
             took: began.elapsed(),
         }
@@ -91,13 +86,14 @@ impl Trial {
         server: &mut Server,
         chance: &mut Chance,
         reaper: &mut Reaper,
-        (site, book, fleet, ids): (&Site, &Book, Vec<(String, FakeDevice)>, &[String]),
+        (site, book): (&Site, &Book),
+        fleet: Vec<(String, FakeDevice)>,
     ) -> Vec<Remains> {
         let (wishes, wished) = sync_channel(MOST_WISHES);
         let office = Office {
             site,
             book,
-            devices: ids,
+            devices: fleet.iter().map(|(id, _)| id.clone()).collect(),
             wishes: Mutex::new(wished),
             seed: self.seed,
             wipes_left: AtomicU64::new(self.wipes),
@@ -106,28 +102,9 @@ impl Trial {
         };
         thread::scope(|scope| {
             let _alarm = Alarm(site);
-            let devices: Vec<_> = fleet
-                .into_iter()
-                .enumerate()
-                .map(|(number, enrolled)| {
-                    let pc = Pc::new(site, number, enrolled, chance.fork(), wishes.clone());
-                    scope.spawn(|| {
-                        let _alarm = Alarm(site);
-                        pc.live()
-                    })
-                })
-                .collect();
-            drop(wishes);
-            let clerks: Vec<_> = (0..CLERKS)
-                .map(|_| {
-                    let clerk = Clerk::new(&office, chance.fork());
-                    scope.spawn(|| {
-                        let _alarm = Alarm(site);
-                        clerk.work();
-                    })
-                })
-                .collect();
-            self.deaths.iter().for_each(|death| reaper.reap(server, site, *death));
+            let devices = switch_on(scope, site, chance, fleet, wishes);
+            let clerks = employ(scope, &office, chance);
+            reaper.reap_all(server, site, &self.deaths);
             assert!(server.restart_under(&[]), "the server does not start; its log:\n{}", server.log());
             site.serves(server);
             site.enter(Stage::Draining);
@@ -136,6 +113,40 @@ impl Trial {
             devices.into_iter().map(|device| device.join().expect("a device does not fail")).collect()
         })
     }
+}
+
+/// The devices, each in a thread of its own.
+fn switch_on<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    site: &'scope Site,
+    chance: &mut Chance,
+    fleet: Vec<(String, FakeDevice)>,
+    wishes: SyncSender<usize>,
+) -> Vec<ScopedJoinHandle<'scope, Remains>> {
+    let switch_on = |(number, enrolled)| {
+        let pc = Pc::new(site, number, enrolled, chance.fork(), wishes.clone());
+        scope.spawn(|| {
+            let _alarm = Alarm(site);
+            pc.live()
+        })
+    };
+    fleet.into_iter().enumerate().map(switch_on).collect()
+}
+
+/// The clerks, likewise.
+fn employ<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    office: &'scope Office<'scope>,
+    chance: &mut Chance,
+) -> Vec<ScopedJoinHandle<'scope, ()>> {
+    let employ = |_| {
+        let clerk = Clerk::new(office, chance.fork());
+        scope.spawn(|| {
+            let _alarm = Alarm(office.site);
+            clerk.work();
+        })
+    };
+    (0..CLERKS).map(employ).collect()
 }
 
 fn enroll(server: &Server) -> (String, FakeDevice) {
@@ -148,17 +159,26 @@ struct Reaper {
     chance: Chance,
     most_passes: u64,
     kills: BTreeMap<&'static str, u64>,
+    /// Deaths before the server was ready again.
     at_start: u64,
+    /// Armed places that were not reached in time.
     not_reached: Vec<&'static str>,
 }
 
-impl Default for Reaper {
-    fn default() -> Self {
-        Self { chance: Chance::new(0), most_passes: 0, kills: BTreeMap::new(), at_start: 0, not_reached: Vec::new() }
-    }
-}
-
 impl Reaper {
+    fn new(chance: Chance, most_passes: u64) -> Self {
+        Self { chance, most_passes, kills: BTreeMap::new(), at_start: 0, not_reached: Vec::new() }
+    }
+
+    fn reap_all(&mut self, server: &mut Server, site: &Site, deaths: &[Death]) {
+        for (number, death) in (1..).zip(deaths) {
+            self.reap(server, site, *death);
+            if number % PROGRESS_EVERY == 0 {
+                eprintln!("{number} of {} kills, {} messages", deaths.len(), site.messages());
+            }
+        }
+    }
+
     /// One life of the server, to its end.
     fn reap(&mut self, server: &mut Server, site: &Site, death: Death) {
         assert!(!site.has_failed(), "another part of the trial failed");
@@ -193,11 +213,15 @@ impl Report {
     #[track_caller]
     pub(crate) fn expect_clean(&self) {
         assert!(self.findings.is_clean(), "{self}\n{:#?}", self.findings);
-        assert!(self.not_reached.is_empty(), "places that were not reached: {:?}\n{self}", self.not_reached);
+        assert!(
+            self.reaper.not_reached.is_empty(),
+            "places that were not reached: {:?}\n{self}",
+            self.reaper.not_reached
+        );
     }
 
     fn kills(&self) -> u64 {
-        self.kills.values().sum()
+        self.reaper.kills.values().sum()
     }
 }
 
@@ -206,11 +230,11 @@ impl fmt::Display for Report {
         let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
         let tally = &self.site.tally;
         writeln!(f, "seed {}: {} devices, {} kills in {:.1?}", self.seed, self.devices, self.kills(), self.took)?;
-        for (place, kills) in &self.kills {
+        for (place, kills) in &self.reaper.kills {
             writeln!(f, "  killed at {place}: {kills}")?;
         }
-        writeln!(f, "  of these before the server was ready: {}", self.at_start)?;
-        writeln!(f, "  messages answered: {}, sessions: {}", self.messages, count(&tally.sessions))?;
+        writeln!(f, "  of these before the server was ready: {}", self.reaper.at_start)?;
+        writeln!(f, "  messages answered: {}, sessions: {}", self.site.messages(), count(&tally.sessions))?;
         writeln!(f, "  retransmissions: {}, given up: {}", count(&tally.retransmissions), count(&tally.given_up))?;
         writeln!(f, "  orders sent again: {}, \"later\": {}", count(&tally.repeated_orders), count(&tally.busy))?;
         writeln!(f, "  devices wiped: {}", self.erased)?;

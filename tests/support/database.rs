@@ -3,6 +3,7 @@
 //! `MUSTER_TEST_DATABASE` chooses: `sqlite`, which is the default, or `postgres`.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::postgres::{Cluster, Transaction};
@@ -27,6 +28,14 @@ pub fn is_postgres(what: &str) -> bool {
         eprintln!("skipped without PostgreSQL: {what}");
     }
     !is_sqlite()
+}
+
+/// Whether the servers under test keep their data in SQLite; a message tells what is skipped otherwise.
+pub fn has_files(what: &str) -> bool {
+    if !is_sqlite() {
+        eprintln!("skipped without the files of SQLite: {what}");
+    }
+    is_sqlite()
 }
 
 /// The URL of an empty PostgreSQL database for the installation that the others are copies of; `None` on SQLite.
@@ -100,6 +109,30 @@ impl Drop for Lock {
     }
 }
 
+/// A reader of another program that holds on to what it saw at the beginning.
+pub struct Snapshot {
+    connection: rusqlite::Connection,
+}
+
+impl Snapshot {
+    pub fn take(server: &Server) -> Self {
+        let connection = rusqlite::Connection::open(main_file(&server.data())).expect("the database opens");
+        connection.execute_batch("BEGIN; SELECT COUNT(*) FROM commands").expect("the database can be read");
+        Self { connection }
+    }
+
+    /// How many commands there are, as it sees the database.
+    pub fn commands(&self) -> i64 {
+        self.connection.query_row("SELECT COUNT(*) FROM commands", (), |row| row.get(0)).expect("the snapshot stands")
+    }
+}
+
+/// The log beside the database. It may be looked up while nothing of this process holds a lock on the database, and must
+/// not be opened meanwhile: closing a file gives up every lock that the process has on it.
+pub fn log_file(server: &Server) -> PathBuf {
+    PathBuf::from(format!("{}-wal", main_file(&server.data()).display()))
+}
+
 fn lock_file(server: &Server) -> rusqlite::Connection {
     let path = main_file(&server.data());
     let connection = rusqlite::Connection::open(&path).expect("the database opens");
@@ -158,6 +191,10 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 /// The file that begins as SQLite databases do.
 fn main_file(data: &Path) -> PathBuf {
-    let is_database = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
+    let is_database = |path: &PathBuf| {
+        let mut begin = [0; 16];
+        let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+        read.is_ok() && begin == *b"SQLite format 3\0"
+    };
     files_below(data).into_iter().find(is_database).expect("the data directory holds a SQLite database")
 }

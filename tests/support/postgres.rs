@@ -250,7 +250,7 @@ impl Transaction {
                 let _ = begun.send(Ok(()));
                 // Nothing else runs on this thread meanwhile, and nothing needs to.
                 let _ = released.recv();
-                Ok(())
+                client.simple_query("ROLLBACK").await.map(drop)
             });
             let _ = failed.send(done);
         });

@@ -15,6 +15,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     what_a_violated_rule_means(&probe(make).await).await;
     each_of_many_gets_its_own_outcome(&probe(make).await).await;
     nothing_is_claimed_twice(&probe(make).await).await;
+    what_is_told_from_a_reserve_is_committed(&probe(make).await).await;
     a_closed_engine_says_so(&probe(make).await).await;
 }
 
@@ -217,6 +218,18 @@ async fn nothing_is_claimed_twice(ground: &Ground) {
     owners.dedup();
     assert_eq!((owners.len(), taken.len()), (won, won), "as many rows as winners, each with its own");
     assert!(won >= 1);
+}
+
+async fn what_is_told_from_a_reserve_is_committed(ground: &Ground) {
+    let engine = &ground.store.engine;
+    for number in 1..=2 {
+        assert!(engine.secure_reserve().await.unwrap());
+        let told = engine.commit_from_reserve(vec![row(number, None, None)]).await;
+        assert_eq!(told.unwrap(), [1]);
+    }
+    let again = engine.commit_from_reserve(vec![row(1, None, None)]).await;
+    assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
+    assert_eq!(query(ground, ALL, vec![]).await.unwrap().len(), 2);
 }
 
 async fn a_closed_engine_says_so(ground: &Ground) {

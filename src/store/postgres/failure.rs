@@ -67,7 +67,10 @@ fn of_code(refusal: &DbError) -> Fault {
     if stale || moved || code.code().starts_with("57P") || code.code().starts_with("08") {
         return Fault::Lost(words);
     }
-    // Disk, memory or connections have run out (class 53), a system error (58), too many of something of ours (54).
+    if *code == SqlState::DISK_FULL {
+        return Fault::Final(StoreError::Full(words));
+    }
+    // Memory or connections have run out (class 53), a system error (58), too many of something of ours (54).
     match code.code().get(..2) {
         Some("53" | "58") => Fault::Final(StoreError::Unavailable(words)),
         _ => Fault::Final(StoreError::Internal(words)),

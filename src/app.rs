@@ -10,6 +10,7 @@ mod clock_watch;
 mod commands;
 mod device_events;
 mod discover;
+mod drain;
 mod duties;
 mod enroll;
 mod error;

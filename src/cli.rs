@@ -1,5 +1,5 @@
-//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `check-config` and
-//! `routes` work without a server.
+//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `migrate-db`,
+//! `check-config` and `routes` work without a server.
 
 mod action;
 mod cert;
@@ -11,6 +11,7 @@ mod follow;
 pub mod init;
 mod installation;
 mod journal;
+mod migrate_db;
 mod names;
 mod output;
 mod password;
@@ -127,6 +128,8 @@ enum Command {
     Init(installation::InitArgs),
     /// Run the server; prints `ready url=… device_url=…` when it takes connections.
     Serve(installation::ServeArgs),
+    /// Move an installation from its file to PostgreSQL: copy, verify, and mark what is left behind.
+    MigrateDb(migrate_db::MigrateArgs),
     /// Check muster.toml and name the first mistake with its line.
     CheckConfig,
     /// List every address that the server answers, and who may call it.
@@ -166,6 +169,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => installation::demo(args).await,
         Command::Init(args) => installation::init(&globals, args).await,
         Command::Serve(args) => installation::serve(&globals, args).await,
+        Command::MigrateDb(args) => migrate_db::run(&globals, &out, args).await,
         Command::CheckConfig => installation::check_config(&globals, &out),
         Command::Routes => installation::routes(&out),
         Command::User(command) => user::run(&client()?, &out, command).await,

@@ -9,6 +9,7 @@ pub mod api;
 pub mod auth;
 pub mod error;
 pub mod extract;
+pub mod gate;
 pub mod listener;
 pub mod mdm;
 mod ops;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub trusted_proxies: Arc<[Network]>,
     /// Limits of the doors for devices.
     pub doors: Doors,
+    /// The order to let go of the database.
+    pub gate: Arc<gate::Gate>,
 }
 
 /// Limits of the doors for devices.

@@ -21,8 +21,10 @@ mod row;
 mod sessions;
 mod settings;
 mod sqlite;
+mod standing;
 mod tables;
 mod tokens;
+mod transfer;
 mod users;
 mod write;
 
@@ -50,6 +52,8 @@ use commands::Commands;
 use engine::{Engine, Statement, Value};
 use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
+pub use standing::{Move, Remaining, Standing};
+pub use transfer::{Content, Progress, TableContent, Transfer, TransferError, Watcher};
 
 /// The database, whatever engine it has.
 #[derive(Clone)]
@@ -125,26 +129,19 @@ impl SqlStore {
     }
 
     /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
-    /// an `init` left behind that did not come to its end is cleared away.
+    /// was begun in it and did not come to its end is cleared away.
     pub async fn begin_installation(&self) -> Result<bool, StoreError> {
-        if self.setting(INSTALLATION).await?.as_deref() == Some(BEING_MADE) {
-            self.clear().await?;
-        }
-        if !users::list(self.db(), None, &Page { limit: 1, after: None }).await?.items.is_empty() {
-            return Ok(false);
-        }
-        self.set_setting(INSTALLATION, BEING_MADE).await?;
-        Ok(true)
+        self.claim(&Standing::BeingMade).await
     }
 
     /// The installation is whole.
     pub async fn end_installation(&self) -> Result<(), StoreError> {
-        self.set_setting(INSTALLATION, MADE).await
+        self.change_standing(&Standing::BeingMade, &Standing::Made).await
     }
 
     /// Removes everything but the schema.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        self.submit(tables::clear().collect()).await
+        self.submit(self.engine.clearing()).await
     }
 
     fn db(&self) -> &dyn Engine {
@@ -165,10 +162,6 @@ impl SqlStore {
     }
 }
 
-/// Whether an installation is whole.
-const INSTALLATION: &str = "installation";
-const BEING_MADE: &str = "being made";
-const MADE: &str = "made";
 /// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is refused
 /// here for every engine; doors that can receive NUL refuse it before, in their own words.
 fn refuse_nul(batch: &[Statement]) -> Result<(), StoreError> {

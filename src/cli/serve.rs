@@ -1,5 +1,7 @@
 //! `muster serve`: wires everything together, serves, and stops cleanly. The one place where the database is chosen.
 
+mod work;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::work::{Ending, LEAST_END, Work, end};
 use super::server_certificate::Keeper;
 use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
@@ -24,14 +27,15 @@ use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::ports::{Clock, Store};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
-use crate::config::{Config, HttpsUrl};
+use crate::config::{Config, DatabaseUrl, HttpsUrl};
 use crate::failpoint;
+use crate::http::gate::Gate;
 use crate::http::listener::tls::{DeviceTls, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::{Doors, Shared, router};
 use crate::observe::Metrics;
 use crate::pki::Authority;
-use crate::store::SqlStore;
+use crate::store::{SqlStore, Standing};
 
 /// What `start` needs.
 #[derive(Clone)]
@@ -77,13 +81,14 @@ pub struct Running {
     pub ops: Option<SocketAddr>,
     /// Ends the listeners and what runs beside them.
     stop: watch::Sender<bool>,
-    /// Ends the writer of transcripts.
-    flush: watch::Sender<bool>,
+    /// Ends what works with the database beside the requests.
+    rest: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    transcripts: JoinHandle<()>,
-    background: Vec<JoinHandle<()>>,
-    app: App,
-    store: Arc<SqlStore>,
+    /// What needs no database.
+    beside: Vec<JoinHandle<()>>,
+    work: Ending,
+    /// Waits for the order to let go of the database.
+    draining: JoinHandle<()>,
     run_file: PathBuf,
 }
 
@@ -91,8 +96,6 @@ pub struct Running {
 const RUN_FILE: &str = "run.json";
 /// Time between two looks at a full disk.
 const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
-/// Least time that transcripts have to be written at shutdown, however long the requests took.
-const LEAST_FLUSH: Duration = Duration::from_secs(1);
 
 /// Starts a server on a data folder that `init` made; returns when both listeners take connections.
 pub async fn start(options: Options) -> Result<Running> {
@@ -118,6 +121,7 @@ pub async fn start(options: Options) -> Result<Running> {
         metrics: Arc::new(Metrics::new()),
         trusted_proxies: config.server.trusted_proxies.clone().into(),
         doors: doors(&config),
+        gate: Gate::open(),
     };
     let ops = if options.ops { bind_operators(&config).await } else { None };
     let run_file = options.data_dir.join(RUN_FILE);
@@ -125,19 +129,34 @@ pub async fn start(options: Options) -> Result<Running> {
     write_run_file(&run_file, &url, &device_url, ops_address)?;
 
     let (stop, stopped) = watch::channel(false);
-    let (flush, flushed) = watch::channel(false);
-    let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
-    let mut background = vec![
-        tokio::spawn(publish(shared.clone(), stopped.clone())),
-        tokio::spawn(keep_up(app.clone(), options.upkeep_every, stopped.clone())),
-        tokio::spawn(watch_storage(app.clone(), stopped.clone())),
-        tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone()))),
-    ];
-    background.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
+    let work = begin_work(&shared, store, transcripts, options.upkeep_every);
+    let rest = work.rest.clone();
+    let mut beside = vec![tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone())))];
+    beside.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
     let routers = Routers { web: router::web(&shared), device: router::device(&shared) };
     let serving = tokio::spawn(listeners.serve(tls, routers, Limits::from_config(&config), until(stopped)));
+    let work = Ending::of(work);
+    let draining = tokio::spawn(work.clone().when_ordered(shared.gate, drain_time(&config)));
     let (url, device_url, ops) = (url.to_string(), device_url.to_string(), ops_address);
-    Ok(Running { url, device_url, config, ops, stop, flush, serving, transcripts, background, app, store, run_file })
+    Ok(Running { url, device_url, config, ops, stop, rest, serving, beside, work, draining, run_file })
+}
+
+/// Begins what works with the database beside the requests.
+fn begin_work(shared: &Shared, store: Arc<SqlStore>, transcripts: TranscriptWriter, upkeep_every: Duration) -> Work {
+    let app = shared.app.clone();
+    let (rest, rested) = watch::channel(false);
+    let (flush, flushed) = watch::channel(false);
+    let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
+    let background = vec![
+        tokio::spawn(publish(shared.clone(), rested.clone())),
+        tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
+        tokio::spawn(watch_storage(app.clone(), rested)),
+    ];
+    Work { app, store, background, rest, transcripts, flush }
+}
+
+fn drain_time(config: &Config) -> Duration {
+    Duration::from_secs(u64::from(config.limits.drain_seconds))
 }
 
 /// The use-cases over their ports, and the writer of transcripts that goes with them.
@@ -166,27 +185,16 @@ impl Running {
     /// Stops: no new connections, running requests end, what waits is written, the database is closed. Whatever does not
     /// end by itself within `limits.drain_seconds` is cut.
     pub async fn shutdown(self) {
-        let drained = Instant::now() + Duration::from_secs(u64::from(self.config.limits.drain_seconds));
+        let deadline = Instant::now() + drain_time(&self.config);
         let _ = std::fs::remove_file(&self.run_file);
         let _ = self.stop.send(true);
+        let _ = self.rest.send(true);
         let _ = self.serving.await;
-        let deadline = drained.max(Instant::now() + LEAST_FLUSH);
-        // First, and only now: the last requests have handed over their messages.
-        let _ = self.flush.send(true);
-        end(self.transcripts, deadline).await;
-        for task in self.background {
-            end(task, deadline).await;
+        self.work.end(deadline).await;
+        for task in self.beside {
+            end(task, deadline.max(Instant::now() + LEAST_END)).await;
         }
-        self.app.leave_duties().await;
-        self.store.close().await;
-    }
-}
-
-/// Waits for a task that was told to end, and cuts it at the deadline.
-async fn end(mut task: JoinHandle<()>, deadline: Instant) {
-    if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
-        tracing::warn!("cut a task that did not end in time");
-        task.abort();
+        self.draining.abort();
     }
 }
 
@@ -256,9 +264,13 @@ pub(super) fn load_config(folder: &DataFolder) -> Result<Config> {
 
 /// The file of the database, if it is a file; one on a server is looked at as far as its URL goes.
 pub(super) fn database_file<'c>(data: &Path, config: &'c Config) -> Result<Option<&'c Path>> {
-    let url = &config.database.url;
+    file_of(data, &config.database.url).map_err(|error| anyhow!("[database] url: {error}"))
+}
+
+/// The same of a URL that stands elsewhere.
+pub(super) fn file_of<'u>(data: &Path, url: &'u DatabaseUrl) -> Result<Option<&'u Path>, String> {
     if url.sqlite_path().is_none() {
-        crate::store::check_postgres(url.expose(), data).map_err(|error| anyhow!("[database] url: {error}"))?;
+        crate::store::check_postgres(url.expose(), data)?;
     }
     Ok(url.sqlite_path())
 }
@@ -279,8 +291,33 @@ pub(super) async fn open_database(folder: &DataFolder, config: &Config, sealer: 
 /// Opens the database and checks that it belongs to this configuration.
 pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
     let store = open_database(folder, config, sealer.clone()).await?;
+    check_standing(&store, folder).await?;
     check_belonging(&store, config, &sealer).await?;
     Ok(Arc::new(store))
+}
+
+/// Refuses a database whose installation lives elsewhere by now, or has not arrived yet.
+async fn check_standing(store: &SqlStore, folder: &DataFolder) -> Result<()> {
+    match store.standing().await? {
+        Standing::Unmarked | Standing::BeingMade | Standing::Made | Standing::Copied { .. } => Ok(()),
+        Standing::Moved(gone) => bail!(
+            "this installation was moved to {} at {}: name that database under [database] url in {}, or in \
+             MUSTER__DATABASE__URL",
+            gone.to,
+            gone.at,
+            folder.config().display(),
+        ),
+        Standing::Moving(gone) => bail!(
+            "this installation is being moved to {}, and that was interrupted at {}: run the same `muster migrate-db` \
+             again, it finds out what is left to do",
+            gone.to,
+            gone.at,
+        ),
+        Standing::BeingCopied { .. } => bail!(
+            "the database holds a copy that is not whole: run the same `muster migrate-db` again, or go on with the \
+             database from which it came"
+        ),
+    }
 }
 
 /// Whether the database belongs to this configuration and to the key of this data folder; one that belongs to nobody yet

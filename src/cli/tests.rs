@@ -59,6 +59,7 @@ fn what_is_promised_is_understood() {
         "muster token revoke 019a3f00",
         "muster events --after 019a --follow",
         "muster audit",
+        "muster migrate-db --to postgres://db.example/muster --data d --json",
         "muster user change a@example.test --disable --role user --device-limit default",
         "muster device list --server https://x --token-file t --ca-file c",
     ] {
@@ -80,6 +81,7 @@ fn what_makes_no_sense_is_refused() {
         "muster init --url https://x",
         "muster init --url https://x --admin a --tls-cert c.pem",
         "muster token add x",
+        "muster migrate-db",
         "muster device tenant-lockdown on 019a3f00",
         "muster device tenant-lockdown 019a3f00",
         "muster init --url https://x --admin a --listen 443",

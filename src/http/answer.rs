@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use self::leftover::Leftover;
 use super::Shared;
+use super::api::drain;
 use super::error::Problem;
 
 /// The reference of a request: in problem documents, faults and the log.
@@ -23,6 +24,7 @@ pub struct TraceId(pub Uuid);
 pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let asked = Asked::note(&shared, &mut request);
     let is_api = request.uri().path().starts_with("/api/");
+    let _pass = (asked.route != drain::PATH).then(|| shared.gate.enter());
     let leftover = Leftover::default();
     let request = request.map(|body| leftover.lend(body));
     let mut response = next.run(request).await;
@@ -40,6 +42,7 @@ pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next
 /// to it, and no body.
 pub(super) async fn device(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let asked = Asked::note(&shared, &mut request);
+    let _pass = shared.gate.enter();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         asked.log(&problem);

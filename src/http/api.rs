@@ -11,6 +11,7 @@ pub mod audit;
 pub mod certificates;
 pub mod commands;
 pub mod devices;
+pub mod drain;
 pub mod events;
 pub mod me;
 pub mod openapi;

@@ -13,8 +13,11 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: what a request needs is there: the database, and a CA that has not ended.
+/// `GET /readyz`: what a request needs is there: the database, which was not given up, and a CA that has not ended.
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
+    if !shared.gate.is_open() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the database was given up; start the server again\n".to_owned());
+    }
     let app = &shared.app;
     if app.authority.not_after() <= app.now() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the device issuing CA has expired\n".to_owned());

@@ -293,6 +293,7 @@ const TABLE: &[Route] = &[
     api(Post, "/api/v1/certificates/{serial}/revoke", Admin, |m| on(m, api::certificates::revoke)),
     api(Get, "/api/v1/events", Viewer, |m| on(m, api::events::list)),
     api(Get, "/api/v1/audit", Viewer, |m| on(m, api::audit::list)),
+    api(Post, api::drain::PATH, Admin, |m| on(m, api::drain::drain)),
     operator("/healthz", |m| on(m, ops::health)),
     operator("/readyz", |m| on(m, ops::ready)),
     operator("/metrics", |m| on(m, ops::metrics)),

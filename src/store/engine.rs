@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use super::tables;
 use crate::app::ports::StoreError;
 use crate::domain::Id;
 
@@ -27,6 +28,11 @@ pub(crate) trait Engine: Send + Sync {
     /// Commits a step of the schema, however long it takes; of several processes one at a time.
     async fn migrate(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
         self.commit(batch).await.map(drop)
+    }
+
+    /// What removes all rows but those of the schema.
+    fn clearing(&self) -> Vec<Statement> {
+        tables::delete_all()
     }
 
     /// Whether other processes may work on the same database.

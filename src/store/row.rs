@@ -159,7 +159,8 @@ impl<'r> Record<'r> {
         StoreError::Internal(format!("{}.{column} {what}", self.table))
     }
 
-    fn cell(&self, column: &str) -> Result<&'r Cell, StoreError> {
+    /// The value of a column, whatever its type.
+    pub(crate) fn cell(&self, column: &str) -> Result<&'r Cell, StoreError> {
         let names = &self.row.names;
         let (before, after) = names.split_at(self.next.get().min(names.len()));
         let ahead = after.iter().position(|name| name == column).map(|index| before.len() + index);

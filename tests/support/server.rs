@@ -59,6 +59,15 @@ impl Server {
         server.launched(overrides)
     }
 
+    /// A fresh installation on SQLite, whatever the other tests run on.
+    pub fn start_on_file(overrides: &[(&str, &str)]) -> Self {
+        let home = new_home();
+        initialise(&home.join("data"), None);
+        let mut server = Self::attached(home, "", "");
+        server.spares_database = true;
+        server.launched(overrides)
+    }
+
     /// Another server on the database of this one, which must be PostgreSQL, with a copy of its data folder.
     pub fn further_node(&self, overrides: &[(&str, &str)]) -> Self {
         let home = new_home();

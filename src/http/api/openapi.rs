@@ -8,7 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Operation};
 use utoipa::{Modify, OpenApi};
 
-use super::{actions, attempts, audit, certificates, commands, devices, events, me, sessions, tokens, users};
+use super::{actions, attempts, audit, certificates, commands, devices, drain, events, me, sessions, tokens, users};
 use crate::http::error::ProblemDocument;
 
 /// `GET /api/openapi.json`.
@@ -47,6 +47,7 @@ pub fn text() -> String {
         certificates::list, certificates::revoke,
         events::list,
         audit::list,
+        drain::drain,
     ),
     modifiers(&Common)
 )]

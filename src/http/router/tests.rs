@@ -12,6 +12,7 @@ use super::*;
 use crate::app::testing::Ground;
 use crate::http::Doors;
 use crate::http::api::openapi;
+use crate::http::gate::Gate;
 use crate::http::peer::{Peer, Side};
 use crate::observe::Metrics;
 
@@ -44,7 +45,14 @@ impl Web {
             metrics: Arc::new(Metrics::new()),
             trusted_proxies: Arc::from(Vec::new()),
             doors: Doors { soap_body_bytes: 1 << 20, message_bytes: 5 << 20, body_deadline: Duration::from_secs(60) },
+            gate: Gate::open(),
         };
+        // Nobody else carries the order out; the database stays open.
+        let gate = Arc::clone(&shared.gate);
+        tokio::spawn(async move {
+            gate.ordered().await;
+            gate.close();
+        });
         Self { ground, shared }
     }
 
@@ -365,6 +373,20 @@ async fn operators_see_health_and_counts() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert_eq!(ask("/api/v1/users").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_server_that_gave_its_database_up_is_alive_and_not_ready() {
+    let web = Web::new().await;
+    let (_, token) = web.ground.bearer(Admin).await;
+    let ask = async |path: &str| {
+        web.send(operators(&web.shared), Request::builder().uri(path).body(Body::empty()).unwrap()).await.status
+    };
+    assert_eq!(ask("/readyz").await, 200);
+    assert_eq!(web.ask("POST", "/api/v1/drain", Some(&token), Value::Null).await.status, 204);
+    assert_eq!((ask("/readyz").await, ask("/healthz").await), (503, 200));
+    let rows = web.ground.app.audit_rows(None, &crate::app::ports::Page { limit: 5, after: None }).await.unwrap();
+    assert!(rows.items.iter().any(|row| row.action == "server.drain" && row.outcome == "ok"));
 }
 
 #[tokio::test]

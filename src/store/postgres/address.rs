@@ -63,12 +63,20 @@ impl Address {
         Ok(Self { config, trust, roots })
     }
 
-    /// Host, port and database, without user and password.
+    /// Hosts, ports that are not the usual one, and database, without user and password.
     pub(super) fn shown(&self) -> String {
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            #[cfg(unix)]
-            Host::Unix(path) => path.display().to_string(),
+        let ports = self.config.get_ports();
+        let hosts = self.config.get_hosts().iter().enumerate().map(|(index, host)| {
+            let name = match host {
+                Host::Tcp(name) => name.clone(),
+                #[cfg(unix)]
+                Host::Unix(path) => path.display().to_string(),
+            };
+            // One port may be given for all hosts.
+            match ports.get(index).or_else(|| ports.first()) {
+                None | Some(&USUAL_PORT) => name,
+                Some(port) => format!("{name}:{port}"),
+            }
         });
         let hosts: Vec<String> = hosts.collect();
         format!("{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or_default())
@@ -123,6 +131,8 @@ fn words(error: &tokio_postgres::Error) -> String {
     cause.unwrap_or_else(|| error.to_string())
 }
 
+/// PostgreSQL's own.
+const USUAL_PORT: u16 = 5432;
 /// How long to wait for a host to take the connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a host may leave what was sent unacknowledged.
@@ -167,6 +177,7 @@ mod tests {
         assert_eq!(address.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
         assert_eq!(address.config.get_password(), Some(b"p@ss".as_slice()));
         assert_eq!(address.shown(), "db.example/m");
+        assert_eq!(parse("postgres://u:p@a,b:6000/m").unwrap().shown(), "a,b:6000/m");
     }
 
     #[test]

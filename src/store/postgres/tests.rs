@@ -4,6 +4,9 @@
 //! letters by chance.
 
 use super::super::contract::{Ground, run_all};
+use super::super::migrate;
+use super::super::tables::{Kind, TABLES, Table, UNLISTED};
+use super::batch::BEGIN;
 use super::*;
 use cluster::Cluster;
 
@@ -25,6 +28,31 @@ async fn postgres_keeps_the_contract() {
         Ground::new(Arc::new(engine), ()).await
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_tables_is_that_of_the_schema() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let url = cluster.create_database("tables");
+    migrate::run(&open(&url).await, migrate::MIGRATIONS).await.unwrap();
+    let columns = "SELECT table_name, column_name, data_type FROM information_schema.columns \
+                   WHERE table_schema = 'public' ORDER BY table_name, ordinal_position";
+    let mut found: Vec<_> =
+        cluster.rows("tables", columns).into_iter().map(|row| row.into_iter().flatten().collect::<Vec<_>>()).collect();
+    found.retain(|row| !UNLISTED.contains(&row[0].as_str()));
+    let mut listed: Vec<&Table> = TABLES.iter().collect();
+    listed.sort_by_key(|table| table.name);
+    let listed = listed.into_iter().flat_map(|table| {
+        table.columns.iter().map(|column| {
+            let kind = match column.kind {
+                Kind::Int => "bigint",
+                Kind::Text => "text",
+                Kind::Bytes => "bytea",
+            };
+            [table.name, column.name, kind].map(str::to_owned).to_vec()
+        })
+    });
+    assert_eq!(found, listed.collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

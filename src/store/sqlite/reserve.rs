@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
 use super::{beside, private_file};
@@ -24,7 +24,7 @@ impl Reserve {
     /// Beside that database. Without room for it there is none, and the database works all the same.
     pub(super) fn open(database: &Path) -> Self {
         let mut reserve = Self { path: beside(database, ".reserve"), is_there: false };
-        if let Err(error) = reserve.fill(SIZE) {
+        if let Err(error) = reserve.fill() {
             tracing::warn!(%error, path = %reserve.path.display(), "no room is kept back for a full disk");
         }
         reserve
@@ -50,19 +50,24 @@ impl Reserve {
     /// does not count as one with room.
     pub(super) fn secure(&mut self) -> bool {
         if !self.is_there
-            && let Err(error) = self.fill(2 * SIZE)
+            && self.has_room(2 * SIZE)
+            && let Err(error) = self.fill()
         {
-            tracing::debug!(%error, "there is no room yet to keep back");
+            tracing::warn!(%error, path = %self.path.display(), "no room could be kept back again");
         }
         self.is_there
     }
 
-    /// Makes the file if so much room is free; else there is none afterwards.
-    fn fill(&mut self, room: u64) -> io::Result<()> {
-        let filled = private_file(&self.path).and_then(|file| {
-            allocate(&file, room)?;
-            file.set_len(SIZE)
-        });
+    /// Asked first: an allocation that fails halfway would take from others what little there is.
+    fn has_room(&self, bytes: u64) -> bool {
+        let folder =
+            self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        statvfs(folder).is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) >= bytes)
+    }
+
+    /// Makes the file, or there is none afterwards.
+    fn fill(&mut self) -> io::Result<()> {
+        let filled = private_file(&self.path).and_then(|file| allocate(&file, SIZE));
         self.is_there = filled.is_ok();
         if !self.is_there {
             let _ = std::fs::remove_file(&self.path);

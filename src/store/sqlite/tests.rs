@@ -10,6 +10,7 @@ use super::super::contract::fixtures::{at, command, enroll, enrolled, id, user};
 use super::super::contract::{Ground, XorSealer, run_all};
 use super::super::engine::Expect;
 use super::super::migrate::{self, MIGRATIONS, Migration};
+use super::super::tables::{Kind, TABLES, UNLISTED};
 use super::super::{SqlStore, open_sqlite};
 use super::*;
 use crate::app::ports::{Expired, Store, Table, Write};
@@ -216,4 +217,48 @@ async fn a_migration_that_fails_leaves_nothing() {
     assert!(migrate(&folder, &[broken]).await.is_err());
     assert_eq!(tables(&folder), ["migrations"]);
     migrate(&folder, MIGRATIONS).await.unwrap();
+}
+
+/// What copies a whole database knows every table and column.
+#[tokio::test]
+async fn the_list_of_tables_is_that_of_the_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = open(&folder).await.unwrap();
+    let mut listed: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    listed.sort_unstable();
+    let mut found = tables(&folder);
+    found.retain(|name| !UNLISTED.contains(&name.as_str()));
+    assert_eq!(found, listed);
+    let connection = Connection::open(path(&folder)).unwrap();
+    for table in &TABLES {
+        let mut statement = connection.prepare("SELECT name, type, pk FROM pragma_table_info($1)").unwrap();
+        let columns = statement.query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let columns: Vec<(String, String, u32)> = columns.unwrap().map(Result::unwrap).collect();
+        let listed = table.columns.iter().enumerate().map(|(place, column)| {
+            let kind = match column.kind {
+                Kind::Int => "BIGINT",
+                Kind::Text => "TEXT",
+                Kind::Bytes => "BLOB",
+            };
+            (column.name.to_owned(), kind.to_owned(), if place < table.key { place as u32 + 1 } else { 0 })
+        });
+        assert_eq!(columns, listed.collect::<Vec<_>>(), "{}", table.name);
+    }
+}
+
+/// Parents come before their children, and what refers to its own table is known.
+#[tokio::test]
+async fn the_list_of_tables_follows_the_references() {
+    let folder = tempfile::tempdir().unwrap();
+    let _store = open(&folder).await.unwrap();
+    let connection = Connection::open(path(&folder)).unwrap();
+    for (place, table) in TABLES.iter().enumerate() {
+        let mut statement = connection.prepare("SELECT \"table\", \"from\" FROM pragma_foreign_key_list($1)").unwrap();
+        let references = statement.query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        for (parent, column) in references.map(Result::<(String, String), _>::unwrap) {
+            let is_link = table.link.as_ref().is_some_and(|link| link.column == column && table.name == parent);
+            let is_before = TABLES[..place].iter().any(|before| before.name == parent);
+            assert!(is_link || is_before, "{}.{column} refers to {parent}", table.name);
+        }
+    }
 }

@@ -94,9 +94,6 @@ pub struct Running {
 
 /// Written beside the data so that the command line finds the running server.
 const RUN_FILE: &str = "run.json";
-/// Time between two looks at a full disk.
-const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);
-
 /// Starts a server on a data folder that `init` made; returns when both listeners take connections.
 pub async fn start(options: Options) -> Result<Running> {
     let folder = DataFolder::new(&options.data_dir, options.key_file.clone());
@@ -129,7 +126,7 @@ pub async fn start(options: Options) -> Result<Running> {
     write_run_file(&run_file, &url, &device_url, ops_address)?;
 
     let (stop, stopped) = watch::channel(false);
-    let work = begin_work(&shared, store, transcripts, options.upkeep_every);
+    let work = Work::begin(&shared, store, transcripts, options.upkeep_every);
     let rest = work.rest.clone();
     let mut beside = vec![tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone())))];
     beside.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
@@ -139,20 +136,6 @@ pub async fn start(options: Options) -> Result<Running> {
     let draining = tokio::spawn(work.clone().when_ordered(shared.gate, drain_time(&config)));
     let (url, device_url, ops) = (url.to_string(), device_url.to_string(), ops_address);
     Ok(Running { url, device_url, config, ops, stop, rest, serving, beside, work, draining, run_file })
-}
-
-/// Begins what works with the database beside the requests.
-fn begin_work(shared: &Shared, store: Arc<SqlStore>, transcripts: TranscriptWriter, upkeep_every: Duration) -> Work {
-    let app = shared.app.clone();
-    let (rest, rested) = watch::channel(false);
-    let (flush, flushed) = watch::channel(false);
-    let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
-    let background = vec![
-        tokio::spawn(publish(shared.clone(), rested.clone())),
-        tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
-        tokio::spawn(watch_storage(app.clone(), rested)),
-    ];
-    Work { app, store, background, rest, transcripts, flush }
 }
 
 fn drain_time(config: &Config) -> Duration {
@@ -384,58 +367,6 @@ fn doors(config: &Config) -> Doors {
 /// Resolves when the server is to stop.
 async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
-}
-
-/// Gives events their place as they come, and counts them. Events of other nodes ring no bell here: they are looked for.
-async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
-    let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
-    let stop = until(stopped);
-    tokio::pin!(stop);
-    loop {
-        if shared.app.store.is_shared() {
-            shared.app.keep_duties().await;
-        }
-        match shared.app.publish_events().await {
-            Ok(events) if !events.is_empty() => {
-                events.iter().for_each(|event| shared.metrics.event(event));
-                continue;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "events could not be published; tried again"),
-        }
-        tokio::select! {
-            () = shared.app.memory.events.notified() => {}
-            () = tokio::time::sleep(every) => {}
-            () = &mut stop => return,
-        }
-    }
-}
-
-/// One round of upkeep after the other.
-async fn keep_up(app: App, every: Duration, stopped: watch::Receiver<bool>) {
-    let stop = until(stopped);
-    tokio::pin!(stop);
-    loop {
-        app.sweep().await;
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            () = &mut stop => return,
-        }
-    }
-}
-
-/// Tells of a full disk when one is noticed, and looks for room while it is full.
-async fn watch_storage(app: App, stopped: watch::Receiver<bool>) {
-    let stop = until(stopped);
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = app.memory.storage.noticed() => {}
-            () = tokio::time::sleep(LOOK_FOR_ROOM), if app.memory.storage.is_full() => {}
-            () = &mut stop => return,
-        }
-        app.watch_storage().await;
-    }
 }
 
 /// The listener for health and metrics, in clear, on loopback unless configured otherwise.

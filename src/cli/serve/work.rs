@@ -8,7 +8,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::app::App;
+use super::until;
+use crate::app::{App, TranscriptWriter};
+use crate::http::Shared;
 use crate::http::gate::Gate;
 use crate::store::SqlStore;
 
@@ -17,14 +19,14 @@ pub(super) const LEAST_END: Duration = Duration::from_secs(1);
 
 /// The tasks that write to the database, and the database.
 pub(super) struct Work {
-    pub(super) app: App,
-    pub(super) store: Arc<SqlStore>,
-    pub(super) background: Vec<JoinHandle<()>>,
+    app: App,
+    store: Arc<SqlStore>,
+    background: Vec<JoinHandle<()>>,
     /// Tells the background to end.
     pub(super) rest: watch::Sender<bool>,
-    pub(super) transcripts: JoinHandle<()>,
+    transcripts: JoinHandle<()>,
     /// Tells the writer of transcripts to end.
-    pub(super) flush: watch::Sender<bool>,
+    flush: watch::Sender<bool>,
 }
 
 /// Work that is ended once, by whoever comes first; who comes second waits for it.
@@ -32,6 +34,25 @@ pub(super) struct Work {
 pub(super) struct Ending(Arc<Mutex<Option<Work>>>);
 
 impl Work {
+    /// Begins it.
+    pub(super) fn begin(
+        shared: &Shared,
+        store: Arc<SqlStore>,
+        transcripts: TranscriptWriter,
+        upkeep_every: Duration,
+    ) -> Self {
+        let app = shared.app.clone();
+        let (rest, rested) = watch::channel(false);
+        let (flush, flushed) = watch::channel(false);
+        let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
+        let background = vec![
+            tokio::spawn(publish(shared.clone(), rested.clone())),
+            tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
+            tokio::spawn(watch_storage(app.clone(), rested)),
+        ];
+        Self { app, store, background, rest, transcripts, flush }
+    }
+
     /// Ends everything after the last request; what does not end by itself until the deadline is cut.
     async fn end(self, deadline: Instant) {
         let deadline = deadline.max(Instant::now() + LEAST_END);
@@ -83,3 +104,58 @@ pub(super) async fn end(mut task: JoinHandle<()>, deadline: Instant) {
         task.abort();
     }
 }
+
+/// Gives events their place as they come, and counts them. Events of other nodes ring no bell here: they are looked for.
+async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
+    let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
+    let stop = until(stopped);
+    tokio::pin!(stop);
+    loop {
+        if shared.app.store.is_shared() {
+            shared.app.keep_duties().await;
+        }
+        match shared.app.publish_events().await {
+            Ok(events) if !events.is_empty() => {
+                events.iter().for_each(|event| shared.metrics.event(event));
+                continue;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "events could not be published; tried again"),
+        }
+        tokio::select! {
+            () = shared.app.memory.events.notified() => {}
+            () = tokio::time::sleep(every) => {}
+            () = &mut stop => return,
+        }
+    }
+}
+
+/// One round of upkeep after the other.
+async fn keep_up(app: App, every: Duration, stopped: watch::Receiver<bool>) {
+    let stop = until(stopped);
+    tokio::pin!(stop);
+    loop {
+        app.sweep().await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = &mut stop => return,
+        }
+    }
+}
+
+/// Tells of a full disk when one is noticed, and looks for room while it is full.
+async fn watch_storage(app: App, stopped: watch::Receiver<bool>) {
+    let stop = until(stopped);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = app.memory.storage.noticed() => {}
+            () = tokio::time::sleep(LOOK_FOR_ROOM), if app.memory.storage.is_full() => {}
+            () = &mut stop => return,
+        }
+        app.watch_storage().await;
+    }
+}
+
+/// Time between two looks at a full disk.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(1);

@@ -134,7 +134,9 @@ impl Database {
                 failpoint::here(failpoint::STORE_BEFORE_COMMIT);
                 let outcome = within(how.patience, client.batch_execute("COMMIT")).await;
                 let outcome = outcome.and_then(|answer| answer.map_err(|error| fault(&error)));
-                failpoint::here(failpoint::STORE_AFTER_COMMIT);
+                if outcome.is_ok() {
+                    failpoint::here(failpoint::STORE_AFTER_COMMIT);
+                }
                 borrowed.is_clean = outcome.is_ok();
                 outcome.map(|()| counts.clone()).map_err(|fault| match fault {
                     Fault::Lost(cause) => Fault::Doubt(Doubt { mark: mark.clone(), counts, cause }),

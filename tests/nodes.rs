@@ -5,8 +5,7 @@
 mod support;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 use serde_json::Value;
 use support::api::Api;
@@ -70,19 +69,21 @@ fn commands_are_executed_once_whichever_node_a_message_reaches() {
     let api = nodes.any().api();
     let ids = ids(&api);
     let ids: Vec<String> = devices.iter().map(|d| ids[&d.profile.hw_dev_id].clone()).collect();
-    let placed = AtomicUsize::new(0);
     std::thread::scope(|scope| {
+        let mut rounds = Vec::new();
         for share in devices.chunks_mut(DEVICES / 4) {
-            scope.spawn(|| {
-                while placed.load(Ordering::SeqCst) < ids.len() * ORDERS_EACH {
-                    share.iter_mut().for_each(|device| drop(device.check_in()));
-                }
+            let (begin, begun) = mpsc::channel::<()>();
+            rounds.push(begin);
+            scope.spawn(move || {
+                begun.iter().for_each(|()| share.iter_mut().for_each(|device| drop(device.check_in())));
                 share.iter_mut().for_each(FakeDevice::settle);
             });
         }
         for n in 0..ids.len() * ORDERS_EACH {
             order(&api, &ids[n % ids.len()], &format!("Order{n}-"));
-            placed.fetch_add(1, Ordering::SeqCst);
+            if n % (2 * ids.len()) == 0 {
+                rounds.iter().for_each(|round| round.send(()).unwrap());
+            }
         }
         eprintln!("{} orders placed after {:?}", ids.len() * ORDERS_EACH, began.elapsed());
     });

@@ -70,8 +70,12 @@ fn target_url(folder: &DataFolder, config: &Config, to: String) -> Result<Databa
             Usage("--to: only postgres:// URLs: an installation moves to PostgreSQL, not back".to_owned()).into()
         );
     }
-    if database_file(folder.path(), config)?.is_none() {
+    let Some(file) = database_file(folder.path(), config)?.map(|file| folder.resolve(file)) else {
         bail!("this installation is on a database server already; only one in a file can be moved");
+    };
+    // Opened, it would come into being, and an empty installation would be moved.
+    if !file.exists() {
+        bail!("there is no database {}", file.display());
     }
     Ok(to)
 }
@@ -146,16 +150,18 @@ impl Migration<'_> {
     }
 
     async fn transfer(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
+        match self.transfer_all(source).await {
+            Ok(moved) => Ok(moved),
+            Err(error) => Err(error.context(self.after_failure(source).await)),
+        }
+    }
+
+    async fn transfer_all(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
         check_belonging(source, &self.config, &self.sealer).await?;
         let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
-        let moved = match transfer.copy(&mut watch()).await {
-            Ok(moved) => transfer.hand_over(&self.name, &SystemClock.now().format(&Rfc3339)?).await.map(|()| moved),
-            Err(error) => Err(error),
-        };
-        match moved {
-            Ok(moved) => Ok(moved),
-            Err(error) => Err(anyhow!(error).context(self.after_failure(source).await)),
-        }
+        let moved = transfer.copy(&mut watch()).await?;
+        transfer.hand_over(&self.name, &SystemClock.now().format(&Rfc3339)?).await?;
+        Ok(moved)
     }
 
     /// What an installation is that could not be moved.

@@ -14,6 +14,7 @@ use support::api::Api;
 use support::database;
 use support::device::{FakeDevice, Profile};
 use support::http::Request;
+use support::lossy::LossyWay;
 use support::nodes::chance;
 use support::postgres::Cluster;
 use support::server::Server;
@@ -107,11 +108,42 @@ fn nothing_is_lost_or_doubled_when_postgresql_dies() {
     devices.iter_mut().for_each(FakeDevice::settle);
     let state = *gate.state();
     eprintln!("{rounds} failures, {} sessions, {} orders, {} refusals", state.sessions, orders.len(), state.refused);
+    let [committed, undone] = doubts(&server);
+    eprintln!("{} commits in doubt, {committed} of them had taken effect", committed + undone);
+    examine(&api, &ids, &devices, &orders);
+}
+
+/// How many commits of which the answer was lost had taken effect, and how many had not.
+fn doubts(server: &Server) -> [usize; 2] {
     let log = server.log();
     let doubts: Vec<&str> = log.lines().filter(|line| line.contains("the answer to a commit was lost")).collect();
-    let committed = doubts.iter().filter(|line| line.contains("took_effect=true")).count();
-    eprintln!("{} commits in doubt, {committed} of them had taken effect", doubts.len());
-    examine(&api, &ids, &devices, &orders);
+    ["took_effect=true", "took_effect=false"].map(|fate| doubts.iter().filter(|line| line.contains(fate)).count())
+}
+
+#[test]
+//
+fn commits_that_get_lost_on_the_way_are_found_out_and_not_guessed() {
+    if !database::is_postgres("commits without an answer") {
+        return;
+    }
+    let url = database::cluster().create_database("far_away");
+    let sockets = database::cluster().sockets();
+    let server = Server::start_on(&url, &[]);
+    let mut devices: Vec<FakeDevice> = (0..4).map(|_| FakeDevice::settled(&server).0).collect();
+    let ids: Vec<String> = devices.iter().map(|device| device.id(&server)).collect();
+    let far = server.further_node(&[("MUSTER__DATABASE__URL", &LossyWay::to(sockets).url(&url, sockets))]);
+    let mut orders = Vec::new();
+    for n in 0..40 {
+        let (device, node) = (n % devices.len(), format!("Order{n}-"));
+        let id = place(&far.api(), &ids[device], &node).expect("R-14: the server finds out by itself");
+        orders.push(Order { device, node, id: Some(id) });
+        devices[device].follow(&far);
+        devices[device].check_in();
+    }
+    devices.iter_mut().for_each(FakeDevice::settle);
+    let [committed, undone] = doubts(&far);
+    assert!(committed > 9 && undone > 9, "R-14: {committed} lost on the way back, {undone} on the way there");
+    examine(&server.api(), &ids, &devices, &orders);
 }
 
 /// A device that tries again when it is told to, and looks at how it is told.

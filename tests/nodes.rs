@@ -64,7 +64,9 @@ fn commands_are_executed_once_whichever_node_a_message_reaches() {
         return;
     }
     let nodes = Nodes::start(2, &[("MUSTER__LIMITS__REPLY_COMMANDS", "4")]);
+    let began = std::time::Instant::now();
     let mut devices = enroll(&nodes, DEVICES);
+    eprintln!("{DEVICES} devices enrolled after {:?}", began.elapsed());
     let api = nodes.any().api();
     let ids = ids(&api);
     let ids: Vec<String> = devices.iter().map(|d| ids[&d.profile.hw_dev_id].clone()).collect();
@@ -82,7 +84,9 @@ fn commands_are_executed_once_whichever_node_a_message_reaches() {
             order(&api, &ids[n % ids.len()], &format!("Order{n}-"));
             placed.fetch_add(1, Ordering::SeqCst);
         }
+        eprintln!("{} orders placed after {:?}", ids.len() * ORDERS_EACH, began.elapsed());
     });
+    eprintln!("all sessions over after {:?}", began.elapsed());
     for (n, device) in devices.iter().enumerate() {
         let done: Vec<&str> = device.csp.done.iter().filter(|d| d.verb == "Replace").map(|d| d.uri.as_str()).collect();
         let mut wanted: Vec<String> = (n..ids.len() * ORDERS_EACH).step_by(ids.len()).map(node).collect();

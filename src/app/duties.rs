@@ -79,6 +79,12 @@ impl Duties {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&duty).cloned()
     }
 
+    /// Writes down what was seen at that moment, and answers how long it has been so. Two tasks of this process may look at
+    /// once, and the one that asked the clock first come last: for it, no time has passed.
+    fn unchanged_for(&self, duty: Duty, lease: Lease, now: Duration) -> Duration {
+        now.saturating_sub(self.see(duty, lease, now))
+    }
+
     /// Writes down what was seen at that moment, and answers since when it has been so.
     fn see(&self, duty: Duty, lease: Lease, now: Duration) -> Duration {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +119,7 @@ impl App {
         let found = self.store.lease(duty.name()).await?;
         let is_free = match &found {
             None => true,
-            Some(lease) => lease.holder.is_none() || now - duties.see(duty, lease.clone(), now) >= SILENT,
+            Some(lease) => lease.holder.is_none() || duties.unchanged_for(duty, lease.clone(), now) >= SILENT,
         };
         if !is_free {
             return Ok(None);
@@ -135,7 +141,7 @@ impl App {
     /// Beats where it is time; whether the lease is still this process's.
     async fn keep(&self, duty: Duty, sight: &Sight) -> Result<bool, StoreError> {
         let (duties, now) = (&self.memory.duties, self.clock.steady());
-        if now - sight.since < BEAT {
+        if now.saturating_sub(sight.since) < BEAT {
             return Ok(true);
         }
         match self.store.commit(vec![Write::KeepLease { name: duty.name(), term: sight.lease.term }]).await {

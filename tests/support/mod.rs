@@ -21,6 +21,7 @@ pub mod disk;
 pub mod enrolling;
 pub mod http;
 pub mod keys;
+pub mod lossy;
 pub mod nodes;
 pub mod openssl;
 pub mod postgres;

@@ -164,6 +164,11 @@ impl Cluster {
         if status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
     }
 
+    /// The folder of the Unix socket.
+    pub fn sockets(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where a database is, over the Unix socket.
     pub fn url(&self, database: &str) -> String {
         let host = self.folder.display().to_string().replace('%', "%25").replace('/', "%2F");

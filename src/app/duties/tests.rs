@@ -102,3 +102,13 @@ async fn events_are_numbered_by_one_of_several() {
     let places: Vec<i64> = events.iter().filter_map(|event| event.seq).collect();
     assert_eq!(places, (1..=120).collect::<Vec<i64>>());
 }
+
+#[test]
+fn a_look_that_comes_late_sees_no_time_pass() {
+    let duties = Duties::new(&crate::adapters::system::SystemRng);
+    let lease = Lease { holder: Some("another".to_owned()), term: 1, beat: 0 };
+    let silent_for = |seconds| duties.unchanged_for(Duty::Upkeep, lease.clone(), Duration::from_secs(seconds));
+    assert_eq!(silent_for(10), Duration::ZERO);
+    assert_eq!(silent_for(9), Duration::ZERO, "it asked the clock before the first look, and came after it");
+    assert_eq!(silent_for(19), Duration::from_secs(9));
+}

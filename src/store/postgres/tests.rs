@@ -6,6 +6,7 @@
 use super::super::contract::{Ground, run_all};
 use super::super::migrate;
 use super::super::tables::{Kind, TABLES, Table, UNLISTED};
+use super::batch::BEGIN;
 use super::*;
 use cluster::Cluster;
 

@@ -160,7 +160,8 @@ impl Migration<'_> {
         check_belonging(source, &self.config, &self.sealer).await?;
         let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
         let moved = transfer.copy(&mut watch()).await?;
-        transfer.hand_over(&self.name, &SystemClock.now().format(&Rfc3339)?).await?;
+        let now = SystemClock.now().replace_nanosecond(0)?.format(&Rfc3339)?;
+        transfer.hand_over(&self.name, &now).await?;
         Ok(moved)
     }
 
@@ -183,7 +184,8 @@ impl Migration<'_> {
             out.list(&items, "", || table(moved))?;
         }
         let data = self.folder.path();
-        remark(&format!("moved to {}: {} rows", self.name, moved.iter().map(|table| table.content.rows).sum::<u64>()));
+        let rows: u64 = moved.iter().map(|table| table.content.rows).sum();
+        remark(&format!("moved to {}: {rows} rows", self.name));
         remark(&format!(
             "1. stop the server if it still runs; {} is not served any more",
             database(data, &self.config)?
@@ -214,10 +216,11 @@ fn document(moved: &TableContent) -> Value {
     json!({"name": moved.table, "rows": moved.content.rows, "checksum": moved.content.checksum()})
 }
 
+/// For people the beginning of the checksums is enough.
 fn table(moved: &[TableContent]) -> Table {
     let mut table = Table::new(["TABLE", "ROWS", "CHECKSUM"]);
     for moved in moved {
-        table.row([moved.table.to_owned(), moved.content.rows.to_string(), moved.content.checksum()]);
+        table.row([moved.table.to_owned(), moved.content.rows.to_string(), moved.content.checksum()[..16].to_owned()]);
     }
     table
 }
@@ -230,7 +233,7 @@ fn watch() -> impl FnMut(Progress) + Send {
         if progress.is_done || is_far {
             let verb = if progress.is_check { "verified" } else { "copied" };
             let more = if progress.is_done { "" } else { " …" };
-            remark(&format!("{verb} {}: {} rows{more}", progress.table, progress.rows));
+            remark(&format!("{verb} {}: {}{more}", progress.table, progress.rows));
             told = if progress.is_done { 0 } else { progress.rows };
         }
     }

@@ -105,6 +105,8 @@ fn join(client: TcpStream, server: TcpStream) {
             let _ = to.shutdown(Shutdown::Write);
         });
     };
+    // Else each small record waits for the acknowledgement of the one before it.
+    let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
     if let (Ok(to_client), Ok(to_server)) = (client.try_clone(), server.try_clone()) {
         pass(client, to_server);
         pass(server, to_client);

@@ -163,6 +163,17 @@ fn a_running_server_lets_go_and_its_devices_go_on_in_the_new_database() {
     let audit = server.api().list("/audit?limit=200");
     assert!(audit.iter().any(|row| row["action"] == "server.drain" && row["outcome"] == "ok"), "{audit:?}");
 
+    // Killed before its last step, and the new database is in use already.
+    let file = Connection::open(database(&server.data())).unwrap();
+    let unmark = "UPDATE settings SET value = replace(value, '\"moved\"', '\"moving\"') WHERE key = 'installation'";
+    assert_eq!(file.execute(unmark, ()).unwrap(), 1);
+    drop(file);
+    let said = refusal(&server.data(), &[]);
+    assert!(said.contains("interrupted") && said.contains("migrate-db"), "{said}");
+    migrated(&server.data(), &url);
+    assert!(refusal(&server.data(), &[]).contains("was moved to"));
+    assert_eq!(server.api().command_state(&command), "succeeded", "the new database is left alone");
+
     // Whoever did not see the end may ask again.
     let again = migrated(&server.data(), &url);
     assert!(again["tables"].as_array().unwrap().iter().any(|table| table["name"] == "devices"), "{again}");
@@ -199,6 +210,11 @@ fn what_cannot_be_a_target_changes_nothing() {
     device.settle();
     assert_eq!(cluster.rows(&taken, "SELECT email FROM users ORDER BY id"), before);
     assert_eq!(cluster.rows(&strange, "SELECT * FROM users").len(), 1);
+    let (file, elsewhere) = (database(&server.data()), server.data().join("elsewhere.db"));
+    std::fs::rename(&file, &elsewhere).unwrap();
+    let (code, _, err) = migrate(&server.data(), &empty(cluster).1);
+    assert!(code == 1 && err.contains("there is no database"), "{err}");
+    std::fs::rename(&elsewhere, &file).unwrap();
     let (code, _, err) =
         ended(migrating(&server.data(), &taken_url).env("MUSTER__DATABASE__URL", &taken_url).spawn().unwrap());
     assert!(code == 1 && err.contains("already"), "{err}");

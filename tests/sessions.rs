@@ -592,8 +592,11 @@ fn session_documents_hold_the_messages_without_secrets() {
     let request = device.request(message.xml()).header("Authorization", &format!("Bearer {token}"));
     let response = device.connect().send(&request).unwrap();
     device.judge(&message.xml(), &response);
-    let sessions = api.sessions(&id);
-    let shown = Value::from(sessions.clone()).to_string();
+    let (sessions, shown) = support::eventually("the transcript", || {
+        let sessions = api.sessions(&id);
+        let shown = Value::from(sessions.clone()).to_string();
+        shown.contains("AADUserToken").then_some((sessions, shown))
+    });
     let messages: Vec<&Value> = sessions.iter().flat_map(|s| s["messages"].as_array().unwrap()).collect();
     assert!(messages.len() >= 4, "a session document holds its messages");
     assert!(

@@ -70,8 +70,12 @@ fn target_url(folder: &DataFolder, config: &Config, to: String) -> Result<Databa
             Usage("--to: only postgres:// URLs: an installation moves to PostgreSQL, not back".to_owned()).into()
         );
     }
-    if database_file(folder.path(), config)?.is_none() {
+    let Some(file) = database_file(folder.path(), config)?.map(|file| folder.resolve(file)) else {
         bail!("this installation is on a database server already; only one in a file can be moved");
+    };
+    // Opened, it would come into being, and an empty installation would be moved.
+    if !file.exists() {
+        bail!("there is no database {}", file.display());
     }
     Ok(to)
 }
@@ -146,16 +150,19 @@ impl Migration<'_> {
     }
 
     async fn transfer(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
+        match self.transfer_all(source).await {
+            Ok(moved) => Ok(moved),
+            Err(error) => Err(error.context(self.after_failure(source).await)),
+        }
+    }
+
+    async fn transfer_all(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
         check_belonging(source, &self.config, &self.sealer).await?;
         let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
-        let moved = match transfer.copy(&mut watch()).await {
-            Ok(moved) => transfer.hand_over(&self.name, &SystemClock.now().format(&Rfc3339)?).await.map(|()| moved),
-            Err(error) => Err(error),
-        };
-        match moved {
-            Ok(moved) => Ok(moved),
-            Err(error) => Err(anyhow!(error).context(self.after_failure(source).await)),
-        }
+        let moved = transfer.copy(&mut watch()).await?;
+        let now = SystemClock.now().replace_nanosecond(0)?.format(&Rfc3339)?;
+        transfer.hand_over(&self.name, &now).await?;
+        Ok(moved)
     }
 
     /// What an installation is that could not be moved.
@@ -177,7 +184,8 @@ impl Migration<'_> {
             out.list(&items, "", || table(moved))?;
         }
         let data = self.folder.path();
-        remark(&format!("moved to {}: {} rows", self.name, moved.iter().map(|table| table.content.rows).sum::<u64>()));
+        let rows: u64 = moved.iter().map(|table| table.content.rows).sum();
+        remark(&format!("moved to {}: {rows} rows", self.name));
         remark(&format!(
             "1. stop the server if it still runs; {} is not served any more",
             database(data, &self.config)?
@@ -208,10 +216,11 @@ fn document(moved: &TableContent) -> Value {
     json!({"name": moved.table, "rows": moved.content.rows, "checksum": moved.content.checksum()})
 }
 
+/// For people the beginning of the checksums is enough.
 fn table(moved: &[TableContent]) -> Table {
     let mut table = Table::new(["TABLE", "ROWS", "CHECKSUM"]);
     for moved in moved {
-        table.row([moved.table.to_owned(), moved.content.rows.to_string(), moved.content.checksum()]);
+        table.row([moved.table.to_owned(), moved.content.rows.to_string(), moved.content.checksum()[..16].to_owned()]);
     }
     table
 }
@@ -224,7 +233,7 @@ fn watch() -> impl FnMut(Progress) + Send {
         if progress.is_done || is_far {
             let verb = if progress.is_check { "verified" } else { "copied" };
             let more = if progress.is_done { "" } else { " …" };
-            remark(&format!("{verb} {}: {} rows{more}", progress.table, progress.rows));
+            remark(&format!("{verb} {}: {}{more}", progress.table, progress.rows));
             told = if progress.is_done { 0 } else { progress.rows };
         }
     }

@@ -1,7 +1,7 @@
 //! All tables, parents before children: what copies, compares or clears a whole database goes through this list.
 //!
 //! It is written down and not asked of the database, so that all SQL is constant; tests hold it against the schema of
-//! every engine. What is not part of an installation is not in it (see [`UNLISTED`]).
+//! every engine. What is not part of an installation is not in it (`UNLISTED`).
 
 mod list;
 

@@ -49,7 +49,7 @@ impl Default for Options {
         Self {
             connections: 16,
             wait: Duration::from_secs(5),
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(15),
             doubt: Duration::from_secs(15),
         }
     }

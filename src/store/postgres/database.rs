@@ -139,7 +139,9 @@ impl Database {
                 }
                 borrowed.is_clean = outcome.is_ok();
                 outcome.map(|()| counts.clone()).map_err(|fault| match fault {
-                    Fault::Lost(cause) => Fault::Doubt(Doubt { mark: mark.clone(), counts, cause }),
+                    Fault::Lost(cause) | Fault::Away(cause) => {
+                        Fault::Doubt(Doubt { mark: mark.clone(), counts, cause })
+                    }
                     refused => refused,
                 })
             }
@@ -242,7 +244,7 @@ fn check_parameters(sql: &str, params: &[Value]) -> Result<(), StoreError> {
 /// A connection that does not answer in time is given up.
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, Fault> {
     let answered = tokio::time::timeout(patience, work).await;
-    answered.map_err(|_| Fault::Lost("the database did not answer in time".to_owned()))
+    answered.map_err(|_| Fault::Away("the database did not answer in time".to_owned()))
 }
 
 /// Longer each time, and not the same for two who stand in each other's way.

@@ -18,7 +18,7 @@ pub(super) enum Fault {
     Again(String),
     /// The connection is gone, or no longer fit for use; on another one it may do. Nothing was committed.
     Lost(String),
-    /// There is no connection to be had.
+    /// There is no connection to be had, or one that does not answer.
     Away(String),
     /// The connection broke at the commit of this transaction.
     Doubt(Doubt),

@@ -82,3 +82,23 @@ async fn the_fate_of_a_commit_is_not_that_of_another() {
         assert_eq!(database.ask(&doubt).await.unwrap(), is_committed, "R-14: committed: {is_committed}");
     }
 }
+
+/// A server that takes connections and does not answer costs a caller one wait, not one for each try.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let patience = Duration::from_millis(300);
+    let options = Options { patience, wait: patience, ..Options::default() };
+    let engine = PostgresEngine::open(&cluster.create_database("silent"), Path::new("/"), options).await.unwrap();
+    let sleep = "SELECT CAST(pg_sleep(30) AS TEXT)";
+    let began = std::time::Instant::now();
+    let outcomes = [
+        engine.query(sleep, Vec::new()).await.err(),
+        engine.commit(vec![Statement::any(sleep, Vec::new())]).await.err(),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(&outcome, Some(StoreError::Unavailable(words)) if words.contains("in time")), "{outcome:?}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(engine.query("SELECT 1", Vec::new()).await.is_ok(), "the next connection answers");
+}

@@ -129,7 +129,11 @@ impl Engine for PostgresEngine {
     }
 
     async fn close(&self) {
-        *self.database.gate.write().await = true;
+        // What still waits for the server after that time waits in vain.
+        match tokio::time::timeout(self.database.options.patience, self.database.gate.write()).await {
+            Ok(mut closed) => *closed = true,
+            Err(_) => tracing::warn!("the database was closed while something waited for it"),
+        }
         self.database.pool.close();
     }
 }
@@ -147,7 +151,7 @@ impl PostgresEngine {
             drop(closed);
             outcome
         });
-        task.await.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("the commit was cut off: {error}"))))
+        task.await.unwrap_or_else(|error| Err(StoreError::InDoubt(format!("it was cut off: {error}"))))
     }
 }
 
@@ -171,9 +175,11 @@ fn closed() -> StoreError {
 
 /// How long one migration may take.
 const MIGRATE_WITHIN: Duration = Duration::from_secs(6 * 3600);
-/// A commit is durable when it is answered, whatever the server's own default; a node that hangs lets go of its locks.
+/// A commit is durable when it is answered, whatever the server's own default; a node that hangs lets go of its locks; what
+/// is not said to write only reads.
 const PREPARE_SESSION: &str = "
     SET jit = off;
+    SET default_transaction_read_only = on;
     SET lock_timeout = '5s';
     SET idle_in_transaction_session_timeout = '60s';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";

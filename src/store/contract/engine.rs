@@ -16,6 +16,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     each_of_many_gets_its_own_outcome(&probe(make).await).await;
     nothing_is_claimed_twice(&probe(make).await).await;
     what_is_told_from_a_reserve_is_committed(&probe(make).await).await;
+    what_reads_cannot_write(&probe(make).await).await;
     a_closed_engine_says_so(&probe(make).await).await;
 }
 
@@ -230,6 +231,15 @@ async fn what_is_told_from_a_reserve_is_committed(ground: &Ground) {
     let again = engine.commit_from_reserve(vec![row(1, None, None)]).await;
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
     assert_eq!(query(ground, ALL, vec![]).await.unwrap().len(), 2);
+}
+
+async fn what_reads_cannot_write(ground: &Ground) {
+    commit(ground, vec![row(1, None, None)]).await.unwrap();
+    for sql in ["DELETE FROM probe RETURNING id", "INSERT INTO probe (id) VALUES (2) RETURNING id"] {
+        assert!(query(ground, sql, vec![]).await.is_err(), "{sql}");
+    }
+    assert_eq!(numbers(ground).await, [1]);
+    commit(ground, vec![row(2, None, None)]).await.unwrap();
 }
 
 async fn a_closed_engine_says_so(ground: &Ground) {

@@ -124,4 +124,7 @@ pub(super) fn references(params: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 }
 
 /// What must not change meanwhile is guarded by the batch itself, in a row.
-pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+///
+/// A session writes in a transaction that says so, and nowhere else. So when the beginning fails, what was sent behind it
+/// fails too, and is not carried out piece by piece.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";

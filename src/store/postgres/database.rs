@@ -29,13 +29,19 @@ impl Database {
     pub(super) async fn prepare(&self) -> Result<(), Fault> {
         let mut borrowed = self.borrow().await?;
         let client = borrowed.client();
-        let version = client.query_one(VERSION, &[]).await.map_err(|error| fault(&error))?;
-        if version.try_get::<_, i32>(0).map_err(|error| fault(&error))? < OLDEST {
-            let words = "PostgreSQL 15 or later is needed; this server is older".to_owned();
-            return Err(Fault::Final(StoreError::Unavailable(words)));
+        let unfit = |words: &str| Err(Fault::Final(StoreError::Unavailable(words.to_owned())));
+        let server = within(self.options.patience, client.query_one(SERVER, &[])).await?;
+        let server = server.map_err(|error| fault(&error))?;
+        if server.try_get::<_, i32>(0).map_err(|error| fault(&error))? < OLDEST {
+            return unfit("PostgreSQL 15 or later is needed; this server is older");
         }
-        for sql in [DEFINE_BLOB, marks::PREPARE] {
-            client.batch_execute(sql).await.map_err(|error| fault(&error))?;
+        if server.try_get::<_, &str>(1).map_err(|error| fault(&error))? != "UTF8" {
+            return unfit(
+                "the database has to be made with ENCODING 'UTF8' TEMPLATE template0; it has another encoding",
+            );
+        }
+        for sql in [WRITE, DEFINE_BLOB, marks::PREPARE, COMMIT] {
+            within(self.options.patience, client.batch_execute(sql)).await?.map_err(|error| fault(&error))?;
         }
         borrowed.is_clean = true;
         Ok(())
@@ -132,17 +138,18 @@ impl Database {
         let judged = match outcome.map_err(|error| fault(&error)).and_then(|answers| judge(batch, answers)) {
             Ok(counts) => {
                 failpoint::here(failpoint::STORE_BEFORE_COMMIT);
-                let outcome = within(how.patience, client.batch_execute("COMMIT")).await;
+                let outcome = within(how.patience, client.batch_execute(COMMIT)).await;
                 let outcome = outcome.and_then(|answer| answer.map_err(|error| fault(&error)));
                 if outcome.is_ok() {
                     failpoint::here(failpoint::STORE_AFTER_COMMIT);
                 }
                 borrowed.is_clean = outcome.is_ok();
                 outcome.map(|()| counts.clone()).map_err(|fault| match fault {
-                    Fault::Lost(cause) | Fault::Away(cause) => {
-                        Fault::Doubt(Doubt { mark: mark.clone(), counts, cause })
-                    }
-                    refused => refused,
+                    // Another transaction won, which is certain. Anything else is asked.
+                    Fault::Again(cause) => Fault::Again(cause),
+                    Fault::Lost(cause) | Fault::Away(cause) => doubt(&mark, counts, cause),
+                    Fault::Final(error) => doubt(&mark, counts, error.to_string()),
+                    Fault::Doubt(doubt) => Fault::Doubt(doubt),
                 })
             }
             Err(fault) => {
@@ -175,12 +182,21 @@ impl Database {
 
     async fn took_effect(&self, mark: &Mark) -> Result<bool, Fault> {
         let mut borrowed = self.borrow().await?;
-        let answer = within(self.options.patience, mark.took_effect(borrowed.client())).await?;
-        borrowed.judge(answer.map_err(|error| fault(&error)))
+        let client = borrowed.client();
+        let asked = async {
+            client.batch_execute(WRITE).await?;
+            let took_effect = mark.took_effect(client).await?;
+            client.batch_execute(COMMIT).await?;
+            Ok(took_effect)
+        };
+        let answer = within(self.options.wait, asked).await?;
+        borrowed.is_clean = answer.is_ok();
+        answer.map_err(|error: tokio_postgres::Error| fault(&error))
     }
 
     pub(super) async fn borrow(&self) -> Result<Borrowed, Fault> {
-        let object = self.pool.get().await.map_err(|error| of_pool(&error))?;
+        // The pool itself waits for ever for what a new connection is told first.
+        let object = within(self.options.patience, self.pool.get()).await?.map_err(|error| of_pool(&error))?;
         Ok(Borrowed { object: Some(object), is_clean: false })
     }
 }
@@ -241,6 +257,10 @@ fn check_parameters(sql: &str, params: &[Value]) -> Result<(), StoreError> {
     Err(StoreError::Internal(format!("a statement does not use the values it is given: {}", sql.trim())))
 }
 
+fn doubt(mark: &Mark, counts: Vec<u64>, cause: String) -> Fault {
+    Fault::Doubt(Doubt { mark: mark.clone(), counts, cause })
+}
+
 /// A connection that does not answer in time is given up.
 async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, Fault> {
     let answered = tokio::time::timeout(patience, work).await;
@@ -261,7 +281,13 @@ const MOST_CONNECTIONS: u32 = 3;
 /// PostgreSQL 15.
 const OLDEST: i32 = 150_000;
 
-const VERSION: &str = "SELECT CAST(current_setting('server_version_num') AS INT4)";
+const SERVER: &str =
+    "SELECT CAST(current_setting('server_version_num') AS INT4), CAST(current_setting('server_encoding') AS TEXT)";
+
+/// For statements beside the batches; a session that is told nothing cannot write.
+const WRITE: &str = "BEGIN READ WRITE";
+
+const COMMIT: &str = "COMMIT";
 
 /// Two nodes may start at the same moment.
 const DEFINE_BLOB: &str = "

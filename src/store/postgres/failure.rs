@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::marks::Mark;
 use crate::app::ports::StoreError;
@@ -51,6 +51,10 @@ pub(super) fn fault(error: &Error) -> Fault {
 fn of_code(refusal: &DbError) -> Fault {
     let code = refusal.code();
     let words = format!("{} ({})", refusal.message(), code.code());
+    if matches!(refusal.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+        // Whatever the code says: the connection ends with it, and a commit may or may not have been made.
+        return Fault::Lost(words);
+    }
     if [SqlState::UNIQUE_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION].contains(code) {
         // A parent that is gone is a change as well: whoever referred to it loads again and finds out.
         return Fault::Final(StoreError::Conflict);
@@ -60,10 +64,11 @@ fn of_code(refusal: &DbError) -> Fault {
         return Fault::Again(words);
     }
     // Another node has changed the schema, or a pooler in between has forgotten the statement: prepared anew it works.
-    let stale = *code == SqlState::FEATURE_NOT_SUPPORTED && refusal.message().contains("cached plan");
-    let stale = stale || *code == SqlState::INVALID_SQL_STATEMENT_NAME;
+    let unsupported = |words| *code == SqlState::FEATURE_NOT_SUPPORTED && refusal.message().contains(words);
+    let stale = unsupported("cached plan") || *code == SqlState::INVALID_SQL_STATEMENT_NAME;
     // The server stops, or is a copy that takes no writes: a failover is under way.
-    let moved = *code == SqlState::READ_ONLY_SQL_TRANSACTION || *code == SqlState::QUERY_CANCELED;
+    let moved = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::QUERY_CANCELED].contains(code);
+    let moved = moved || unsupported("during recovery");
     if stale || moved || code.code().starts_with("57P") || code.code().starts_with("08") {
         return Fault::Lost(words);
     }

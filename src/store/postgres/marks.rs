@@ -65,7 +65,7 @@ pub(super) const PREPARE: &str = "
                 writer TEXT PRIMARY KEY, number BIGINT NOT NULL, written_at TIMESTAMPTZ NOT NULL DEFAULT now()
             ) WITH (fillfactor = 50);
         END IF;
-    EXCEPTION WHEN duplicate_table OR unique_violation THEN NULL;
+    EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN NULL;
     END $$;
     DELETE FROM commit_marks WHERE written_at < now() - INTERVAL '7 days'";
 

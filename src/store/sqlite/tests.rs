@@ -144,15 +144,6 @@ async fn commits_wait_for_a_lock_of_another_program() {
 }
 
 #[tokio::test]
-async fn readers_cannot_write() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(&folder).await.unwrap();
-    let outcome = store.engine.query("DELETE FROM health RETURNING id", vec![]).await;
-    assert!(outcome.is_err());
-    store.check().await.unwrap();
-}
-
-#[tokio::test]
 async fn the_rows_of_returning_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder).await.unwrap();

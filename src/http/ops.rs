@@ -1,5 +1,7 @@
 //! For operators, on a listener of their own: health, readiness, metrics.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -22,11 +24,15 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) 
     if app.authority.not_after() <= app.now() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the device issuing CA has expired\n".to_owned());
     }
-    match app.check_storage().await {
-        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+    match tokio::time::timeout(ANSWER_WITHIN, app.check_storage()).await {
+        Ok(Ok(())) => (StatusCode::OK, "ready\n".to_owned()),
+        Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".to_owned()),
     }
 }
+
+/// Longer than the database of another program's lock is waited for, and not so long that whoever asks gives up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {

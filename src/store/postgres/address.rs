@@ -40,6 +40,10 @@ impl Address {
     /// A sentence that names the option and never repeats the URL, which may hold a password.
     pub(super) fn parse(url: &str, folder: &Path) -> Result<Self, String> {
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
+        if place.matches('@').count() > 1 {
+            // Else the rest of a password would count as the name of the host, and be shown.
+            return Err("it has more than one @; write one that belongs to a name or a password as %40".to_owned());
+        }
         let mut mode = None;
         let mut roots = None;
         let mut rest = form_urlencoded::Serializer::new(String::new());
@@ -86,7 +90,8 @@ impl Address {
 /// Whether TLS is used, and what the certificate has to show.
 fn security(mode: Option<&str>, has_roots: bool, is_local: bool) -> Result<(SslMode, Trust), String> {
     Ok(match mode {
-        None if is_local => (SslMode::Disable, Trust::Anyone),
+        // Who names an authority wants TLS, wherever the server is.
+        None if is_local && !has_roots => (SslMode::Disable, Trust::Anyone),
         None | Some("verify-full") => (SslMode::Require, Trust::Name),
         Some("verify-ca") => (SslMode::Require, Trust::Authority),
         // As PostgreSQL's client does: who names an authority wants it to be asked.
@@ -159,6 +164,7 @@ mod tests {
             ("postgres://u@localhost/m", SslMode::Disable, Trust::Anyone),
             ("postgres://u@127.0.0.1:5433/m", SslMode::Disable, Trust::Anyone),
             ("postgres://u@[::1]/m", SslMode::Disable, Trust::Anyone),
+            ("postgres://u@localhost/m?sslrootcert=ca.pem", SslMode::Require, Trust::Name),
             ("postgres://u@localhost,db.example/m", SslMode::Require, Trust::Name),
             ("postgres://u@%2Frun%2Fpostgresql/m", SslMode::Disable, Trust::Anyone),
             ("postgres:///m?host=/run/postgresql", SslMode::Disable, Trust::Anyone),
@@ -187,6 +193,7 @@ mod tests {
             ("postgres://u:secret@db.example/m?colour=blue", "colour"),
             ("postgres://u:secret@db.example:port/m", "port"),
             ("postgres:///m", "host"),
+            ("postgres://u:p@secret@db.example/m", "%40"),
         ] {
             let error = parse(url).unwrap_err();
             assert!(error.contains(named) && !error.contains("secret"), "{url}: {error}");

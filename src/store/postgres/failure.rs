@@ -86,7 +86,10 @@ fn of_code(refusal: &DbError) -> Fault {
 pub(super) fn of_pool(error: &PoolError) -> Fault {
     match error {
         PoolError::Backend(error) => Fault::Away(full(error)),
-        PoolError::Timeout(_) => Fault::Away("all connections to the database are in use".to_owned()),
+        PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
+            Fault::Away("no connection to the database was free in time: all of them wait for answers".to_owned())
+        }
+        PoolError::Timeout(_) => Fault::Away("the database did not answer in time".to_owned()),
         other => Fault::Away(other.to_string()),
     }
 }

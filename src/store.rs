@@ -11,6 +11,8 @@ mod devices;
 mod engine;
 mod enrollments;
 mod events;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod leases;
 mod migrate;
 mod postgres;

@@ -101,8 +101,8 @@ impl App {
             // Upkeep would have closed it; the message is judged again on the closed session.
             match self.time_out_current(enrollment, conversation).await {
                 // Upkeep may have been first.
-                Ok(()) | Err(Error::Unavailable(_)) => return Err(Error::Unavailable(CONFLICT.to_owned())),
-                Err(error) => return Err(error),
+                Ok(()) | Err(StoreError::Conflict) => return Err(Error::Unavailable(CONFLICT.to_owned())),
+                Err(error) => return Err(error.into()),
             }
         }
         let message = match message {
@@ -143,9 +143,10 @@ impl App {
         self.apply(request, &input, output).await
     }
 
-    pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, Error> {
+    pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, StoreError> {
         let Some(text) = self.store.conversation(id).await? else { return Ok(Conversation::default()) };
-        serde_json::from_str(&text).map_err(|error| Error::Internal(Box::new(error)))
+        serde_json::from_str(&text)
+            .map_err(|error| StoreError::Internal(format!("conversations.state of {id}: {error}")))
     }
 
     pub(super) fn session_limits(&self) -> Limits {
@@ -481,3 +482,7 @@ fn log(input: &Input, output: &Output) {
         "device message"
     );
 }
+
+#[cfg(test)]
+#[path = "check_in/tests.rs"]
+mod tests;

@@ -69,7 +69,7 @@ impl App {
                 SessionRecord { closed_at: Some(self.now()), state: "superseded".to_owned(), ..record.clone() };
             return Ok(self.commit(vec![Write::SaveSession(Box::new(closed))]).await?);
         }
-        self.time_out_current(enrollment, conversation).await
+        Ok(self.time_out_current(enrollment, conversation).await?)
     }
 
     /// Closes the open session of an enrollment for its silence.
@@ -77,11 +77,11 @@ impl App {
         &self,
         enrollment: Enrollment,
         conversation: Conversation,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let offered = self.store.offered_commands(enrollment.id, None).await?;
         let output = time_out(conversation, enrollment, offered.clone(), self.session_limits(), self.now());
         let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];
-        let state = serde_json::to_string(&output.conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+        let state = written(&output.conversation)?;
         writes.push(Write::SaveConversation { enrollment_id: output.enrollment.id, state });
         for session in &output.sessions {
             writes.push(Write::SaveSession(Box::new(super::check_in::record(session, &output.enrollment))));
@@ -90,7 +90,7 @@ impl App {
             writes.push(self.action_event(&command));
             writes.push(Write::UpdateCommand(Box::new(command)));
         }
-        Ok(self.commit(writes).await?)
+        self.commit(writes).await
     }
 
     async fn expire_commands(&self) -> Result<(), Error> {
@@ -117,7 +117,7 @@ impl App {
                 Some("was to leave, but did not come in time; consider to revoke its certificate".to_owned());
             let mut conversation = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
-            let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+            let state = written(&conversation)?;
             writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
         }
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
@@ -258,6 +258,10 @@ impl App {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn written(conversation: &Conversation) -> Result<String, StoreError> {
+    serde_json::to_string(conversation).map_err(|error| StoreError::Internal(format!("conversations.state: {error}")))
 }
 
 fn tell(what: &str, result: Result<(), Error>) {

@@ -401,9 +401,9 @@ impl Store for SqlStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.submit(vec![settings::beat()]).await?;
-        settings::beats(self.db()).await?;
-        Ok(())
+        self.submit(settings::trial().into()).await?;
+        // Whatever it finds: the way to read is what counts.
+        settings::find(self.db(), "readiness").await.map(drop)
     }
 }
 

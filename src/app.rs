@@ -57,6 +57,8 @@ pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
 pub use ledger::Caller;
+#[cfg(test)]
+pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
 pub use refusal::Refusal;

@@ -16,7 +16,7 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
-use crate::domain::inventory::InventoryItem;
+use crate::domain::inventory::{InventoryItem, LONGEST_NODE};
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
 use crate::failpoint;
@@ -314,6 +314,7 @@ impl App {
                     writes.push(self.event("alert.received", subject.clone(), data));
                 }
                 Notice::Inventory(items) => writes.extend(self.inventory_writes(enrollment, items).await?),
+                Notice::Missing(node) if node.loc_uri.len() > LONGEST_NODE => {}
                 Notice::Missing(node) => {
                     writes.push(Write::RememberMissing { device_id: enrollment.device_id, node: node.clone() });
                 }
@@ -343,10 +344,10 @@ impl App {
         Ok(writes)
     }
 
-    /// What the device told, but no secrets; its name is taken over to the device.
+    /// What the device told, but no secrets and no node that nobody can have asked for; its name is taken over to the device.
     async fn inventory_writes(&self, enrollment: &Enrollment, items: &[InventoryItem]) -> Result<Vec<Write>, Error> {
-        let items: Vec<InventoryItem> =
-            items.iter().filter(|item| !super::redact::is_secret(&item.loc_uri)).cloned().collect();
+        let is_kept = |item: &&InventoryItem| item.can_be_kept() && !super::redact::is_secret(&item.loc_uri);
+        let items: Vec<InventoryItem> = items.iter().filter(is_kept).cloned().collect();
         let name = items.iter().find(|item| item.loc_uri.same_as(&LocUri::fixed(device_info::DEVICE_NAME)));
         let name = name.and_then(|item| item.value.clone()).filter(|name| !name.trim().is_empty());
         let mut writes = Vec::new();

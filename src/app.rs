@@ -155,6 +155,11 @@ impl App {
         self.memory.clock.is_even(self.clock.as_ref(), self.settings.session_timeout)
     }
 
+    /// Lets nothing end for its age until the clock has gone on evenly for a while: it is far ahead of what is stored.
+    pub fn doubt_clock(&self) {
+        self.memory.clock.doubt(self.clock.as_ref(), self.settings.session_timeout);
+    }
+
     /// A new id: UUIDv7 from the clock and the random generator.
     #[must_use]
     pub fn new_id<T>(&self) -> Id<T> {

@@ -146,6 +146,11 @@ impl SqlStore {
         self.submit(self.engine.clearing()).await
     }
 
+    /// The clock of the database server, if there is a server.
+    pub async fn server_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.engine.server_time().await
+    }
+
     fn db(&self) -> &dyn Engine {
         self.engine.as_ref()
     }

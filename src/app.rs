@@ -57,6 +57,8 @@ pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
 pub use ledger::Caller;
+#[cfg(test)]
+pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
 use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
 pub use refusal::Refusal;
@@ -151,6 +153,11 @@ impl App {
     /// Whether something may end for its age: the clock was not moved a short while ago.
     fn may_end_by_age(&self) -> bool {
         self.memory.clock.is_even(self.clock.as_ref(), self.settings.session_timeout)
+    }
+
+    /// Lets nothing end for its age until the clock has gone on evenly for a while: it is far ahead of what is stored.
+    pub fn doubt_clock(&self) {
+        self.memory.clock.doubt(self.clock.as_ref(), self.settings.session_timeout);
     }
 
     /// A new id: UUIDv7 from the clock and the random generator.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::api::Api;
+use support::database::is_sqlite;
 use support::device::FakeDevice;
 use support::reply::{Command, Reply};
 use support::timed::{HOUR, MINUTE, Timed};
@@ -139,6 +140,34 @@ fn a_server_does_not_start_a_day_behind_what_its_database_holds() {
     timed.restart_at(now() - hours(25), true).unwrap();
     assert_eq!(timed.server.api().list("/devices").len(), 1);
     timed.restart_at(now(), false).unwrap();
+}
+
+#[test]
+//
+fn a_server_that_starts_far_ahead_ends_nothing_until_its_clock_went_evenly_for_a_while() {
+    let mut timed = Timed::start();
+    let (mut device, id, api) = timed.settled();
+    let sent = api.command(&id, &replace("Sent"));
+    device.start_session().expect("Replace", "/Sent");
+    let ahead = now() + hours(200 * 24);
+    if !is_sqlite() {
+        let refused = timed.restart_at(ahead, false).unwrap_err();
+        assert!(
+            refused.contains("that of the database server") && refused.contains("--trust-clock"),
+            "R-15: {refused}"
+        );
+        return;
+    }
+    timed.restart_at(ahead, false).unwrap();
+    support::pass(200 * DAY);
+    let api = timed.server.api();
+    nothing_ends(&api);
+    assert_eq!(api.command_state(&sent), "sent", "R-15");
+    assert!(!api.list("/events?limit=200").is_empty(), "R-15: history is not pruned");
+    timed.pass(31 * MINUTE);
+    eventually("R-15: then it is believed", || {
+        api.list("/sessions?limit=200").iter().all(|session| session["state"] != "open").then_some(())
+    });
 }
 
 fn hours(hours: u64) -> Duration {

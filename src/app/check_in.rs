@@ -16,7 +16,7 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
-use crate::domain::inventory::InventoryItem;
+use crate::domain::inventory::{InventoryItem, LONGEST_NODE};
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
 use crate::failpoint;
@@ -101,8 +101,8 @@ impl App {
             // Upkeep would have closed it; the message is judged again on the closed session.
             match self.time_out_current(enrollment, conversation).await {
                 // Upkeep may have been first.
-                Ok(()) | Err(Error::Unavailable(_)) => return Err(Error::Unavailable(CONFLICT.to_owned())),
-                Err(error) => return Err(error),
+                Ok(()) | Err(StoreError::Conflict) => return Err(Error::Unavailable(CONFLICT.to_owned())),
+                Err(error) => return Err(error.into()),
             }
         }
         let message = match message {
@@ -143,9 +143,10 @@ impl App {
         self.apply(request, &input, output).await
     }
 
-    pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, Error> {
+    pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, StoreError> {
         let Some(text) = self.store.conversation(id).await? else { return Ok(Conversation::default()) };
-        serde_json::from_str(&text).map_err(|error| Error::Internal(Box::new(error)))
+        serde_json::from_str(&text)
+            .map_err(|error| StoreError::Internal(format!("conversations.state of {id}: {error}")))
     }
 
     pub(super) fn session_limits(&self) -> Limits {
@@ -313,6 +314,7 @@ impl App {
                     writes.push(self.event("alert.received", subject.clone(), data));
                 }
                 Notice::Inventory(items) => writes.extend(self.inventory_writes(enrollment, items).await?),
+                Notice::Missing(node) if node.loc_uri.len() > LONGEST_NODE => {}
                 Notice::Missing(node) => {
                     writes.push(Write::RememberMissing { device_id: enrollment.device_id, node: node.clone() });
                 }
@@ -342,10 +344,10 @@ impl App {
         Ok(writes)
     }
 
-    /// What the device told, but no secrets; its name is taken over to the device.
+    /// What the device told, but no secrets and no node that nobody can have asked for; its name is taken over to the device.
     async fn inventory_writes(&self, enrollment: &Enrollment, items: &[InventoryItem]) -> Result<Vec<Write>, Error> {
-        let items: Vec<InventoryItem> =
-            items.iter().filter(|item| !super::redact::is_secret(&item.loc_uri)).cloned().collect();
+        let is_kept = |item: &&InventoryItem| item.can_be_kept() && !super::redact::is_secret(&item.loc_uri);
+        let items: Vec<InventoryItem> = items.iter().filter(is_kept).cloned().collect();
         let name = items.iter().find(|item| item.loc_uri.same_as(&LocUri::fixed(device_info::DEVICE_NAME)));
         let name = name.and_then(|item| item.value.clone()).filter(|name| !name.trim().is_empty());
         let mut writes = Vec::new();
@@ -481,3 +483,7 @@ fn log(input: &Input, output: &Output) {
         "device message"
     );
 }
+
+#[cfg(test)]
+#[path = "check_in/tests.rs"]
+mod tests;

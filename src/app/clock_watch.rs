@@ -2,8 +2,9 @@
 //!
 //! Sessions, commands and history end by the wall clock, because what they are measured against is stored and outlives the
 //! process. Should that clock be moved, a day's worth of them would end at once, and moving it back would not bring them
-//! back. So the wall clock is compared with one that nobody can move; when they part, nothing ends for a while. By then the
-//! clock was put right, or devices had the time to show that they are there.
+//! back. So the wall clock is compared with one that nobody can move; when they part, nothing ends for a while, nor does it
+//! after a start far ahead of everything that is stored. By then the clock was put right, or devices had the time to show
+//! that they are there.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration as StdDuration;
@@ -25,7 +26,14 @@ struct Seen {
 }
 
 impl ClockWatch {
-    /// Whether the wall clock went on evenly for so long, or since the first look.
+    /// Doubts the wall clock from the start, until it has gone on evenly for so long.
+    pub(super) fn doubt(&self, clock: &dyn Clock, patience: Duration) {
+        let (now, steady) = (clock.now(), clock.steady());
+        let seen = Seen { origin: now - steady, believed_from: steady + patience.unsigned_abs() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    /// Whether the wall clock went on evenly for so long, or since the first look where nobody doubted it.
     pub(super) fn is_even(&self, clock: &dyn Clock, patience: Duration) -> bool {
         let (now, steady) = (clock.now(), clock.steady());
         let origin = now - steady;
@@ -72,6 +80,23 @@ mod tests {
         fn steady(&self) -> StdDuration {
             self.0.lock().unwrap().1
         }
+    }
+
+    //
+    #[test]
+    fn a_clock_that_is_doubted_at_the_start_is_believed_once_it_went_evenly_for_a_while() {
+        let start = time::macros::datetime!(2027-11-20 12:00 UTC);
+        let clocks = Clocks(Mutex::new((start, StdDuration::from_secs(7))));
+        let (watch, patience) = (ClockWatch::default(), Duration::minutes(30));
+        watch.doubt(&clocks, patience);
+        assert!(!watch.is_even(&clocks, patience));
+        clocks.pass(29);
+        clocks.jump(-365 * Duration::DAY);
+        assert!(!watch.is_even(&clocks, patience), "it was put right");
+        clocks.pass(29);
+        assert!(!watch.is_even(&clocks, patience));
+        clocks.pass(1);
+        assert!(watch.is_even(&clocks, patience));
     }
 
     //

@@ -60,7 +60,7 @@ impl<'a> Entry<'a> {
 /// Messages of one attempt lie closer together than this.
 const ONE_ATTEMPT: Duration = Duration::minutes(30);
 /// Longest text, in characters, that is kept or logged of what a caller without a credential causes.
-const LONGEST: usize = 320;
+pub(crate) const LONGEST: usize = 320;
 
 impl App {
     /// Writes a message into the ledger. The ledger must not stand in the way of enrollment: what cannot be written is

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::duties::{Duty, Hold};
 use super::ports::{Expired, StoreError, Write};
 use super::{App, Error, Principal};
+use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
@@ -42,34 +43,53 @@ impl App {
                 return;
             }
         };
-        if self.may_end_by_age() {
-            tell("idle sessions", self.time_out_sessions().await);
-            tell("overdue commands", self.expire_commands().await);
-            tell("silent devices", self.close_silent_devices().await);
-            tell("retention", self.prune(&hold).await);
+        if let Err(error) = self.round(&hold).await {
+            tracing::warn!(%error, "the database does not answer: the round of upkeep ends here, the next one goes on");
         }
-        tell("commands of closed enrollments", self.end_orphans().await);
     }
 
-    async fn time_out_sessions(&self) -> Result<(), Error> {
+    /// Ends early where every further part would have to wait for the database as well.
+    async fn round(&self, hold: &Hold) -> Result<(), StoreError> {
+        if self.may_end_by_age() {
+            tell("idle sessions", self.time_out_sessions().await)?;
+            tell("overdue commands", self.expire_commands().await)?;
+            tell("silent devices", self.close_silent_devices().await)?;
+            tell("retention", self.prune(hold).await)?;
+        }
+        tell("commands of closed enrollments", self.end_orphans().await)
+    }
+
+    async fn time_out_sessions(&self) -> Result<(), StoreError> {
         let before = self.now() - self.settings.session_timeout;
         for session in self.store.idle_sessions(before, ROUND).await? {
-            skip_conflict(self.time_out_session(&session).await)?;
+            pass_over(session.id, self.time_out_session(session.id, session.enrollment_id, before).await)?;
         }
         Ok(())
     }
 
-    async fn time_out_session(&self, record: &SessionRecord) -> Result<(), Error> {
-        let Some(enrollment) = self.store.enrollment(record.enrollment_id).await? else { return Ok(()) };
+    /// What is read after the enrollment, whose version the batch expects, is so when it is committed.
+    async fn time_out_session(
+        &self,
+        id: Id<SessionRecord>,
+        enrollment: Id<Enrollment>,
+        before: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let Some(enrollment) = self.store.enrollment(enrollment).await? else { return Ok(()) };
         let conversation = self.load_conversation(enrollment.id).await?;
-        let is_current = conversation.open().is_some_and(|session| session.id == record.id);
-        if !is_current {
-            // Superseded without its record having been told: only the record is behind.
-            let closed =
-                SessionRecord { closed_at: Some(self.now()), state: "superseded".to_owned(), ..record.clone() };
-            return Ok(self.commit(vec![Write::SaveSession(Box::new(closed))]).await?);
+        let Some(record) = self.store.session(id).await?.filter(|record| record.closed_at.is_none()) else {
+            return Ok(());
+        };
+        match conversation.open().filter(|session| session.id == id) {
+            // A message came meanwhile.
+            Some(session) if session.last_at >= before => Ok(()),
+            Some(_) => self.time_out_current(enrollment, conversation).await,
+            None => {
+                // Superseded without its record having been told: only the record is behind.
+                let closed = SessionRecord { closed_at: Some(self.now()), state: "superseded".to_owned(), ..record };
+                let enrollment = Write::UpdateEnrollment(Box::new(enrollment));
+                self.commit(vec![enrollment, Write::SaveSession(Box::new(closed))]).await
+            }
         }
-        self.time_out_current(enrollment, conversation).await
     }
 
     /// Closes the open session of an enrollment for its silence.
@@ -77,11 +97,11 @@ impl App {
         &self,
         enrollment: Enrollment,
         conversation: Conversation,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let offered = self.store.offered_commands(enrollment.id, None).await?;
         let output = time_out(conversation, enrollment, offered.clone(), self.session_limits(), self.now());
         let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];
-        let state = serde_json::to_string(&output.conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+        let state = written(&output.conversation)?;
         writes.push(Write::SaveConversation { enrollment_id: output.enrollment.id, state });
         for session in &output.sessions {
             writes.push(Write::SaveSession(Box::new(super::check_in::record(session, &output.enrollment))));
@@ -90,18 +110,18 @@ impl App {
             writes.push(self.action_event(&command));
             writes.push(Write::UpdateCommand(Box::new(command)));
         }
-        Ok(self.commit(writes).await?)
+        self.commit(writes).await
     }
 
-    async fn expire_commands(&self) -> Result<(), Error> {
+    async fn expire_commands(&self) -> Result<(), StoreError> {
         for command in self.store.overdue_commands(self.now(), ROUND).await? {
-            skip_conflict(self.expire(command).await)?;
+            pass_over(command.id, self.expire(command).await)?;
         }
         Ok(())
     }
 
     /// A queued command expires. One whose answer never came stays `unknown`: it may have happened.
-    async fn expire(&self, command: QueuedCommand) -> Result<(), Error> {
+    async fn expire(&self, command: QueuedCommand) -> Result<(), StoreError> {
         let now = self.now();
         // The command is read after the enrollment whose version the batch expects: what changed since is a conflict.
         let Some(mut enrollment) = self.store.enrollment(command.enrollment_id).await? else { return Ok(()) };
@@ -117,31 +137,31 @@ impl App {
                 Some("was to leave, but did not come in time; consider to revoke its certificate".to_owned());
             let mut conversation = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
-            let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
+            let state = written(&conversation)?;
             writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
         }
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
         writes.push(self.action_event(&command));
         writes.push(Write::UpdateCommand(Box::new(command)));
-        Ok(self.commit(writes).await?)
+        self.commit(writes).await
     }
 
-    async fn close_silent_devices(&self) -> Result<(), Error> {
+    async fn close_silent_devices(&self) -> Result<(), StoreError> {
         let now = self.now();
         for enrollment in
             self.store.enrollments_quiet_since(EnrollmentState::Retiring, now - LEFT_AFTER, WAITING).await?
         {
-            skip_conflict(self.close_retiring(enrollment, now).await)?;
+            pass_over(enrollment.id, self.close_retiring(enrollment, now).await)?;
         }
         for enrollment in self.store.enrollments_quiet_since(EnrollmentState::Wiping, now - WIPED_AFTER, ROUND).await? {
             let reason = "silent for two weeks after it accepted a wipe";
-            skip_conflict(self.close(enrollment, EnrollmentState::Wiped, reason, now).await)?;
+            pass_over(enrollment.id, self.close(enrollment, EnrollmentState::Wiped, reason, now).await)?;
         }
         Ok(())
     }
 
     /// After a day of silence if the device accepted to leave, after thirty if it was only asked.
-    async fn close_retiring(&self, enrollment: Enrollment, now: OffsetDateTime) -> Result<(), Error> {
+    async fn close_retiring(&self, enrollment: Enrollment, now: OffsetDateTime) -> Result<(), StoreError> {
         let retire = self.load_conversation(enrollment.id).await?.retire;
         let retire = match retire {
             Some(id) => self.store.command(id).await?,
@@ -172,7 +192,12 @@ impl App {
             ];
             self.commit(held).await?;
         }
+        let seen_before = enrollment.last_seen_at;
         let Some(enrollment) = self.store.enrollment(enrollment.id).await? else { return Ok(()) };
+        if enrollment.state != EnrollmentState::Retiring || enrollment.last_seen_at != seen_before {
+            // It came at the last moment; the next round judges it anew.
+            return Ok(());
+        }
         self.close(enrollment, EnrollmentState::Retired, "assumed to have left: not seen for thirty days", now).await
     }
 
@@ -182,7 +207,7 @@ impl App {
         state: EnrollmentState,
         reason: &str,
         now: OffsetDateTime,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let mut writes = self.revocations(&enrollment, reason, now).await?;
         let object = self.audit_object(&enrollment).await?;
         enrollment.enter(state, now);
@@ -192,31 +217,36 @@ impl App {
         writes.push(self.event(&kind, Some(enrollment.device_id.to_string()), data));
         writes.push(self.audit(&Principal::system(), "device.close", object, "ok", reason));
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
-        Ok(self.commit(writes).await?)
+        self.commit(writes).await
     }
 
     /// Commands that were left open when their enrollment was closed.
-    async fn end_orphans(&self) -> Result<(), Error> {
-        for mut command in self.store.orphaned_commands(ROUND).await? {
-            let Some(enrollment) = self.store.enrollment(command.enrollment_id).await? else { continue };
-            let reason =
-                enrollment.closed_reason.clone().unwrap_or_else(|| "the device is no longer managed".to_owned());
-            if command.state == CommandState::Unknown {
-                // It may have happened; nobody will ever say.
-                continue;
-            }
-            command.end(CommandState::Cancelled, &reason, self.now());
-            let writes = vec![
-                Write::UpdateEnrollment(Box::new(enrollment)),
-                self.action_event(&command),
-                Write::UpdateCommand(Box::new(command)),
-            ];
-            skip_conflict(self.commit(writes).await.map_err(Error::from))?;
+    async fn end_orphans(&self) -> Result<(), StoreError> {
+        for command in self.store.orphaned_commands(ROUND).await? {
+            pass_over(command.id, self.end_orphan(command).await)?;
         }
         Ok(())
     }
 
-    async fn prune(&self, hold: &Hold) -> Result<(), Error> {
+    async fn end_orphan(&self, command: QueuedCommand) -> Result<(), StoreError> {
+        // In this order for the same reason as where a command expires.
+        let Some(enrollment) = self.store.enrollment(command.enrollment_id).await? else { return Ok(()) };
+        let Some(mut command) = self.store.command(command.id).await? else { return Ok(()) };
+        // One that is `unknown` may have happened; nobody will ever say.
+        if !matches!(command.state, CommandState::Queued | CommandState::Sent) || enrollment.state.is_open() {
+            return Ok(());
+        }
+        let reason = enrollment.closed_reason.as_deref().unwrap_or("the device is no longer managed");
+        command.end(CommandState::Cancelled, reason, self.now());
+        let writes = vec![
+            Write::UpdateEnrollment(Box::new(enrollment.clone())),
+            self.action_event(&command),
+            Write::UpdateCommand(Box::new(command)),
+        ];
+        self.commit(writes).await
+    }
+
+    async fn prune(&self, hold: &Hold) -> Result<(), StoreError> {
         let now = self.now();
         let keep = self.settings.retention;
         let days = [
@@ -234,7 +264,7 @@ impl App {
         });
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
-        Ok(self.commit(writes).await?)
+        self.commit(writes).await
     }
 
     /// Gives committed events their place in the order in which subscribers read them.
@@ -260,19 +290,31 @@ impl App {
     }
 }
 
-fn tell(what: &str, result: Result<(), Error>) {
-    if let Err(error) = result {
-        tracing::warn!(what, %error, "a round of upkeep failed; it is tried again");
-    }
+fn written(conversation: &Conversation) -> Result<String, StoreError> {
+    serde_json::to_string(conversation).map_err(|error| StoreError::Internal(format!("conversations.state: {error}")))
 }
 
-/// What changed meanwhile is looked at again in the next round.
-fn skip_conflict(result: Result<(), Error>) -> Result<(), Error> {
+/// Logs why a part failed; only a database that does not answer is left as a failure.
+fn tell(what: &str, result: Result<(), StoreError>) -> Result<(), StoreError> {
     match result {
-        Err(Error::Unavailable(cause)) => {
-            tracing::debug!(cause, "upkeep of one row is put off");
-            Ok(())
-        }
-        other => other,
+        Err(error @ (StoreError::Unavailable(_) | StoreError::InDoubt(_))) => return Err(error),
+        Err(error) => tracing::warn!(what, %error, "a round of upkeep failed; it is tried again"),
+        Ok(()) => {}
     }
+    Ok(())
 }
+
+/// What changed meanwhile is looked at again in the next round, and a row that cannot be read does not hide those behind
+/// it. A database that does not answer is not asked for one row after the other: that ends this part of the round.
+fn pass_over<T>(row: Id<T>, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Err(StoreError::Conflict) => tracing::debug!(%row, "upkeep of one row is put off"),
+        Err(error @ StoreError::Internal(_)) => tracing::error!(%row, %error, "upkeep passes over a row"),
+        other => return other,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "sweep/tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
 
+use super::check_in::record;
 use super::ports::{Clock, HashError, PasswordHasher, Rng, SealError, Sealer, Write};
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::domain::device::Device;
@@ -16,6 +17,8 @@ use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::{Phase, Poll};
+use crate::session::{Automatic, Conversation, Login, Opening, SessionState};
+use crate::store::faulty::{Faults, faulty};
 use crate::store::{SqlStore, open_shared_sqlite, open_sqlite};
 
 /// An application and what it stands on.
@@ -38,6 +41,14 @@ impl Ground {
         let folder = tempfile::tempdir().unwrap();
         let store = open_shared_sqlite(&folder.path().join("muster.db"), Arc::new(OpenSealer)).await.unwrap();
         Self::on(folder, store).await
+    }
+
+    /// An empty installation whose database does not do what it should, when a test orders that.
+    pub(crate) async fn faulty() -> (Self, Arc<Faults>) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_sqlite(&folder.path().join("muster.db"), Arc::new(OpenSealer)).await.unwrap();
+        let (store, faults) = faulty(store);
+        (Self::on(folder, store).await, faults)
     }
 
     async fn on(folder: tempfile::TempDir, store: SqlStore) -> Self {
@@ -138,6 +149,42 @@ impl Ground {
         let writes = vec![Write::InsertDevice(device), Write::InsertEnrollment(Box::new(enrollment.clone()))];
         self.app.commit(writes).await.unwrap();
         enrollment
+    }
+
+    /// An open session of that enrollment, whose last message came now.
+    pub(crate) async fn session(&self, enrollment: &Enrollment) -> SessionState {
+        let now = self.app.now();
+        let session = SessionState {
+            id: self.app.new_id(),
+            wire_id: "1".to_owned(),
+            source: enrollment.id.to_string(),
+            opened_at: now,
+            last_at: now,
+            last_msg_id: 1,
+            last_digest: [0; 32],
+            messages: 1,
+            our_msg_id: 1,
+            closed: None,
+            login: Login::None,
+            unreadable: 0,
+            cancelled: false,
+            automatic: Automatic::default(),
+            opening: Opening::default(),
+            remarks: Vec::new(),
+        };
+        self.save_session(enrollment, &session).await;
+        session
+    }
+
+    /// A session as the newest of its enrollment.
+    pub(crate) async fn save_session(&self, enrollment: &Enrollment, session: &SessionState) {
+        let conversation = Conversation { current: Some(session.clone()), ..Conversation::default() };
+        let state = serde_json::to_string(&conversation).unwrap();
+        let writes = vec![
+            Write::SaveSession(Box::new(record(session, enrollment))),
+            Write::SaveConversation { enrollment_id: enrollment.id, state },
+        ];
+        self.app.commit(writes).await.unwrap();
     }
 
     /// The administrator that every installation has.

@@ -274,7 +274,7 @@ impl App {
 }
 
 /// Characters of a name to sign in with; the longest address that mail can have (RFC 5321 section 4.5.3.1.3).
-const LONGEST_EMAIL: usize = 254;
+pub(crate) const LONGEST_EMAIL: usize = 254;
 /// Characters of a display name.
 const LONGEST_NAME: usize = 200;
 /// Bytes of a password.

@@ -65,7 +65,7 @@ pub(super) struct ServeArgs {
     /// File with the sealing keys; default: `keys` in the data folder.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Start although the clock is more than a day behind what the database holds.
+    /// Start although the clock is more than a day behind what the database holds or apart from its server's; believe it.
     #[arg(long)]
     trust_clock: bool,
 }

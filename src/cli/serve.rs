@@ -46,7 +46,7 @@ pub struct Options {
     pub key_file: Option<PathBuf>,
     /// Another clock than the system's, for tests.
     pub clock: Option<Arc<dyn Clock>>,
-    /// Whether to start although the clock is far behind what the database holds.
+    /// Whether to start, and to believe the clock, although it is far from what the database holds or from its server's.
     pub trust_clock: bool,
     /// Time between two rounds of upkeep.
     pub upkeep_every: Duration,
@@ -101,9 +101,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
     let sealer = Arc::new(folder.sealer(SystemRng)?);
     let store = open_store(&folder, &config, sealer.clone()).await?;
-    if !options.trust_clock {
-        check_clock(&store, clock.now()).await?;
-    }
+    let doubtful = !options.trust_clock && check_clock(&store, clock.now()).await? == Belief::Doubted;
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
     let authority = Arc::new(folder.authority(&sealer)?);
@@ -113,6 +111,9 @@ pub async fn start(options: Options) -> Result<Running> {
     let tls = Tls::new(keeper.certificate(), &device)?;
 
     let (app, transcripts) = application(settings(&config, &url, &device_url), authority, store.clone(), sealer, clock);
+    if doubtful {
+        app.doubt_clock();
+    }
     let shared = Shared {
         app: app.clone(),
         metrics: Arc::new(Metrics::new()),
@@ -334,22 +335,45 @@ async fn other_than(store: &SqlStore, key: &str, value: &str) -> Result<Option<S
     }
 }
 
-/// Refuses a clock that was put back: certificates would begin in the future, and what is to end would not.
-async fn check_clock(store: &SqlStore, now: OffsetDateTime) -> Result<()> {
-    let Some(last) = store.last_written().await? else { return Ok(()) };
-    if now >= last - CLOCK_BEHIND {
-        return Ok(());
-    }
-    bail!(
-        "the clock of this machine says {}, but the database was written to at {}, more than a day later. Set the clock \
-         right; if it is right and was wrong then, start with --trust-clock until that time has passed",
-        now.format(&Rfc3339)?,
-        last.format(&Rfc3339)?,
-    )
+/// What a start takes the clock of this machine for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    Believed,
+    /// So far ahead of everything that is stored that nothing may end by it yet.
+    Doubted,
 }
 
-/// How far the clock may be behind what the database holds.
-const CLOCK_BEHIND: time::Duration = time::Duration::DAY;
+/// Refuses a clock that was put back: certificates would begin in the future, and what is to end would not. One that is far
+/// ahead may be right, where the server was off for long; if it is wrong, all sessions, commands and history would end. The
+/// database server knows better, where there is one.
+async fn check_clock(store: &SqlStore, now: OffsetDateTime) -> Result<Belief> {
+    if let Some(server) = store.server_time().await?.filter(|server| (now - *server).abs() > CLOCK_APART) {
+        bail!(
+            "the clock of this machine says {}, but that of the database server {}, more than a day apart. Set the wrong \
+             one right; to start by the clock of this machine nevertheless, use --trust-clock",
+            now.format(&Rfc3339)?,
+            server.format(&Rfc3339)?,
+        )
+    }
+    let Some(last) = store.last_written().await? else { return Ok(Belief::Believed) };
+    if now < last - CLOCK_APART {
+        bail!(
+            "the clock of this machine says {}, but the database was written to at {}, more than a day later. Set the \
+             clock right; if it is right and was wrong then, start with --trust-clock until that time has passed",
+            now.format(&Rfc3339)?,
+            last.format(&Rfc3339)?,
+        )
+    }
+    if now <= last + CLOCK_APART {
+        return Ok(Belief::Believed);
+    }
+    tracing::warn!(%last, "nothing was written to the database for more than a day: nothing ends for its age for a while, in \
+                           case the clock is wrong");
+    Ok(Belief::Doubted)
+}
+
+/// How far the clock may be from what the database holds, or from that of its server.
+const CLOCK_APART: time::Duration = time::Duration::DAY;
 
 /// The OMA-DM provider id with which devices were enrolled.
 const PROVIDER_ID: &str = "provider_id";

@@ -24,15 +24,22 @@ pub struct Device {
 
 /// Whether an identifier that a client claims can name one machine.
 ///
-/// Placeholders (empty, `None`, `null`, one character repeated) never do (enrollment reference 4.3).
+/// Placeholders (empty, `None`, `null`, one character repeated) never do (enrollment reference 4.3), nor does text that is
+/// longer than any real identifier: an index does not take it.
 #[must_use]
 pub fn is_usable_identifier(text: &str) -> bool {
     let text = text.trim();
+    if text.len() > LONGEST_IDENTIFIER {
+        return false;
+    }
     let placeholder = ["none", "null", "unknown", "0"].iter().any(|word| text.eq_ignore_ascii_case(word));
     let mut letters = text.chars().filter(|c| *c != '-');
     let repeated = letters.next().is_none_or(|first| letters.all(|c| c == first));
     !placeholder && !repeated
 }
+
+/// Longest identifier by which a device is found, in bytes; a `DevID` has at most 256.
+pub const LONGEST_IDENTIFIER: usize = 512;
 
 /// Whether a `HWDevID` can serve as a key: 64 hex digits and no placeholder.
 #[must_use]
@@ -52,6 +59,7 @@ mod tests {
             assert!(!is_usable_identifier(text), "{text:?}");
         }
         assert!(is_usable_identifier("1E08C6E95D8BB843B1278FF45BC60CC6"));
+        assert!(is_usable_identifier(&"ab".repeat(256)) && !is_usable_identifier(&"abc".repeat(171)), "513 bytes");
         assert!(!is_usable_hw_dev_id("1E08C6E95D8BB843B1278FF45BC60CC6"));
         assert!(is_usable_hw_dev_id("3B3ED6D0EA88CBFCF37D36F90F22FE61172348C0162FC3840D6703149870CE76"));
     }

@@ -17,6 +17,17 @@ pub struct InventoryItem {
     pub at: OffsetDateTime,
 }
 
+/// Longest address of a node that is kept, in bytes; no longer one can be asked for, and an index does not take much more.
+pub const LONGEST_NODE: usize = 2048;
+
+impl InventoryItem {
+    /// Whether its address, in the form in which nodes are compared, is short enough to be kept.
+    #[must_use]
+    pub fn can_be_kept(&self) -> bool {
+        self.loc_uri.as_str().to_lowercase().len() <= LONGEST_NODE
+    }
+}
+
 /// A node that a device of some build answered with 404 or 406 when an action needed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingNode {

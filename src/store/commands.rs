@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Record, Row, Statement, Value};
-use super::query::{List, cursor, many, one};
+use super::query::{List, cursor, many, one, readable};
 use crate::app::ports::{CommandFilter, Listed, Page, Sealer, StoreError};
 use crate::domain::Id;
 use crate::domain::action::{Action, Placing};
@@ -64,11 +64,11 @@ impl Commands<'_> {
     }
 
     pub(super) async fn overdue(self, now: OffsetDateTime, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
-        many(self.engine, OVERDUE, vec![now.into(), limit.into()], |row| read(row, self.sealer)).await
+        readable(self.engine, OVERDUE, vec![now.into(), limit.into()], |row| read(row, self.sealer)).await
     }
 
     pub(super) async fn orphaned(self, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
-        many(self.engine, ORPHANED, vec![limit.into()], |row| read(row, self.sealer)).await
+        readable(self.engine, ORPHANED, vec![limit.into()], |row| read(row, self.sealer)).await
     }
 }
 

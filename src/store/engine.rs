@@ -35,6 +35,11 @@ pub(crate) trait Engine: Send + Sync {
         tables::delete_all()
     }
 
+    /// The clock of the database server; `None` where there is no server.
+    async fn server_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(None)
+    }
+
     /// Whether other processes may work on the same database.
     fn is_shared(&self) -> bool;
 

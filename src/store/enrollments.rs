@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Row, Statement, Value};
-use super::query::{many, one, rows};
+use super::query::{many, one, readable, rows};
 use crate::app::ports::StoreError;
 use crate::domain::Id;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
@@ -47,7 +47,7 @@ pub(super) async fn quiet_since(
     before: OffsetDateTime,
     limit: u32,
 ) -> Result<Vec<Enrollment>, StoreError> {
-    many(engine, QUIET_SINCE, vec![state.as_str().into(), before.into(), limit.into()], read).await
+    readable(engine, QUIET_SINCE, vec![state.as_str().into(), before.into(), limit.into()], read).await
 }
 
 pub(super) async fn conversation(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Option<String>, StoreError> {

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use time::OffsetDateTime;
 use tokio::sync::RwLock;
 
 use super::engine::{Engine, Row, Statement, Value};
@@ -124,6 +125,11 @@ impl Engine for PostgresEngine {
         tables::truncate_all()
     }
 
+    async fn server_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        let rows = self.query(SERVER_TIME, Vec::new()).await?;
+        rows.first().map(|row| row.of("server").time("now")).transpose()
+    }
+
     fn is_shared(&self) -> bool {
         true
     }
@@ -173,6 +179,7 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the database is closed".to_owned())
 }
 
+const SERVER_TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
 /// How long one migration may take.
 const MIGRATE_WITHIN: Duration = Duration::from_secs(6 * 3600);
 /// A commit is durable when it is answered, whatever the server's own default; a node that hangs lets go of its locks; what

@@ -35,6 +35,22 @@ pub(super) async fn many<T>(
     rows(engine, sql, params).await?.iter().map(read).collect()
 }
 
+/// The rows of a query that can be read; the others are logged and passed over. For upkeep: one odd row must not keep the
+/// rest from being looked at.
+pub(super) async fn readable<T>(
+    engine: &dyn Engine,
+    sql: &'static str,
+    params: Vec<Value>,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = rows(engine, sql, params).await?;
+    let tell = |row: &Row, error: &StoreError| {
+        let id = row.of("row").text("id").unwrap_or("?").to_owned();
+        tracing::error!(id, %error, "upkeep passes over a row");
+    };
+    Ok(rows.iter().filter_map(|row| read(row).inspect_err(|error| tell(row, error)).ok()).collect())
+}
+
 /// A list: its SQL, whose `$1` to `$3` are the moment and id of the cursor and the number of rows.
 pub(super) struct List<'l, T, R> {
     /// SQL; newest first, then by descending id.

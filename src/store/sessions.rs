@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Row, Statement};
-use super::query::{List, cursor, many, one};
+use super::query::{List, cursor, many, one, readable};
 use crate::app::ports::{Listed, Page, SessionFilter, StoreError};
 use crate::domain::Id;
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer, TranscriptMessage};
@@ -77,7 +77,7 @@ pub(super) async fn idle(
     before: OffsetDateTime,
     limit: u32,
 ) -> Result<Vec<SessionRecord>, StoreError> {
-    many(engine, IDLE, vec![before.into(), limit.into()], read).await
+    readable(engine, IDLE, vec![before.into(), limit.into()], read).await
 }
 
 pub(super) async fn transcript(

@@ -1,4 +1,6 @@
-//! Values of the installation, and the row that the readiness check writes to.
+//! Values of the installation, and what the readiness check writes.
+
+use uuid::Uuid;
 
 use super::engine::{Engine, Statement};
 use super::query::rows;
@@ -8,9 +10,11 @@ pub(super) fn set(key: &str, value: &str) -> Statement {
     Statement::one(SET, vec![key.into(), value.into()])
 }
 
-/// Changes a row, so that a full disk shows.
-pub(super) fn beat() -> Statement {
-    Statement::one(BEAT, Vec::new())
+/// Writes a row and removes it, so that a full disk shows. Nobody else has a row of that name: readiness waits for no other
+/// process, and a node that stands still in the middle of its own check makes nobody else unready.
+pub(super) fn trial() -> [Statement; 2] {
+    let name = Uuid::new_v4().to_string();
+    [Statement::one(TRY, vec![name.as_str().into()]), Statement::one(CLEAR_AWAY, vec![name.into()])]
 }
 
 pub(super) async fn find(engine: &dyn Engine, key: &str) -> Result<Option<String>, StoreError> {
@@ -18,18 +22,11 @@ pub(super) async fn find(engine: &dyn Engine, key: &str) -> Result<Option<String
     rows.first().map(|row| row.of("settings").string("value")).transpose()
 }
 
-/// How often [`beat`] was committed.
-pub(super) async fn beats(engine: &dyn Engine) -> Result<i64, StoreError> {
-    let rows = rows(engine, BEATS, Vec::new()).await?;
-    let row = rows.first().ok_or_else(|| StoreError::Internal("health has no row".to_owned()))?;
-    row.of("health").number("beats")
-}
-
 const SET: &str = "
     INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 const FIND: &str = "SELECT value FROM settings WHERE key = $1";
 
-const BEAT: &str = "UPDATE health SET beats = beats + 1 WHERE id = 1";
+const TRY: &str = "INSERT INTO health (id) VALUES ($1)";
 
-const BEATS: &str = "SELECT beats FROM health WHERE id = 1";
+const CLEAR_AWAY: &str = "DELETE FROM health WHERE id = $1";

@@ -120,8 +120,8 @@ pub(super) fn truncate_all() -> Vec<Statement> {
 
 const DELETE_LEASES: &str = "DELETE FROM leases";
 
-/// Each database is migrated by itself, the row of `health` belongs to the schema, and `leases` and `commit_marks` are those of
-/// running processes.
+/// Each database is migrated by itself, `health` is always empty, and `leases` and `commit_marks` are those of running
+/// processes.
 #[cfg(test)]
 pub(super) const UNLISTED: [&str; 4] = ["migrations", "health", "leases", "commit_marks"];
 

@@ -23,7 +23,7 @@ pub(super) fn insert(token: &Token) -> Statement {
     Statement::one(INSERT, params)
 }
 
-/// The first withdrawal counts.
+/// The first withdrawal counts; another one is a miss.
 pub(super) fn revoke(id: Id<Token>, at: OffsetDateTime) -> Statement {
     Statement::one(REVOKE, vec![id.into(), at.into()])
 }
@@ -58,7 +58,7 @@ const INSERT: &str = "
     INSERT INTO tokens (id, name, secret_hash, role, user_id, created_at, expires_at, revoked_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-const REVOKE: &str = "UPDATE tokens SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
+const REVOKE: &str = "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 
 pub(super) const FIND: &str = "SELECT * FROM tokens WHERE secret_hash = $1";
 

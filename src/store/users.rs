@@ -23,9 +23,11 @@ pub(super) fn count_enrollment(id: Id<User>, enrollments: i64) -> Statement {
     Statement::one(COUNT_ENROLLMENT, vec![id.into(), enrollments.into()])
 }
 
-/// The tokens go, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back.
-pub(super) fn delete(user: &User, warning: &str) -> [Statement; 3] {
+/// The tokens go, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back. The row of
+/// the user is locked first, as by an enrollment: in another order, two that meet would wait for each other.
+pub(super) fn delete(user: &User, warning: &str) -> [Statement; 4] {
     [
+        Statement::one(LOCK, vec![user.id.into(), user.version.into()]),
         Statement::any(DELETE_TOKENS, vec![user.id.into()]),
         Statement::any(LEAVE_ENROLLMENTS, vec![user.id.into(), warning.into()]),
         Statement::one(DELETE, vec![user.id.into(), user.version.into()]),
@@ -117,6 +119,8 @@ const GUARD: &str = "
 
 const COUNT_ENROLLMENT: &str = "
     UPDATE users SET enrollments_seq = enrollments_seq + 1 WHERE id = $1 AND enrollments_seq = $2";
+
+const LOCK: &str = "UPDATE users SET version = version WHERE id = $1 AND version = $2";
 
 const DELETE: &str = "DELETE FROM users WHERE id = $1 AND version = $2";
 

@@ -62,7 +62,7 @@ pub enum Write {
     },
     /// A new token.
     InsertToken(Token),
-    /// Withdraws a token; not found is a conflict.
+    /// Withdraws a token; one that is withdrawn already, or not there, is a conflict.
     RevokeToken {
         /// Which.
         id: Id<Token>,
@@ -87,7 +87,7 @@ pub enum Write {
     },
     /// A new certificate; a serial or a key that another certificate has is a conflict.
     InsertCertificate(Box<Certificate>),
-    /// Revokes a certificate that is not revoked yet; one that is stays as it is.
+    /// Revokes a certificate; one that is revoked already, or not there, is a conflict: it is told once.
     RevokeCertificate {
         /// Serial number.
         serial: String,

@@ -108,9 +108,13 @@ pub(super) async fn end(mut task: JoinHandle<()>, deadline: Instant) {
 /// Gives events their place as they come, and counts them. Events of other nodes ring no bell here: they are looked for.
 async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
     let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
-    let stop = until(stopped);
+    let stop = until(stopped.clone());
     tokio::pin!(stop);
     loop {
+        if *stopped.borrow() {
+            // Events that keep coming are given their place after the next start, or by another node.
+            return;
+        }
         if shared.app.store.is_shared() {
             shared.app.keep_duties().await;
         }

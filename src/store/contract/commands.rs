@@ -244,6 +244,10 @@ async fn overdue_and_orphaned_commands(Ground { store, .. }: &Ground) {
     }
     assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([3, 1, 6, 4]));
     assert_eq!(names(&store.orphaned_commands(2).await.unwrap()), ids([3, 1]));
+    let damage = "UPDATE commands SET action = 'odd' WHERE id = $1";
+    store.submit(vec![Statement::one(damage, vec![id::<QueuedCommand>(3).into()])]).await.unwrap();
+    assert_eq!(overdue(10).await, ids([1, 2]), "one that cannot be read does not hide the others");
+    assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([1, 6, 4]));
 }
 
 async fn commands_are_listed(Ground { store, .. }: &Ground) {

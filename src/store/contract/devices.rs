@@ -179,8 +179,12 @@ async fn settings_and_readiness(Ground { store, .. }: &Ground) {
         assert_eq!(store.setting("id").await.unwrap().as_deref(), Some(value));
     }
     assert_eq!(store.setting("ID").await.unwrap(), None);
-    store.check().await.unwrap();
-    store.check().await.unwrap();
+    let checks: Vec<_> =
+        (0..8).map(|_| store.clone()).map(|store| tokio::spawn(async move { store.check().await })).collect();
+    for check in checks {
+        check.await.unwrap().unwrap();
+    }
+    assert!(store.db().query("SELECT id FROM health", Vec::new()).await.unwrap().is_empty(), "a check leaves nothing");
     store.close().await;
     assert!(store.check().await.is_err());
 }

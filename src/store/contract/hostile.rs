@@ -4,8 +4,11 @@ use super::Ground;
 use super::fixtures::{
     assert_same, attempt, audit_row, certificate, command, enroll, enrolled, event, first, id, session, token, user,
 };
+use crate::app::LONGEST_ENTRY;
 use crate::app::ports::{AttemptFilter, CommandFilter, DeviceFilter, Page, Store, Table, Write};
-use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::app::users::LONGEST_EMAIL;
+use crate::domain::device::LONGEST_IDENTIFIER;
+use crate::domain::inventory::{InventoryItem, LONGEST_NODE, MissingNode};
 use crate::proto::syncml::LocUri;
 
 const HOSTILE: &str = "x'; DROP TABLE users; -- \" ` \\ % _ ! $1 ?1 :a @b {} \u{202e} \r\n\t 😀";
@@ -15,6 +18,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     hostile_text_of_devices_is_stored_as_it_is(&make().await).await;
     hostile_nodes_are_stored_as_they_are(&make().await).await;
     hostile_text_finds_only_itself(&make().await).await;
+    the_longest_text_fits_every_index(&make().await).await;
 }
 
 fn text() -> String {
@@ -86,6 +90,50 @@ async fn hostile_nodes_are_stored_as_they_are(Ground { store, .. }: &Ground) {
     store.commit(writes).await.unwrap();
     assert_eq!(store.inventory(id(1)).await.unwrap(), [item]);
     assert_eq!(store.missing_nodes(id(1)).await.unwrap(), [node]);
+}
+
+/// So many random letters of four bytes each: no engine makes them shorter.
+fn incompressible(letters: usize, seed: u32) -> String {
+    let mut state = seed;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from_u32(0x2_0000 + (state >> 8) % 0x1_0000).unwrap()
+    };
+    (0..letters).map(|_| letter()).collect()
+}
+
+/// What is indexed, at the bounds of the doors through which it comes.
+async fn the_longest_text_fits_every_index(Ground { store, .. }: &Ground) {
+    let (mut owner, mut tried) = (user(1), attempt(1));
+    owner.email = incompressible(LONGEST_EMAIL, 1);
+    (tried.email, tried.address) = (incompressible(LONGEST_ENTRY, 2), "f".repeat(45));
+    let identifier = |seed| Some(incompressible(LONGEST_IDENTIFIER / 4, seed));
+    let (device, mut enrollment) = enrolled(1);
+    (enrollment.claimed_device_id, enrollment.hw_dev_id) = (identifier(3), identifier(4));
+    enrollment.reported_dev_id = Some(incompressible(4096, 5));
+    let node = incompressible(LONGEST_NODE / 4, 6);
+    let item = InventoryItem {
+        loc_uri: LocUri::received(&node),
+        value: Some(incompressible(100_000, 7)),
+        format: None,
+        at: super::fixtures::at(0),
+    };
+    assert!(item.can_be_kept());
+    let missing = MissingNode { loc_uri: node, os_version: text(), status: 404 };
+    let mut writes = enroll((device, enrollment.clone()));
+    writes.extend([Write::InsertUser(owner.clone()), Write::SaveAttempt(Box::new(tried.clone()))]);
+    writes.push(Write::SaveInventory { device_id: id(1), items: vec![item.clone()] });
+    writes.push(Write::RememberMissing { device_id: id(1), node: missing.clone() });
+    store.commit(writes).await.unwrap();
+    assert_same(&store.user_by_name(&owner.email).await.unwrap().unwrap(), &owner);
+    let filter = AttemptFilter { email: Some(tried.email.clone()), ..AttemptFilter::default() };
+    assert_same(&store.attempts(&filter, &first(9)).await.unwrap().items, &vec![tried]);
+    assert_eq!(enrollment.identifiers().count(), 3, "one is too long to be found by");
+    for claim in enrollment.identifiers() {
+        assert_eq!(store.enrollments_claiming(&claim).await.unwrap().len(), 1, "{claim}");
+    }
+    assert_eq!(store.inventory(id(1)).await.unwrap(), [item]);
+    assert_eq!(store.missing_nodes(id(1)).await.unwrap(), [missing]);
 }
 
 async fn hostile_text_finds_only_itself(Ground { store, .. }: &Ground) {

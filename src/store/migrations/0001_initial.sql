@@ -16,12 +16,10 @@ CREATE TABLE leases (
     beat BIGINT NOT NULL
 );
 
--- One row that the readiness check writes to.
+-- Always empty: the readiness check writes a row of its own here and removes it in the same transaction.
 CREATE TABLE health (
-    id BIGINT NOT NULL PRIMARY KEY,
-    beats BIGINT NOT NULL
+    id TEXT NOT NULL PRIMARY KEY
 );
-INSERT INTO health (id, beats) VALUES (1, 0);
 
 -- enrollments_seq counts enrollments: two at once do not pass the device limit, or take the same machine for two.
 CREATE TABLE users (

@@ -8,6 +8,7 @@ use super::super::migrate;
 use super::super::tables::{Kind, TABLES, Table, UNLISTED};
 use super::batch::BEGIN;
 use super::*;
+use crate::app::ports::Store;
 use cluster::Cluster;
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -81,6 +82,23 @@ async fn the_fate_of_a_commit_is_not_that_of_another() {
         let doubt = Doubt { mark, counts: Vec::new(), cause: String::new() };
         assert_eq!(database.ask(&doubt).await.unwrap(), is_committed, "R-14: committed: {is_committed}");
     }
+}
+
+/// A node that stands still in the middle of its own check keeps no other from being ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_waits_for_no_other_node() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let url = cluster.create_database("readiness");
+    let (still, ready) = (open(&url).await, open(&url).await);
+    let ready = Ground::new(Arc::new(ready), ()).await.store;
+    let mut borrowed = still.database.borrow().await.unwrap();
+    let client = borrowed.client();
+    client.batch_execute(BEGIN).await.unwrap();
+    let name = "01920000-0000-7000-8000-000000000001".to_owned();
+    client.execute("INSERT INTO health (id) VALUES ($1)", &[&name]).await.unwrap();
+    client.execute("DELETE FROM health WHERE id = $1", &[&name]).await.unwrap();
+    let checked = tokio::time::timeout(Duration::from_secs(3), ready.check()).await;
+    assert!(matches!(checked, Ok(Ok(()))), "{checked:?}");
 }
 
 /// A server that takes connections and does not answer costs a caller one wait, not one for each try.

@@ -170,7 +170,7 @@ impl Running {
     /// end by itself within `limits.drain_seconds` is cut.
     pub async fn shutdown(self) {
         let deadline = Instant::now() + drain_time(&self.config);
-        let _ = std::fs::remove_file(&self.run_file);
+        remove_run_file(&self.run_file);
         let _ = self.stop.send(true);
         let _ = self.rest.send(true);
         let _ = self.serving.await;
@@ -410,6 +410,14 @@ async fn serve_operators(listener: TcpListener, shared: Shared, stopped: watch::
     let serving = axum::serve(listener, router::operators(&shared)).with_graceful_shutdown(until(stopped));
     if let Err(error) = serving.await {
         tracing::error!(%error, "the listener for operators ended");
+    }
+}
+
+/// Unless another process on the same folder has put its own there since.
+fn remove_run_file(path: &Path) {
+    let read = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+    if read.is_some_and(|run| run["pid"] == std::process::id()) {
+        let _ = std::fs::remove_file(path);
     }
 }
 

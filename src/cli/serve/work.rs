@@ -63,7 +63,8 @@ impl Work {
         for task in self.background {
             end(task, deadline).await;
         }
-        self.app.leave_duties().await;
+        // Else another node takes them over after a while.
+        let _ = timeout_at(deadline.max(Instant::now() + LEAST_END), self.app.leave_duties()).await;
         self.store.close().await;
     }
 }

@@ -144,6 +144,17 @@ impl SqlStore {
         self.submit(self.engine.clearing()).await
     }
 
+    /// What is noted under a key; where that is nothing, this from now on. Of two who note something at once, both hear
+    /// what the first has noted.
+    pub async fn setting_or_insert(&self, key: &str, value: &str) -> Result<String, StoreError> {
+        if let Some(known) = settings::find(self.db(), key).await? {
+            return Ok(known);
+        }
+        self.submit(vec![settings::insert(key, value)]).await?;
+        // Gone again only if somebody clears the database at this moment.
+        settings::find(self.db(), key).await?.ok_or(StoreError::Conflict)
+    }
+
     fn db(&self) -> &dyn Engine {
         self.engine.as_ref()
     }

@@ -325,13 +325,8 @@ pub(super) async fn check_belonging(store: &SqlStore, config: &Config, sealer: &
 
 /// What the database holds under a key, if it is something else; where it holds nothing, this is written.
 async fn other_than(store: &SqlStore, key: &str, value: &str) -> Result<Option<String>> {
-    match store.setting(key).await? {
-        None => {
-            store.set_setting(key, value).await?;
-            Ok(None)
-        }
-        known => Ok(known.filter(|known| known != value)),
-    }
+    let known = store.setting_or_insert(key, value).await?;
+    Ok(Some(known).filter(|known| known != value))
 }
 
 /// Refuses a clock that was put back: certificates would begin in the future, and what is to end would not.

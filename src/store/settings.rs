@@ -8,6 +8,11 @@ pub(super) fn set(key: &str, value: &str) -> Statement {
     Statement::one(SET, vec![key.into(), value.into()])
 }
 
+/// Notes it where nothing is noted under that key.
+pub(super) fn insert(key: &str, value: &str) -> Statement {
+    Statement::at_most_one(INSERT, vec![key.into(), value.into()])
+}
+
 /// Changes a row, so that a full disk shows.
 pub(super) fn beat() -> Statement {
     Statement::one(BEAT, Vec::new())
@@ -27,6 +32,8 @@ pub(super) async fn beats(engine: &dyn Engine) -> Result<i64, StoreError> {
 
 const SET: &str = "
     INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+const INSERT: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
 
 const FIND: &str = "SELECT value FROM settings WHERE key = $1";
 

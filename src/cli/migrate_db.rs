@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::client::Client;
 use super::output::{Out, Table, remark};
-use super::serve::{check_belonging, database_file, file_of, load_config, open_database};
+use super::serve::{check_belonging, database_file, file_of, load_config, open_database, random_tag};
 use super::{Globals, Usage};
 use crate::adapters::ca_files::DataFolder;
 use crate::adapters::sealer::Sealer;
@@ -54,7 +54,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: MigrateArgs) -> Resu
     let mut there = config.clone();
     there.database.url = to;
     let target = open_database(&folder, &there, sealer.clone()).await.context("--to")?;
-    let copy = SystemRng.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let copy = random_tag();
     let migration = Migration { globals, folder, config, sealer, target, name, copy };
     let moved = migration.run().await;
     migration.target.close().await;

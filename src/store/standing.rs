@@ -16,7 +16,10 @@ pub enum Standing {
     /// Nothing: it is empty, or an installation that came into being together with its database file.
     Unmarked,
     /// `init` is at work, or did not come to its end.
-    BeingMade,
+    BeingMade {
+        /// Tells one try from another.
+        making: String,
+    },
     /// An installation, whole.
     Made,
     /// The installation is being copied here, or that did not come to its end.
@@ -75,13 +78,13 @@ impl Standing {
                 "a move of this installation to {} was interrupted at {}; it has to be finished there first",
                 gone.to, gone.at
             )),
-            Self::BeingMade | Self::BeingCopied { .. } => Err("this installation is not whole".to_owned()),
+            Self::BeingMade { .. } | Self::BeingCopied { .. } => Err("this installation is not whole".to_owned()),
         }
     }
 
     /// Whether it is the beginning of something that can be cleared away.
     pub(super) fn is_unfinished(&self) -> bool {
-        matches!(self, Self::BeingMade | Self::BeingCopied { .. })
+        matches!(self, Self::BeingMade { .. } | Self::BeingCopied { .. })
     }
 
     fn text(&self) -> String {
@@ -155,7 +158,7 @@ mod tests {
             (Moved(gone("a", "db/m")), whole.clone(), Some(Remaining::Nothing)),
             (Moved(gone("b", "db/m")), whole, None),
             (Moved(gone("a", "db/m")), Unmarked, None),
-            (BeingMade, Unmarked, None),
+            (BeingMade { making: copy() }, Unmarked, None),
             (begun, Unmarked, None),
         ];
         for (source, target, expected) in cases {

@@ -153,7 +153,7 @@ async fn a_target_that_holds_something_is_left_alone() {
     assert!(matches!(ground.source.begin_copy("a").await, Err(TransferError::Taken)), "an unmarked installation");
     ground.copied("a").await.hand_over("db/m", AT).await.unwrap();
     assert!(matches!(ground.target.begin_copy("b").await, Err(TransferError::Taken)), "a whole copy");
-    assert!(!ground.target.begin_installation().await.unwrap());
+    assert!(ground.target.begin_installation("b").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -208,7 +208,36 @@ async fn a_claim_can_be_given_up() {
     ground.target.give_up_copy("a").await.unwrap();
     assert_eq!(ground.target.standing().await.unwrap(), Standing::Unmarked);
     assert!(matches!(ground.target.give_up_copy("a").await, Err(TransferError::Disturbed)));
-    assert!(ground.target.begin_installation().await.unwrap());
-    ground.target.end_installation().await.unwrap();
+    assert!(ground.target.begin_installation("a").await.unwrap().is_some());
+    ground.target.end_installation("a").await.unwrap();
     assert_eq!(ground.target.standing().await.unwrap(), Standing::Made);
+}
+
+#[tokio::test]
+async fn an_installation_that_was_begun_later_is_not_touched_by_the_one_before() {
+    let ground = Ground::new().await;
+    let first = ground.target.begin_installation("a").await.unwrap().unwrap();
+    first.set_setting("provider_id", "First").await.unwrap();
+    let second = ground.target.begin_installation("b").await.unwrap().unwrap();
+    assert_eq!(second.setting("provider_id").await.unwrap(), None);
+    second.set_setting("provider_id", "Second").await.unwrap();
+    for late in [
+        first.set_setting("provider_id", "First").await,
+        first.commit(vec![Write::InsertUser(user(1))]).await,
+        first.give_up_installation("a").await,
+        first.end_installation("a").await,
+    ] {
+        assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+    }
+    second.end_installation("b").await.unwrap();
+    assert_eq!(ground.target.setting("provider_id").await.unwrap().as_deref(), Some("Second"));
+    assert!(!ground.target.holds_rows().await.unwrap());
+    assert_eq!(ground.target.standing().await.unwrap(), Standing::Made);
+
+    let ground = Ground::new().await;
+    let begun = ground.target.begin_installation("a").await.unwrap().unwrap();
+    begun.set_setting("provider_id", "First").await.unwrap();
+    ground.target.give_up_installation("a").await.unwrap();
+    assert_eq!(ground.target.standing().await.unwrap(), Standing::Unmarked);
+    assert_eq!(ground.target.setting("provider_id").await.unwrap(), None);
 }

@@ -90,8 +90,12 @@ fn serves(data: &Path, database: &str) {
 }
 
 fn init(data: &Path, url: &str, database: &str) -> Command {
+    init_by(data, "admin@example.test", url, database)
+}
+
+fn init_by(data: &Path, admin: &str, url: &str, database: &str) -> Command {
     let mut command = muster();
-    command.args(["init", "--url", url, "--admin", "admin@example.test", "--database", database, "--data"]).arg(data);
+    command.args(["init", "--url", url, "--admin", admin, "--database", database, "--data"]).arg(data);
     command
 }
 
@@ -214,7 +218,7 @@ fn of_two_inits_at_once_at_most_one_makes_an_installation() {
     if !database::is_postgres("two inits at once") {
         return;
     }
-    for is_late in [false, true, true] {
+    for is_late in [false, true] {
         let name = format!("race_{}", unique());
         let url = database::cluster().create_database(&name);
         let folders = ["first", "second"].map(|which| workspace().join(format!("{name}-{which}")));
@@ -240,7 +244,6 @@ fn of_two_inits_at_once_at_most_one_makes_an_installation() {
         for (data, outcome) in folders.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.status.success()) {
             let said = String::from_utf8_lossy(&outcome.stderr);
             assert!(said.contains("--database") && !data.exists(), "{said}");
-            eprintln!("{said}");
         }
         let data = made.first().copied().unwrap_or(&folders[0]);
         if made.is_empty() {
@@ -250,6 +253,38 @@ fn of_two_inits_at_once_at_most_one_makes_an_installation() {
         let count = |sql: &str| database::cluster().rows(&name, sql).len();
         assert_eq!((count("SELECT id FROM users"), count("SELECT id FROM tokens")), (1, 1), "of one installation only");
     }
+}
+
+#[test]
+fn an_init_whose_database_was_taken_writes_nothing_to_it() {
+    if !database::is_postgres("an init that takes over") {
+        return;
+    }
+    let name = format!("taken_{}", unique());
+    let url = database::cluster().create_database(&name);
+    let folder = |which: &str| workspace().join(format!("{name}-{which}"));
+    assert!(init(&folder("killed"), "https://localhost:0", &url).output().unwrap().status.success());
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN PERFORM pg_sleep(3); RETURN NEW; END';
+                CREATE TRIGGER slow BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION slow();
+                UPDATE settings SET value = '{\"state\":\"being_made\",\"making\":\"0123\"}' WHERE key = 'installation'";
+    database::cluster().execute(&name, slow);
+    let mut first = init(&folder("first"), "https://localhost:0", &url);
+    let first = first.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let working = format!("SELECT 1 FROM pg_stat_activity WHERE datname = '{name}' AND wait_event = 'PgSleep'");
+    support::eventually("the first is at work", || {
+        (!database::cluster().rows(&name, &working).is_empty()).then_some(())
+    });
+    let second = init_by(&folder("second"), "second@example.test", "https://localhost:0", &url).output().unwrap();
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let first = first.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert!(!first.status.success() && said.contains("another program took the database"), "{said}");
+    assert!(!folder("first").exists());
+    let users = database::cluster().rows(&name, "SELECT email FROM users");
+    assert_eq!(users, [[Some("second@example.test".to_owned())]]);
+    assert_eq!(database::cluster().rows(&name, "SELECT id FROM tokens").len(), 1);
+    serves(&folder("second"), &url);
 }
 
 #[test]

@@ -5,13 +5,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use super::client::Client;
+use super::client::{Client, Refusal};
 use super::output::{Out, Table, remark};
 use super::serve::{check_belonging, database_file, file_of, load_config, open_database, random_tag};
 use super::{Globals, Usage};
@@ -123,14 +125,29 @@ impl Migration<'_> {
         })?;
         self.claim().await?;
         remark("asking the server to let go of the database; from now on devices are told to come back later");
-        let answer = client.post("/drain", &[], &json!({})).await;
+        let answer = client.post_within(self.drain_time(), "/drain", &json!({})).await;
         // Whatever the answer: it may be that of a second try, after the database was closed.
         let opened = self.open_source().await;
         match (opened, answer) {
             (Ok(source), _) => Ok(source),
-            (Err(error), Ok(_)) => self.give_up(error).await,
-            (Err(_), Err(error)) => self.give_up(error.context("the server did not let go of the database")).await,
+            (Err(error), Ok(_)) => self.give_up(error.context(self.drained_in_vain())).await,
+            (Err(_), Err(error)) if is_refused(&error) => self.give_up(error.context("nothing was changed")).await,
+            (Err(_), Err(error)) => self.give_up(error.context(self.drained_in_vain())).await,
         }
+    }
+
+    /// How long a server may take to let go of the database.
+    fn drain_time(&self) -> Duration {
+        Duration::from_secs(u64::from(self.config.limits.drain_seconds)) + CLOSING
+    }
+
+    /// What has become of a server that was asked to let go of the database, and the database was not free after that.
+    fn drained_in_vain(&self) -> String {
+        let data = self.folder.path().display();
+        format!(
+            "not moved: the server was asked to let go of the database, and it was not free in time; a server that \
+             answers with 503 from now on has to be started again: muster serve --data {data}"
+        )
     }
 
     /// The running server of this installation, if its administrator may ask it.
@@ -146,7 +163,7 @@ impl Migration<'_> {
     /// Leaves the target as it was found.
     async fn give_up(&self, error: anyhow::Error) -> Result<SqlStore> {
         self.target.give_up_copy(&self.copy).await?;
-        Err(error.context("nothing was changed"))
+        Err(error)
     }
 
     async fn transfer(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
@@ -201,6 +218,11 @@ impl Migration<'_> {
     }
 }
 
+/// Whether the server said no; 503 says that it lets go of the database already.
+fn is_refused(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.status != StatusCode::SERVICE_UNAVAILABLE)
+}
+
 /// The last step of a move that was interrupted, if it is not done.
 async fn finish(source: &SqlStore) -> Result<Vec<TableContent>> {
     source.finish_move().await?;
@@ -238,6 +260,9 @@ fn watch() -> impl FnMut(Progress) + Send {
         }
     }
 }
+
+/// What a server may take to close the database, after the requests had their time.
+const CLOSING: Duration = Duration::from_secs(60);
 
 /// Rows between two remarks.
 const OFTEN: u64 = 100_000;

@@ -91,8 +91,8 @@ impl Migration<'_> {
             Ok(source) => source.standing().await?,
             Err(_) => Standing::Unmarked,
         };
-        let remaining =
-            standing.remaining(&self.target.standing().await?, &self.name).map_err(|error| anyhow!(error))?;
+        let there = self.target.standing().await?;
+        let remaining = standing.remaining(&there, &self.name).map_err(|error| anyhow!(error))?;
         let source = match opened {
             Ok(source) => {
                 if remaining == Remaining::Everything {
@@ -103,7 +103,7 @@ impl Migration<'_> {
             Err(error) => self.drained(error).await?,
         };
         let moved = match remaining {
-            Remaining::Everything => self.transfer(&source).await,
+            Remaining::Everything => self.transfer(&source, &there).await,
             Remaining::LastMark | Remaining::Nothing => finish(&source).await,
         };
         source.close().await;
@@ -166,16 +166,22 @@ impl Migration<'_> {
         Err(error)
     }
 
-    async fn transfer(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
-        match self.transfer_all(source).await {
+    /// Moves it to the claimed target, which said that about itself before.
+    async fn transfer(&self, source: &SqlStore, there: &Standing) -> Result<Vec<TableContent>> {
+        let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
+        if let Err(error) = transfer.begin(&self.name, there).await {
+            // Two moves at once: while this one waited for the server, the other has come to its end.
+            let _ = self.target.give_up_copy(&self.copy).await;
+            return Err(error.into());
+        }
+        match self.transfer_all(&transfer).await {
             Ok(moved) => Ok(moved),
             Err(error) => Err(error.context(self.after_failure(source).await)),
         }
     }
 
-    async fn transfer_all(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
-        check_belonging(source, &self.config, &self.sealer).await?;
-        let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
+    async fn transfer_all(&self, transfer: &Transfer<'_>) -> Result<Vec<TableContent>> {
+        check_belonging(transfer.source, &self.config, &self.sealer).await?;
         let moved = transfer.copy(&mut watch()).await?;
         let now = SystemClock.now().replace_nanosecond(0)?.format(&Rfc3339)?;
         transfer.hand_over(&self.name, &now).await?;

@@ -185,7 +185,11 @@ async fn an_interrupted_end_is_finished() {
     ground.copied("a").await;
     ground.source.change_standing(&Standing::Unmarked, &Standing::Moving(gone())).await.unwrap();
     assert_eq!(ground.remaining().await, Ok(Remaining::Everything));
-    ground.copied("b").await.hand_over("db/m", AT).await.unwrap();
+    let before = ground.target.standing().await.unwrap();
+    let again = ground.copied("b").await;
+    again.begin("localhost/m", &before).await.unwrap();
+    assert_eq!(ground.source.standing().await.unwrap(), Standing::Unmarked, "it can be served again");
+    again.hand_over("localhost/m", AT).await.unwrap();
     assert_eq!(ground.remaining().await, Ok(Remaining::Nothing));
 
     // Killed after the second: nothing is copied, whatever happened in the target since.
@@ -199,6 +203,23 @@ async fn an_interrupted_end_is_finished() {
     ground.source.finish_move().await.unwrap();
     assert_eq!(ground.source.standing().await.unwrap(), Standing::Moved(gone()));
     assert_eq!(ground.remaining().await, Ok(Remaining::Nothing));
+}
+
+#[tokio::test]
+async fn what_has_moved_elsewhere_meanwhile_stays_there() {
+    let ground = Ground::new().await;
+    let transfer = ground.copied("a").await;
+    for elsewhere in [
+        Standing::Moved(Move { copy: "b".to_owned(), to: "db/b".to_owned(), at: AT.to_owned() }),
+        Standing::Moving(Move { copy: "b".to_owned(), to: "db/b".to_owned(), at: AT.to_owned() }),
+    ] {
+        ground.source.change_standing(&ground.source.standing().await.unwrap(), &elsewhere).await.unwrap();
+        for late in [transfer.begin("db/m", &Standing::Unmarked).await, transfer.hand_over("db/m", AT).await] {
+            assert!(matches!(&late, Err(TransferError::Elsewhere(why)) if why.contains("db/b")), "{late:?}");
+        }
+        assert_eq!(ground.source.standing().await.unwrap(), elsewhere);
+        assert_eq!(ground.target.standing().await.unwrap(), being_copied("a"), "it is not whole");
+    }
 }
 
 #[tokio::test]

@@ -99,9 +99,27 @@ pub async fn open_postgres(
     connections: usize,
     sealer: Arc<dyn Sealer>,
 ) -> Result<SqlStore, StoreError> {
+    SqlStore::new(postgres_engine(url, folder, connections).await?, sealer).await
+}
+
+/// The same for what is to become an installation: the schema of one that is there is left as it is until the database
+/// is claimed, for it may be somebody else's, in use, and older than this build.
+pub async fn open_postgres_to_claim(
+    url: &str,
+    folder: &Path,
+    connections: usize,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
+    let engine = postgres_engine(url, folder, connections).await?;
+    if migrate::has_schema(engine.as_ref()).await? {
+        return Ok(SqlStore { engine, sealer, held: None });
+    }
+    SqlStore::new(engine, sealer).await
+}
+
+async fn postgres_engine(url: &str, folder: &Path, connections: usize) -> Result<Arc<dyn Engine>, StoreError> {
     let options = postgres::Options { connections, ..postgres::Options::default() };
-    let engine = PostgresEngine::open(url, folder, options).await?;
-    SqlStore::new(Arc::new(engine), sealer).await
+    Ok(Arc::new(PostgresEngine::open(url, folder, options).await?))
 }
 
 /// Checks the URL of a PostgreSQL database, and the files that it names, without connecting.

@@ -207,6 +207,10 @@ fn what_cannot_be_a_target_changes_nothing() {
         assert!(err.contains(words) && !err.contains("secret"), "{to}: {err}");
         assert_eq!(operators(&server, "/readyz"), 200, "{to}");
     }
+    // One of another build, older or newer: its schema is nobody's business.
+    cluster.execute(&taken, "UPDATE migrations SET checksum = 'other'");
+    let (code, _, err) = migrate(&server.data(), &taken_url);
+    assert!(code == 1 && err.contains("holds an installation"), "{err}");
     device.settle();
     assert_eq!(cluster.rows(&taken, "SELECT email FROM users ORDER BY id"), before);
     assert_eq!(cluster.rows(&strange, "SELECT * FROM users").len(), 1);

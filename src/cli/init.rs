@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, check_belonging, database_file, open_database, open_store, random_tag};
+use super::serve::{application, check_belonging, database_file, open_store, open_to_claim, random_tag};
 use super::server_certificate;
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
@@ -154,7 +154,7 @@ impl Plan {
     /// they are, and what fails is cleared away.
     async fn make_with_server(&self, folder: &DataFolder, staging: Staging) -> Result<()> {
         let sealer = self.make_files(folder)?;
-        let store = open_database(folder, &self.config, sealer.clone()).await?;
+        let store = open_to_claim(folder, &self.config, sealer.clone()).await?;
         let making = random_tag();
         let Some(claimed) = store.begin_installation(&making).await.map_err(of_claim)? else {
             bail!("--database: it holds an installation already; a new one begins with a database of its own");

@@ -268,7 +268,20 @@ pub(super) async fn open_database(folder: &DataFolder, config: &Config, sealer: 
             crate::store::open_postgres(url, folder.path(), database.connections, sealer).await
         }
     };
-    opened.map_err(|error| anyhow!(error).context("the database cannot be opened"))
+    opened.map_err(unopened)
+}
+
+/// Opens a database on a server in which an installation is to come into being; the schema of one that is there already
+/// is left as it is.
+pub(super) async fn open_to_claim(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+    let database = &config.database;
+    let url = database.url.expose();
+    let opened = crate::store::open_postgres_to_claim(url, folder.path(), database.connections, sealer).await;
+    opened.map_err(unopened)
+}
+
+fn unopened(error: StoreError) -> anyhow::Error {
+    anyhow!(error).context("the database cannot be opened")
 }
 
 /// Opens the database and checks that it belongs to this configuration.

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::SqlStore;
 use super::engine::{Engine, Statement, Value};
+use super::migrate;
 use super::query::rows;
 use super::standing::{self, Move, Remaining, Standing};
 use super::tables::{TABLES, Table};
@@ -97,7 +98,12 @@ impl SqlStore {
     /// whether it could.
     pub(super) async fn claim(&self, claimed: &Standing) -> Result<bool, StoreError> {
         let before = self.standing().await?;
-        if !before.is_unfinished() && (before != Standing::Unmarked || self.holds_rows().await?) {
+        if !before.is_unfinished() && before != Standing::Unmarked {
+            return Ok(false);
+        }
+        // Only now that it is nobody's.
+        migrate::run(self.db(), migrate::MIGRATIONS).await?;
+        if before == Standing::Unmarked && self.holds_rows().await? {
             return Ok(false);
         }
         // The row is changed first, so that of two who claim at once one fails; clearing takes it away as well.

@@ -62,6 +62,8 @@ pub use transfer::{Content, Progress, TableContent, Transfer, TransferError, Wat
 pub struct SqlStore {
     engine: Arc<dyn Engine>,
     sealer: Arc<dyn Sealer>,
+    /// What the database has to say about itself, or nothing is written.
+    held: Option<Standing>,
 }
 
 /// Opens the SQLite database in that file, makes it if there is none, and brings its schema up to date.
@@ -99,9 +101,27 @@ pub async fn open_postgres(
     connections: usize,
     sealer: Arc<dyn Sealer>,
 ) -> Result<SqlStore, StoreError> {
+    SqlStore::new(postgres_engine(url, folder, connections).await?, sealer).await
+}
+
+/// The same for what is to become an installation: the schema of one that is there is left as it is until the database
+/// is claimed, for it may be somebody else's, in use, and older than this build.
+pub async fn open_postgres_to_claim(
+    url: &str,
+    folder: &Path,
+    connections: usize,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
+    let engine = postgres_engine(url, folder, connections).await?;
+    if migrate::has_schema(engine.as_ref()).await? {
+        return Ok(SqlStore { engine, sealer, held: None });
+    }
+    SqlStore::new(engine, sealer).await
+}
+
+async fn postgres_engine(url: &str, folder: &Path, connections: usize) -> Result<Arc<dyn Engine>, StoreError> {
     let options = postgres::Options { connections, ..postgres::Options::default() };
-    let engine = PostgresEngine::open(url, folder, options).await?;
-    SqlStore::new(Arc::new(engine), sealer).await
+    Ok(Arc::new(PostgresEngine::open(url, folder, options).await?))
 }
 
 /// Checks the URL of a PostgreSQL database, and the files that it names, without connecting.
@@ -122,7 +142,7 @@ impl SqlStore {
     /// Brings the schema up to date.
     async fn new(engine: Arc<dyn Engine>, sealer: Arc<dyn Sealer>) -> Result<Self, StoreError> {
         migrate::run(engine.as_ref(), migrate::MIGRATIONS).await?;
-        Ok(Self { engine, sealer })
+        Ok(Self { engine, sealer, held: None })
     }
 
     /// Finishes what was asked for and lets go of the database; every later call is [`StoreError::Unavailable`].
@@ -130,20 +150,35 @@ impl SqlStore {
         self.engine.close().await;
     }
 
-    /// Claims a database for a new installation, and answers whether it could: one that holds another is left alone. What
-    /// was begun in it and did not come to its end is cleared away.
-    pub async fn begin_installation(&self) -> Result<bool, StoreError> {
-        self.claim(&Standing::BeingMade).await
+    /// Claims a database for a new installation. What was begun in it and did not come to its end is cleared away. Answers
+    /// with what writes to it only as long as nobody else has claimed it; `None` for one that holds an installation.
+    pub async fn begin_installation(&self, making: &str) -> Result<Option<Self>, StoreError> {
+        let claimed = being_made(making);
+        let is_claimed = self.claim(&claimed).await?;
+        Ok(is_claimed.then(|| Self { held: Some(claimed), ..self.clone() }))
     }
 
-    /// The installation is whole.
-    pub async fn end_installation(&self) -> Result<(), StoreError> {
-        self.change_standing(&Standing::BeingMade, &Standing::Made).await
+    /// The installation is whole; [`StoreError::Conflict`] if the claim is gone.
+    pub async fn end_installation(&self, making: &str) -> Result<(), StoreError> {
+        self.change_standing(&being_made(making), &Standing::Made).await
     }
 
-    /// Removes everything but the schema.
-    pub async fn clear(&self) -> Result<(), StoreError> {
-        self.submit(self.engine.clearing()).await
+    /// Removes what was made under that claim, and the claim; [`StoreError::Conflict`] if it is gone.
+    pub async fn give_up_installation(&self, making: &str) -> Result<(), StoreError> {
+        let mut batch = vec![being_made(making).hold()];
+        batch.extend(self.engine.clearing());
+        self.engine.migrate(batch).await
+    }
+
+    /// What is noted under a key; where that is nothing, this from now on. Of two who note something at once, both hear
+    /// what the first has noted.
+    pub async fn setting_or_insert(&self, key: &str, value: &str) -> Result<String, StoreError> {
+        if let Some(known) = settings::find(self.db(), key).await? {
+            return Ok(known);
+        }
+        self.submit(vec![settings::insert(key, value)]).await?;
+        // Gone again only if somebody clears the database at this moment.
+        settings::find(self.db(), key).await?.ok_or(StoreError::Conflict)
     }
 
     /// The clock of the database server, if there is a server.
@@ -159,14 +194,26 @@ impl SqlStore {
     async fn submit(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
         refuse_nul(&batch)?;
         if !batch.is_empty() {
-            self.engine.commit(batch).await?;
+            self.engine.commit(self.guarded(batch)).await?;
         }
         Ok(())
+    }
+
+    /// The batch, which misses where the database is not claimed as it was.
+    fn guarded(&self, mut batch: Vec<Statement>) -> Vec<Statement> {
+        if let Some(held) = &self.held {
+            batch.insert(0, held.hold());
+        }
+        batch
     }
 
     fn queue(&self) -> Commands<'_> {
         Commands { engine: self.db(), sealer: self.sealer.as_ref() }
     }
+}
+
+fn being_made(making: &str) -> Standing {
+    Standing::BeingMade { making: making.to_owned() }
 }
 
 /// PostgreSQL cannot store NUL in text. To cut or replace it would store something that nobody wrote, so it is refused
@@ -187,7 +234,7 @@ impl Store for SqlStore {
     async fn commit_from_reserve(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let batch = write::batch(writes, self.sealer.as_ref())?;
         refuse_nul(&batch)?;
-        self.engine.commit_from_reserve(batch).await.map(|_| ())
+        self.engine.commit_from_reserve(self.guarded(batch)).await.map(|_| ())
     }
 
     async fn secure_reserve(&self) -> Result<bool, StoreError> {

@@ -207,6 +207,10 @@ fn what_cannot_be_a_target_changes_nothing() {
         assert!(err.contains(words) && !err.contains("secret"), "{to}: {err}");
         assert_eq!(operators(&server, "/readyz"), 200, "{to}");
     }
+    // One of another build, older or newer: its schema is nobody's business.
+    cluster.execute(&taken, "UPDATE migrations SET checksum = 'other'");
+    let (code, _, err) = migrate(&server.data(), &taken_url);
+    assert!(code == 1 && err.contains("holds an installation"), "{err}");
     device.settle();
     assert_eq!(cluster.rows(&taken, "SELECT email FROM users ORDER BY id"), before);
     assert_eq!(cluster.rows(&strange, "SELECT * FROM users").len(), 1);
@@ -234,6 +238,74 @@ fn a_server_that_cannot_be_asked_keeps_its_database() {
     assert!(cluster.rows(&name, "SELECT * FROM settings").is_empty(), "the target was not claimed");
     std::fs::write(&token, secret).unwrap();
     migrated(&server.data(), &url);
+}
+
+#[test]
+fn of_two_moves_at_once_one_succeeds() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let mut server = Server::start_on_file(&OPS);
+    let (mut device, _) = FakeDevice::settled(&server);
+    let targets = [empty(cluster), empty(cluster)];
+    // Both ask the server before it can let go.
+    let message = device.package_one().xml();
+    let mut connection = device.connect();
+    let request = device.request(message);
+    connection.begin(&request).unwrap();
+    let moving = targets.each_ref().map(|(_, url)| migrating(&server.data(), url).spawn().unwrap());
+    let standing = |name: &str| {
+        let tables = cluster.rows(name, "SELECT 1 FROM pg_tables WHERE tablename = 'settings'");
+        let rows = if tables.is_empty() {
+            Vec::new()
+        } else {
+            cluster.rows(name, "SELECT value FROM settings WHERE key = 'installation'")
+        };
+        rows.into_iter().flatten().flatten().next()
+    };
+    eventually("both have claimed their target", || {
+        targets.iter().all(|(name, _)| standing(name).is_some()).then_some(())
+    });
+    eventually("the order is given", || (operators(&server, "/readyz") == 503).then_some(()));
+    connection.send_bytes(&request.body, false).unwrap();
+    let ended = moving.map(ended);
+    let won = ended.iter().position(|(code, ..)| *code == 0).unwrap_or_else(|| panic!("{ended:?}"));
+    let (code, out, err) = &ended[1 - won];
+    assert_eq!((*code, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("was moved to") || err.contains("started again"), "{err}");
+    assert!(standing(&targets[won].0).unwrap().contains("copied"));
+    assert_eq!(standing(&targets[1 - won].0), None, "what is not used is given up");
+    server.terminate();
+    assert!(refusal(&server.data(), &[]).contains(&targets[won].0));
+    assert!(server.restart_under(&[("MUSTER__DATABASE__URL", &targets[won].1)]), "{}", server.log());
+    device.follow(&server);
+    device.settle();
+}
+
+/// An interrupted last step, of which the target knows nothing: it was lost and made again.
+#[test]
+fn a_move_whose_target_is_lost_is_taken_back_or_made_again() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let mut server = Server::start_on_file(&OPS);
+    let (mut device, _) = FakeDevice::settled(&server);
+    server.terminate();
+    let (name, url) = empty(cluster);
+    let shown = migrated(&server.data(), &url)["to"].as_str().unwrap().to_owned();
+    cluster.drop_database(&name);
+    cluster.create_database(&name);
+    let file = Connection::open(database(&server.data())).unwrap();
+    let unmark = "UPDATE settings SET value = replace(value, '\"moved\"', '\"moving\"') WHERE key = 'installation'";
+    assert_eq!(file.execute(unmark, ()).unwrap(), 1);
+    let (code, _, err) = migrate(&server.data(), &empty(cluster).1);
+    assert!(code == 1 && err.contains(&shown) && err.contains("interrupted"), "{err}");
+
+    // The source is not the one of this configuration, so it cannot be copied; but it is free again.
+    let other = [("MUSTER__SERVER__PROVIDER_ID", "Other")];
+    let (code, _, err) = ended(migrating(&server.data(), &url).envs(other).spawn().unwrap());
+    assert!(code == 1 && err.contains("provider_id") && err.contains("nothing was changed"), "{err}");
+    assert!(server.restart_under(&[]), "{}", server.log());
+    device.follow(&server);
+    device.settle();
+    migrated(&server.data(), &url);
+    assert!(refusal(&server.data(), &[]).contains("was moved to"));
 }
 
 /// Show 3 of the step: 10,000 devices.

@@ -4,7 +4,8 @@
 
 mod support;
 
-use std::path::Path;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -77,9 +78,24 @@ fn serve(data: &Path, database: &str) -> Command {
     command
 }
 
+/// Serves it for a moment.
+#[track_caller]
+fn serves(data: &Path, database: &str) {
+    let mut child = serve(data, database).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("ready"), "{line}");
+}
+
 fn init(data: &Path, url: &str, database: &str) -> Command {
+    init_by(data, "admin@example.test", url, database)
+}
+
+fn init_by(data: &Path, admin: &str, url: &str, database: &str) -> Command {
     let mut command = muster();
-    command.args(["init", "--url", url, "--admin", "admin@example.test", "--database", database, "--data"]).arg(data);
+    command.args(["init", "--url", url, "--admin", admin, "--database", database, "--data"]).arg(data);
     command
 }
 
@@ -165,6 +181,110 @@ fn an_init_that_failed_or_was_killed_blocks_no_other() {
     }
     let users = database::cluster().rows(&name, "SELECT email FROM users");
     assert_eq!(users, [[Some("admin@example.test".to_owned())]], "one installation, whole");
+}
+
+#[test]
+fn an_installation_is_whole_once_it_is_served() {
+    if !database::is_postgres("an init that was killed at its end") {
+        return;
+    }
+    let name = format!("late_{}", unique());
+    let url = database::cluster().create_database(&name);
+    let data = workspace().join(&name);
+    assert!(init(&data, "https://localhost:0", &url).output().unwrap().status.success());
+    // As if it had been killed when the folder was whole, and before it could say so.
+    let standing = |value: &str| {
+        let sql = format!("UPDATE settings SET value = '{value}' WHERE key = 'installation'");
+        database::cluster().execute(&name, &sql);
+    };
+    standing(r#"{"state":"being_made","making":"0123"}"#);
+    serves(&data, &url);
+    let second = workspace().join(format!("{name}-second"));
+    let said = refused(&mut init(&second, "https://localhost:0", &url));
+    assert!(said.contains("holds an installation already"), "{said}");
+    let users = database::cluster().rows(&name, "SELECT email FROM users");
+    assert_eq!(users, [[Some("admin@example.test".to_owned())]]);
+
+    // One that is being made has nothing to be served yet, and nothing is written to it.
+    standing(r#"{"state":"being_made","making":"4567"}"#);
+    database::cluster().execute(&name, "DELETE FROM settings WHERE key <> 'installation'");
+    let said = refused(&mut serve(&data, &url));
+    assert!(said.contains("being made"), "{said}");
+    assert_eq!(database::cluster().rows(&name, "SELECT key FROM settings").len(), 1);
+}
+
+#[test]
+fn of_two_inits_at_once_at_most_one_makes_an_installation() {
+    if !database::is_postgres("two inits at once") {
+        return;
+    }
+    for is_late in [false, true] {
+        let name = format!("race_{}", unique());
+        let url = database::cluster().create_database(&name);
+        let folders = ["first", "second"].map(|which| workspace().join(format!("{name}-{which}")));
+        let begin = |data: &PathBuf| {
+            let mut command = init(data, "https://localhost:0", &url);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let first = begin(&folders[0]);
+        if is_late {
+            // The first has claimed the database.
+            let claimed = "SELECT 1 FROM pg_tables WHERE tablename = 'settings'";
+            let is_there = || !database::cluster().rows(&name, claimed).is_empty();
+            support::eventually("the first is at work", || is_there().then_some(()));
+        }
+        let outcomes = [first, begin(&folders[1])].map(|child| child.wait_with_output().unwrap());
+        let made: Vec<&PathBuf> = folders
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| outcome.status.success())
+            .map(|(data, _)| data)
+            .collect();
+        assert!(made.len() < 2, "both claim to have made it");
+        for (data, outcome) in folders.iter().zip(&outcomes).filter(|(_, outcome)| !outcome.status.success()) {
+            let said = String::from_utf8_lossy(&outcome.stderr);
+            assert!(said.contains("--database") && !data.exists(), "{said}");
+        }
+        let data = made.first().copied().unwrap_or(&folders[0]);
+        if made.is_empty() {
+            assert!(init(data, "https://localhost:0", &url).output().unwrap().status.success(), "none is in the way");
+        }
+        serves(data, &url);
+        let count = |sql: &str| database::cluster().rows(&name, sql).len();
+        assert_eq!((count("SELECT id FROM users"), count("SELECT id FROM tokens")), (1, 1), "of one installation only");
+    }
+}
+
+#[test]
+fn an_init_whose_database_was_taken_writes_nothing_to_it() {
+    if !database::is_postgres("an init that takes over") {
+        return;
+    }
+    let name = format!("taken_{}", unique());
+    let url = database::cluster().create_database(&name);
+    let folder = |which: &str| workspace().join(format!("{name}-{which}"));
+    assert!(init(&folder("killed"), "https://localhost:0", &url).output().unwrap().status.success());
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN PERFORM pg_sleep(3); RETURN NEW; END';
+                CREATE TRIGGER slow BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION slow();
+                UPDATE settings SET value = '{\"state\":\"being_made\",\"making\":\"0123\"}' WHERE key = 'installation'";
+    database::cluster().execute(&name, slow);
+    let mut first = init(&folder("first"), "https://localhost:0", &url);
+    let first = first.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let working = format!("SELECT 1 FROM pg_stat_activity WHERE datname = '{name}' AND wait_event = 'PgSleep'");
+    support::eventually("the first is at work", || {
+        (!database::cluster().rows(&name, &working).is_empty()).then_some(())
+    });
+    let second = init_by(&folder("second"), "second@example.test", "https://localhost:0", &url).output().unwrap();
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let first = first.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&first.stderr);
+    assert!(!first.status.success() && said.contains("another program took the database"), "{said}");
+    assert!(!folder("first").exists());
+    let users = database::cluster().rows(&name, "SELECT email FROM users");
+    assert_eq!(users, [[Some("second@example.test".to_owned())]]);
+    assert_eq!(database::cluster().rows(&name, "SELECT id FROM tokens").len(), 1);
+    serves(&folder("second"), &url);
 }
 
 #[test]

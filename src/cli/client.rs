@@ -87,6 +87,13 @@ impl Client {
         self.send(Method::POST, path, query, Some(body)).await
     }
 
+    /// POST of what takes its time; such a request is sent once.
+    pub(super) async fn post_within(&self, patience: Duration, path: &str, body: &Value) -> Result<Value> {
+        let request = self.http.post(format!("{}/api/v1{path}", self.url)).bearer_auth(self.token.expose_secret());
+        let response = request.json(body).timeout(patience).send().await;
+        self.read(response.map_err(|error| self.unreachable(&error))?).await
+    }
+
     /// POST of SyncML commands.
     pub(super) async fn post_commands(&self, path: &str, query: &[(&str, &str)], xml: Vec<u8>) -> Result<Value> {
         let body = Body { media_type: crate::proto::syncml::MEDIA_TYPE, bytes: xml };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, check_belonging, database_file, open_database, open_store};
+use super::serve::{application, check_belonging, database_file, open_store, open_to_claim, random_tag};
 use super::server_certificate;
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
@@ -18,6 +18,7 @@ use crate::adapters::ca_files::DataFolder;
 use crate::adapters::private_file::create_folder;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
+use crate::app::ports::StoreError;
 use crate::app::tokens::NewToken;
 use crate::app::users::{NewUser, check_new_user};
 use crate::app::{App, Error, Principal};
@@ -26,7 +27,7 @@ use crate::domain::user::Role;
 use crate::http::listener::tls::ServerCertificate;
 use crate::pki::create::{self, CaNames};
 use crate::pki::profile::Serial;
-use crate::store::SqlStore;
+use crate::store::{SqlStore, Standing};
 
 /// What `init` is told.
 pub struct NewInstallation {
@@ -62,7 +63,7 @@ pub struct NewInstallation {
 /// What is wrong with the request, or what went wrong; then nothing is left of it.
 pub async fn init(new: NewInstallation) -> Result<()> {
     let plan = Plan::of(new)?;
-    let staging = Staging::begin(&plan.data)?;
+    let mut staging = Staging::begin(&plan.data)?;
     let key_file = plan.keys.while_making(staging.path());
     let database = plan.database.as_ref().map(|place| place.while_making(staging.path()));
     for folder in [Some(&key_file), database.as_ref()].into_iter().flatten().filter_map(|file| file.parent()) {
@@ -74,7 +75,9 @@ pub async fn init(new: NewInstallation) -> Result<()> {
     if matches!(plan.database, Some(Place::Outside { .. })) {
         detach(&database)?;
     }
-    plan.put_in_place(staging)
+    plan.put_in_place(&mut staging)?;
+    staging.keep();
+    Ok(())
 }
 
 /// Makes sure that all of the closed database is in its one file, and takes away what belongs to its place: the lock, and
@@ -151,31 +154,53 @@ impl Plan {
     /// they are, and what fails is cleared away.
     async fn make_with_server(&self, folder: &DataFolder, staging: Staging) -> Result<()> {
         let sealer = self.make_files(folder)?;
-        let store = Arc::new(open_database(folder, &self.config, sealer.clone()).await?);
-        if !store.begin_installation().await.context("--database")? {
+        let store = open_to_claim(folder, &self.config, sealer.clone()).await?;
+        let making = random_tag();
+        let Some(claimed) = store.begin_installation(&making).await.map_err(of_claim)? else {
             bail!("--database: it holds an installation already; a new one begins with a database of its own");
-        }
-        check_belonging(&store, &self.config, &sealer).await?;
-        let made = self.furnish(folder, store.clone(), sealer).await.and_then(|()| self.put_in_place(staging));
-        match &made {
-            Ok(()) => store.end_installation().await?,
-            Err(_) => {
-                if let Err(error) = store.clear().await {
-                    tracing::warn!(%error, "the database could not be cleared; the next init does it");
-                }
-            }
-        }
+        };
+        let made = self.make_in(&making, Arc::new(claimed), folder, sealer, staging).await;
+        let made = match made {
+            Ok(()) => Ok(()),
+            Err(error) => Err(clear(&store, &making, error).await),
+        };
         store.close().await;
         made
     }
 
-    fn put_in_place(&self, mut staging: Staging) -> Result<()> {
+    /// Makes the installation in the database that was claimed for it.
+    async fn make_in(
+        &self,
+        making: &str,
+        claimed: Arc<SqlStore>,
+        folder: &DataFolder,
+        sealer: Arc<Sealer>,
+        mut staging: Staging,
+    ) -> Result<()> {
+        check_belonging(&claimed, &self.config, &sealer).await?;
+        self.furnish(folder, claimed.clone(), sealer).await?;
+        self.put_in_place(&mut staging)?;
+        match claimed.end_installation(making).await {
+            // A server that was started on the folder was quicker, or else another `init`.
+            Err(StoreError::Conflict) if claimed.standing().await? != Standing::Made => {
+                return Err(StoreError::Conflict.into());
+            }
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the database could not be told that it is whole; `muster serve` does it")
+            }
+        }
+        staging.keep();
+        Ok(())
+    }
+
+    fn put_in_place(&self, staging: &mut Staging) -> Result<()> {
         for place in [Some(&self.keys), self.database.as_ref()].into_iter().flatten() {
             if let Place::Outside { meanwhile, path } = place {
                 staging.carry(meanwhile, path)?;
             }
         }
-        staging.finish()
+        staging.place()
     }
 
     fn make_files(&self, folder: &DataFolder) -> Result<Arc<Sealer>> {
@@ -199,6 +224,27 @@ impl Plan {
         Ok(())
     }
 }
+
+/// Clears away what was made in the database until that error came, unless it is somebody else's by now.
+async fn clear(store: &SqlStore, making: &str, error: anyhow::Error) -> anyhow::Error {
+    match store.give_up_installation(making).await {
+        Ok(()) => error,
+        Err(StoreError::Conflict) => anyhow!(TAKEN),
+        Err(failure) => {
+            tracing::warn!(error = %failure, "the database could not be cleared; the next init does it");
+            error
+        }
+    }
+}
+
+fn of_claim(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Conflict => anyhow!(TAKEN),
+        error => anyhow!(error).context("--database"),
+    }
+}
+
+const TAKEN: &str = "--database: another program took the database meanwhile; nothing was made";
 
 impl Place {
     fn while_making(&self, folder: &Path) -> PathBuf {

@@ -5,15 +5,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use super::client::Client;
+use super::client::{Client, Refusal};
 use super::output::{Out, Table, remark};
-use super::serve::{check_belonging, database_file, file_of, load_config, open_database};
+use super::serve::{check_belonging, database_file, file_of, load_config, open_database, open_to_claim, random_tag};
 use super::{Globals, Usage};
 use crate::adapters::ca_files::DataFolder;
 use crate::adapters::sealer::Sealer;
@@ -53,8 +55,8 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: MigrateArgs) -> Resu
     let name = crate::store::postgres_name(to.expose());
     let mut there = config.clone();
     there.database.url = to;
-    let target = open_database(&folder, &there, sealer.clone()).await.context("--to")?;
-    let copy = SystemRng.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let target = open_to_claim(&folder, &there, sealer.clone()).await.context("--to")?;
+    let copy = random_tag();
     let migration = Migration { globals, folder, config, sealer, target, name, copy };
     let moved = migration.run().await;
     migration.target.close().await;
@@ -89,8 +91,8 @@ impl Migration<'_> {
             Ok(source) => source.standing().await?,
             Err(_) => Standing::Unmarked,
         };
-        let remaining =
-            standing.remaining(&self.target.standing().await?, &self.name).map_err(|error| anyhow!(error))?;
+        let there = self.target.standing().await?;
+        let remaining = standing.remaining(&there, &self.name).map_err(|error| anyhow!(error))?;
         let source = match opened {
             Ok(source) => {
                 if remaining == Remaining::Everything {
@@ -101,7 +103,7 @@ impl Migration<'_> {
             Err(error) => self.drained(error).await?,
         };
         let moved = match remaining {
-            Remaining::Everything => self.transfer(&source).await,
+            Remaining::Everything => self.transfer(&source, &there).await,
             Remaining::LastMark | Remaining::Nothing => finish(&source).await,
         };
         source.close().await;
@@ -123,14 +125,29 @@ impl Migration<'_> {
         })?;
         self.claim().await?;
         remark("asking the server to let go of the database; from now on devices are told to come back later");
-        let answer = client.post("/drain", &[], &json!({})).await;
+        let answer = client.post_within(self.drain_time(), "/drain", &json!({})).await;
         // Whatever the answer: it may be that of a second try, after the database was closed.
         let opened = self.open_source().await;
         match (opened, answer) {
             (Ok(source), _) => Ok(source),
-            (Err(error), Ok(_)) => self.give_up(error).await,
-            (Err(_), Err(error)) => self.give_up(error.context("the server did not let go of the database")).await,
+            (Err(error), Ok(_)) => self.give_up(error.context(self.drained_in_vain())).await,
+            (Err(_), Err(error)) if is_refused(&error) => self.give_up(error.context("nothing was changed")).await,
+            (Err(_), Err(error)) => self.give_up(error.context(self.drained_in_vain())).await,
         }
+    }
+
+    /// How long a server may take to let go of the database.
+    fn drain_time(&self) -> Duration {
+        Duration::from_secs(u64::from(self.config.limits.drain_seconds)) + CLOSING
+    }
+
+    /// What has become of a server that was asked to let go of the database, and the database was not free after that.
+    fn drained_in_vain(&self) -> String {
+        let data = self.folder.path().display();
+        format!(
+            "not moved: the server was asked to let go of the database, and it was not free in time; a server that \
+             answers with 503 from now on has to be started again: muster serve --data {data}"
+        )
     }
 
     /// The running server of this installation, if its administrator may ask it.
@@ -146,19 +163,25 @@ impl Migration<'_> {
     /// Leaves the target as it was found.
     async fn give_up(&self, error: anyhow::Error) -> Result<SqlStore> {
         self.target.give_up_copy(&self.copy).await?;
-        Err(error.context("nothing was changed"))
+        Err(error)
     }
 
-    async fn transfer(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
-        match self.transfer_all(source).await {
+    /// Moves it to the claimed target, which said that about itself before.
+    async fn transfer(&self, source: &SqlStore, there: &Standing) -> Result<Vec<TableContent>> {
+        let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
+        if let Err(error) = transfer.begin(&self.name, there).await {
+            // Two moves at once: while this one waited for the server, the other has come to its end.
+            let _ = self.target.give_up_copy(&self.copy).await;
+            return Err(error.into());
+        }
+        match self.transfer_all(&transfer).await {
             Ok(moved) => Ok(moved),
             Err(error) => Err(error.context(self.after_failure(source).await)),
         }
     }
 
-    async fn transfer_all(&self, source: &SqlStore) -> Result<Vec<TableContent>> {
-        check_belonging(source, &self.config, &self.sealer).await?;
-        let transfer = Transfer { source, target: &self.target, copy: self.copy.clone() };
+    async fn transfer_all(&self, transfer: &Transfer<'_>) -> Result<Vec<TableContent>> {
+        check_belonging(transfer.source, &self.config, &self.sealer).await?;
         let moved = transfer.copy(&mut watch()).await?;
         let now = SystemClock.now().replace_nanosecond(0)?.format(&Rfc3339)?;
         transfer.hand_over(&self.name, &now).await?;
@@ -201,6 +224,11 @@ impl Migration<'_> {
     }
 }
 
+/// Whether the server said no; 503 says that it lets go of the database already.
+fn is_refused(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.status != StatusCode::SERVICE_UNAVAILABLE)
+}
+
 /// The last step of a move that was interrupted, if it is not done.
 async fn finish(source: &SqlStore) -> Result<Vec<TableContent>> {
     source.finish_move().await?;
@@ -238,6 +266,9 @@ fn watch() -> impl FnMut(Progress) + Send {
         }
     }
 }
+
+/// What a server may take to close the database, after the requests had their time.
+const CLOSING: Duration = Duration::from_secs(60);
 
 /// Rows between two remarks.
 const OFTEN: u64 = 100_000;

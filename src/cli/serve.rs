@@ -25,7 +25,7 @@ use crate::adapters::password::Argon2Hasher;
 use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
-use crate::app::ports::{Clock, Store};
+use crate::app::ports::{Clock, Store, StoreError};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, DatabaseUrl, HttpsUrl};
 use crate::failpoint;
@@ -269,21 +269,61 @@ pub(super) async fn open_database(folder: &DataFolder, config: &Config, sealer: 
             crate::store::open_postgres(url, folder.path(), database.connections, sealer).await
         }
     };
-    opened.map_err(|error| anyhow!(error).context("the database cannot be opened"))
+    opened.map_err(unopened)
+}
+
+/// Opens a database on a server in which an installation is to come into being; the schema of one that is there already
+/// is left as it is.
+pub(super) async fn open_to_claim(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+    let database = &config.database;
+    let url = database.url.expose();
+    let opened = crate::store::open_postgres_to_claim(url, folder.path(), database.connections, sealer).await;
+    opened.map_err(unopened)
+}
+
+fn unopened(error: StoreError) -> anyhow::Error {
+    anyhow!(error).context("the database cannot be opened")
 }
 
 /// Opens the database and checks that it belongs to this configuration.
 pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
     let store = open_database(folder, config, sealer.clone()).await?;
-    check_standing(&store, folder).await?;
+    let standing = store.standing().await?;
+    check_standing(&standing, folder)?;
+    let is_being_made = matches!(standing, Standing::BeingMade { .. });
+    if is_being_made && store.setting(SEALING_KEY).await?.is_none() {
+        bail!(UNFINISHED);
+    }
     check_belonging(&store, config, &sealer).await?;
+    if is_being_made {
+        end_making(&store, &standing).await?;
+    }
     Ok(Arc::new(store))
 }
 
+/// Marks an installation as whole whose `init` could not do that any more: its data folder is, or this server would have
+/// found no configuration in it, nor the key that goes with the database. Otherwise the next `init` would clear it away.
+async fn end_making(store: &SqlStore, standing: &Standing) -> Result<()> {
+    match store.change_standing(standing, &Standing::Made).await {
+        // Another node was quicker, or else an `init` that clears the database.
+        Err(StoreError::Conflict) if store.standing().await? != Standing::Made => bail!(UNFINISHED),
+        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+const UNFINISHED: &str = "an installation is being made in the database, or that did not come to its end: run the same \
+                          `muster init` again";
+
+/// A name that no other try has.
+pub(super) fn random_tag() -> String {
+    SystemRng.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Refuses a database whose installation lives elsewhere by now, or has not arrived yet.
-async fn check_standing(store: &SqlStore, folder: &DataFolder) -> Result<()> {
-    match store.standing().await? {
-        Standing::Unmarked | Standing::BeingMade | Standing::Made | Standing::Copied { .. } => Ok(()),
+fn check_standing(standing: &Standing, folder: &DataFolder) -> Result<()> {
+    match standing {
+        Standing::Unmarked | Standing::BeingMade { .. } | Standing::Made | Standing::Copied { .. } => Ok(()),
         Standing::Moved(gone) => bail!(
             "this installation was moved to {} at {}: name that database under [database] url in {}, or in \
              MUSTER__DATABASE__URL",
@@ -326,13 +366,8 @@ pub(super) async fn check_belonging(store: &SqlStore, config: &Config, sealer: &
 
 /// What the database holds under a key, if it is something else; where it holds nothing, this is written.
 async fn other_than(store: &SqlStore, key: &str, value: &str) -> Result<Option<String>> {
-    match store.setting(key).await? {
-        None => {
-            store.set_setting(key, value).await?;
-            Ok(None)
-        }
-        known => Ok(known.filter(|known| known != value)),
-    }
+    let known = store.setting_or_insert(key, value).await?;
+    Ok(Some(known).filter(|known| known != value))
 }
 
 /// What a start takes the clock of this machine for.

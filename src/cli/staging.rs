@@ -27,7 +27,7 @@ const KEYS: &str = "keys";
 const PARTS: [&str; 8] =
     ["ca", "tls", "admin.token", "muster.db", "muster.db-wal", "muster.db-shm", "muster.db.lock", "muster.db.reserve"];
 
-/// A folder in which an installation is being made; removed unless it is [finished](Self::finish).
+/// A folder in which an installation is being made; removed unless it is [kept](Self::keep).
 pub(super) struct Staging {
     data: PathBuf,
     folder: PathBuf,
@@ -95,14 +95,25 @@ impl Staging {
         fs::remove_file(&from).with_context(|| from.display().to_string())
     }
 
-    /// Puts everything in its place.
-    pub(super) fn finish(mut self) -> Result<()> {
+    /// Puts everything in its place, from which it is taken away again unless it is to [stay](Self::keep).
+    pub(super) fn place(&mut self) -> Result<()> {
         if self.is_inside {
-            self.move_up()?;
-        } else {
-            move_new(&self.folder, &self.data)?;
+            return self.move_up();
         }
+        move_new(&self.folder, &self.data)?;
+        self.placed.push(self.data.clone());
+        Ok(())
+    }
+
+    /// What was put in its place stays there.
+    pub(super) fn keep(mut self) {
         self.is_finished = true;
+    }
+
+    #[cfg(test)]
+    fn finish(mut self) -> Result<()> {
+        self.place()?;
+        self.keep();
         Ok(())
     }
 
@@ -247,6 +258,21 @@ mod tests {
             assert_eq!(all(&data), Vec::<String>::new());
         }
         assert_eq!(all(home.path()), ["there"]);
+    }
+
+    #[test]
+    fn what_is_in_place_is_taken_away_again_unless_it_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("there")).unwrap();
+        fs::write(home.path().join("there/mine"), "x").unwrap();
+        for name in ["new", "there"] {
+            let mut staging = Staging::begin(&home.path().join(name)).unwrap();
+            make(&staging);
+            staging.place().unwrap();
+            assert!(home.path().join(name).join(CONFIG).exists());
+        }
+        assert_eq!(all(home.path()), ["there"]);
+        assert_eq!(all(&home.path().join("there")), ["mine"]);
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub(crate) async fn run(engine: &dyn Engine, migrations: &[Migration]) -> Result
     }
 }
 
+/// Whether the database has a schema, of whichever build; that of one that has is left as it is.
+pub(crate) async fn has_schema(engine: &dyn Engine) -> Result<bool, StoreError> {
+    engine.migrate(vec![Statement::any(CREATE, Vec::new())]).await?;
+    Ok(!engine.query(LIST, Vec::new()).await?.is_empty())
+}
+
 /// What is left to do, if what was done is what these migrations would have done.
 fn compare<'m>(migrations: &'m [Migration], applied: &[Row]) -> Result<&'m [Migration], StoreError> {
     for (index, row) in applied.iter().enumerate() {

@@ -17,6 +17,11 @@ pub(super) fn trial() -> [Statement; 2] {
     [Statement::one(TRY, vec![name.as_str().into()]), Statement::one(CLEAR_AWAY, vec![name.into()])]
 }
 
+/// Notes it where nothing is noted under that key.
+pub(super) fn insert(key: &str, value: &str) -> Statement {
+    Statement::at_most_one(INSERT, vec![key.into(), value.into()])
+}
+
 pub(super) async fn find(engine: &dyn Engine, key: &str) -> Result<Option<String>, StoreError> {
     let rows = rows(engine, FIND, vec![key.into()]).await?;
     rows.first().map(|row| row.of("settings").string("value")).transpose()
@@ -24,6 +29,8 @@ pub(super) async fn find(engine: &dyn Engine, key: &str) -> Result<Option<String
 
 const SET: &str = "
     INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+const INSERT: &str = "INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING";
 
 const FIND: &str = "SELECT value FROM settings WHERE key = $1";
 

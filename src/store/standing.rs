@@ -16,7 +16,10 @@ pub enum Standing {
     /// Nothing: it is empty, or an installation that came into being together with its database file.
     Unmarked,
     /// `init` is at work, or did not come to its end.
-    BeingMade,
+    BeingMade {
+        /// Tells one try from another.
+        making: String,
+    },
     /// An installation, whole.
     Made,
     /// The installation is being copied here, or that did not come to its end.
@@ -64,24 +67,26 @@ impl Standing {
     /// A sentence that tells why it cannot be moved there.
     pub fn remaining(&self, target: &Self, name: &str) -> Result<Remaining, String> {
         let is_same = |gone: &Move| matches!(target, Self::Copied { copy } if *copy == gone.copy);
+        // By the copy where there is one: a name can be written in many ways.
+        let is_begun = |gone: &Move| matches!(target, Self::BeingCopied { copy } if *copy == gone.copy);
         match self {
             Self::Unmarked | Self::Made | Self::Copied { .. } => Ok(Remaining::Everything),
             Self::Moved(gone) if is_same(gone) => Ok(Remaining::Nothing),
             Self::Moved(gone) => Err(format!("this installation was moved to {} at {}", gone.to, gone.at)),
             Self::Moving(gone) if is_same(gone) => Ok(Remaining::LastMark),
             // The target is not whole: nobody was ever served from it.
-            Self::Moving(gone) if gone.to == name => Ok(Remaining::Everything),
+            Self::Moving(gone) if gone.to == name || is_begun(gone) => Ok(Remaining::Everything),
             Self::Moving(gone) => Err(format!(
                 "a move of this installation to {} was interrupted at {}; it has to be finished there first",
                 gone.to, gone.at
             )),
-            Self::BeingMade | Self::BeingCopied { .. } => Err("this installation is not whole".to_owned()),
+            Self::BeingMade { .. } | Self::BeingCopied { .. } => Err("this installation is not whole".to_owned()),
         }
     }
 
     /// Whether it is the beginning of something that can be cleared away.
     pub(super) fn is_unfinished(&self) -> bool {
-        matches!(self, Self::BeingMade | Self::BeingCopied { .. })
+        matches!(self, Self::BeingMade { .. } | Self::BeingCopied { .. })
     }
 
     fn text(&self) -> String {
@@ -150,12 +155,14 @@ mod tests {
             (Moving(gone("a", "db/m")), whole.clone(), Some(Remaining::LastMark)),
             // The name may have been written in another way.
             (Moving(gone("a", "127.0.0.1/m")), whole.clone(), Some(Remaining::LastMark)),
+            (Moving(gone("a", "127.0.0.1/m")), begun.clone(), Some(Remaining::Everything)),
+            (Moving(gone("b", "other/m")), begun.clone(), None),
             (Moving(gone("a", "other/m")), Unmarked, None),
             (Moving(gone("b", "other/m")), whole.clone(), None),
             (Moved(gone("a", "db/m")), whole.clone(), Some(Remaining::Nothing)),
             (Moved(gone("b", "db/m")), whole, None),
             (Moved(gone("a", "db/m")), Unmarked, None),
-            (BeingMade, Unmarked, None),
+            (BeingMade { making: copy() }, Unmarked, None),
             (begun, Unmarked, None),
         ];
         for (source, target, expected) in cases {

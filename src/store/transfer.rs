@@ -11,8 +11,9 @@ use sha2::{Digest, Sha256};
 
 use super::SqlStore;
 use super::engine::{Engine, Statement, Value};
+use super::migrate;
 use super::query::rows;
-use super::standing::{self, Move, Standing};
+use super::standing::{self, Move, Remaining, Standing};
 use super::tables::{TABLES, Table};
 use crate::app::ports::StoreError;
 
@@ -25,6 +26,9 @@ pub enum TransferError {
     /// The database that is written to.
     #[error("the target")]
     Target(#[source] StoreError),
+    /// The installation is not to be moved there, or not any more.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Somebody else writes to the target.
     #[error("another program has written to the target meanwhile")]
     Disturbed,
@@ -94,7 +98,12 @@ impl SqlStore {
     /// whether it could.
     pub(super) async fn claim(&self, claimed: &Standing) -> Result<bool, StoreError> {
         let before = self.standing().await?;
-        if !before.is_unfinished() && (before != Standing::Unmarked || self.holds_rows().await?) {
+        if !before.is_unfinished() && before != Standing::Unmarked {
+            return Ok(false);
+        }
+        // Only now that it is nobody's.
+        migrate::run(self.db(), migrate::MIGRATIONS).await?;
+        if before == Standing::Unmarked && self.holds_rows().await? {
             return Ok(false);
         }
         // The row is changed first, so that of two who claim at once one fails; clearing takes it away as well.
@@ -250,13 +259,43 @@ impl Transfer<'_> {
         if sent == found { Ok(()) } else { Err(TransferError::Differs { table: table.name, sent, found }) }
     }
 
+    /// Makes sure that the installation is still in the source, whole: it may have moved on while the source was waited for.
+    /// Answers with what the source says about itself.
+    ///
+    /// `target` is what the target said about itself before it was claimed for this move.
+    ///
+    /// # Errors
+    /// [`TransferError::Elsewhere`], or the source's.
+    pub async fn stay(&self, to: &str, target: &Standing) -> Result<Standing, TransferError> {
+        let standing = self.source.standing().await.map_err(TransferError::Source)?;
+        match standing.remaining(target, to) {
+            Ok(Remaining::Everything) => Ok(standing),
+            Ok(Remaining::LastMark | Remaining::Nothing) => Err(TransferError::Disturbed),
+            Err(why) => Err(TransferError::Elsewhere(why)),
+        }
+    }
+
+    /// Begins with a claimed target: a move that was interrupted in its last step is taken back, for by the claim it is
+    /// known not to have come to its end. The source can be served again from here on, whatever becomes of the copy.
+    ///
+    /// # Errors
+    /// As for [`stay`](Self::stay).
+    pub async fn begin(&self, to: &str, target: &Standing) -> Result<(), TransferError> {
+        let standing = self.stay(to, target).await?;
+        if let Standing::Moving(_) = &standing {
+            let taken_back = self.source.change_standing(&standing, &Standing::Unmarked).await;
+            taken_back.map_err(TransferError::Source)?;
+        }
+        Ok(())
+    }
+
     /// The source says that it moves, the target that it is whole, the source that it has moved.
     ///
     /// # Errors
     /// Whatever kept it from its end. The source goes on saying that it moves where the target may be whole; in all other
     /// cases it is as it was.
     pub async fn hand_over(&self, to: &str, at: &str) -> Result<(), TransferError> {
-        let before = self.source.standing().await.map_err(TransferError::Source)?;
+        let before = self.stay(to, &self.claimed()).await?;
         let gone = Move { copy: self.copy.clone(), to: to.to_owned(), at: at.to_owned() };
         let moving = Standing::Moving(gone.clone());
         self.source.change_standing(&before, &moving).await.map_err(TransferError::Source)?;

@@ -179,6 +179,9 @@ async fn settings_and_readiness(Ground { store, .. }: &Ground) {
         assert_eq!(store.setting("id").await.unwrap().as_deref(), Some(value));
     }
     assert_eq!(store.setting("ID").await.unwrap(), None);
+    assert_eq!(store.setting_or_insert("id", "other").await.unwrap(), "zwei'");
+    let (first, second) = tokio::join!(store.setting_or_insert("new", "1"), store.setting_or_insert("new", "2"));
+    assert_eq!(first.unwrap(), second.unwrap(), "both hear the same");
     let checks: Vec<_> =
         (0..8).map(|_| store.clone()).map(|store| tokio::spawn(async move { store.check().await })).collect();
     for check in checks {

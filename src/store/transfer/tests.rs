@@ -153,7 +153,7 @@ async fn a_target_that_holds_something_is_left_alone() {
     assert!(matches!(ground.source.begin_copy("a").await, Err(TransferError::Taken)), "an unmarked installation");
     ground.copied("a").await.hand_over("db/m", AT).await.unwrap();
     assert!(matches!(ground.target.begin_copy("b").await, Err(TransferError::Taken)), "a whole copy");
-    assert!(!ground.target.begin_installation().await.unwrap());
+    assert!(ground.target.begin_installation("b").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -185,7 +185,11 @@ async fn an_interrupted_end_is_finished() {
     ground.copied("a").await;
     ground.source.change_standing(&Standing::Unmarked, &Standing::Moving(gone())).await.unwrap();
     assert_eq!(ground.remaining().await, Ok(Remaining::Everything));
-    ground.copied("b").await.hand_over("db/m", AT).await.unwrap();
+    let before = ground.target.standing().await.unwrap();
+    let again = ground.copied("b").await;
+    again.begin("localhost/m", &before).await.unwrap();
+    assert_eq!(ground.source.standing().await.unwrap(), Standing::Unmarked, "it can be served again");
+    again.hand_over("localhost/m", AT).await.unwrap();
     assert_eq!(ground.remaining().await, Ok(Remaining::Nothing));
 
     // Killed after the second: nothing is copied, whatever happened in the target since.
@@ -202,13 +206,59 @@ async fn an_interrupted_end_is_finished() {
 }
 
 #[tokio::test]
+async fn what_has_moved_elsewhere_meanwhile_stays_there() {
+    let ground = Ground::new().await;
+    let transfer = ground.copied("a").await;
+    for elsewhere in [
+        Standing::Moved(Move { copy: "b".to_owned(), to: "db/b".to_owned(), at: AT.to_owned() }),
+        Standing::Moving(Move { copy: "b".to_owned(), to: "db/b".to_owned(), at: AT.to_owned() }),
+    ] {
+        ground.source.change_standing(&ground.source.standing().await.unwrap(), &elsewhere).await.unwrap();
+        for late in [transfer.begin("db/m", &Standing::Unmarked).await, transfer.hand_over("db/m", AT).await] {
+            assert!(matches!(&late, Err(TransferError::Elsewhere(why)) if why.contains("db/b")), "{late:?}");
+        }
+        assert_eq!(ground.source.standing().await.unwrap(), elsewhere);
+        assert_eq!(ground.target.standing().await.unwrap(), being_copied("a"), "it is not whole");
+    }
+}
+
+#[tokio::test]
 async fn a_claim_can_be_given_up() {
     let ground = Ground::new().await;
     ground.target.begin_copy("a").await.unwrap();
     ground.target.give_up_copy("a").await.unwrap();
     assert_eq!(ground.target.standing().await.unwrap(), Standing::Unmarked);
     assert!(matches!(ground.target.give_up_copy("a").await, Err(TransferError::Disturbed)));
-    assert!(ground.target.begin_installation().await.unwrap());
-    ground.target.end_installation().await.unwrap();
+    assert!(ground.target.begin_installation("a").await.unwrap().is_some());
+    ground.target.end_installation("a").await.unwrap();
     assert_eq!(ground.target.standing().await.unwrap(), Standing::Made);
+}
+
+#[tokio::test]
+async fn an_installation_that_was_begun_later_is_not_touched_by_the_one_before() {
+    let ground = Ground::new().await;
+    let first = ground.target.begin_installation("a").await.unwrap().unwrap();
+    first.set_setting("provider_id", "First").await.unwrap();
+    let second = ground.target.begin_installation("b").await.unwrap().unwrap();
+    assert_eq!(second.setting("provider_id").await.unwrap(), None);
+    second.set_setting("provider_id", "Second").await.unwrap();
+    for late in [
+        first.set_setting("provider_id", "First").await,
+        first.commit(vec![Write::InsertUser(user(1))]).await,
+        first.give_up_installation("a").await,
+        first.end_installation("a").await,
+    ] {
+        assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+    }
+    second.end_installation("b").await.unwrap();
+    assert_eq!(ground.target.setting("provider_id").await.unwrap().as_deref(), Some("Second"));
+    assert!(!ground.target.holds_rows().await.unwrap());
+    assert_eq!(ground.target.standing().await.unwrap(), Standing::Made);
+
+    let ground = Ground::new().await;
+    let begun = ground.target.begin_installation("a").await.unwrap().unwrap();
+    begun.set_setting("provider_id", "First").await.unwrap();
+    ground.target.give_up_installation("a").await.unwrap();
+    assert_eq!(ground.target.standing().await.unwrap(), Standing::Unmarked);
+    assert_eq!(ground.target.setting("provider_id").await.unwrap(), None);
 }

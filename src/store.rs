@@ -71,57 +71,45 @@ pub struct SqlStore {
 /// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`], one that a
 /// newer build has written with [`StoreError::Internal`].
 pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
-    open_sqlite_with(path, sqlite::Options::default(), sealer).await
+    let store = look_into_sqlite(path, sealer).await?;
+    store.migrate().await?;
+    Ok(store)
 }
 
-/// The same for tests that play several processes with it.
+/// The same, and leaves the schema as it is: what is in the file may be of another build, or not ours at all.
+pub async fn look_into_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    sqlite_with(path, sqlite::Options::default(), sealer).await
+}
+
+/// For tests that play several processes with it.
 #[cfg(test)]
 pub(crate) async fn open_shared_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
-    open_sqlite_with(path, sqlite::Options { is_shared: true, ..sqlite::Options::default() }, sealer).await
+    let options = sqlite::Options { is_shared: true, ..sqlite::Options::default() };
+    let store = sqlite_with(path, options, sealer).await?;
+    store.migrate().await?;
+    Ok(store)
 }
 
-async fn open_sqlite_with(
-    path: &Path,
-    options: sqlite::Options,
-    sealer: Arc<dyn Sealer>,
-) -> Result<SqlStore, StoreError> {
+async fn sqlite_with(path: &Path, options: sqlite::Options, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || SqliteEngine::open(&path, options)).await;
     let engine = opened.map_err(|error| StoreError::Internal(error.to_string()))??;
-    SqlStore::new(Arc::new(engine), sealer).await
+    Ok(SqlStore { engine: Arc::new(engine), sealer, held: None })
 }
 
-/// Opens the PostgreSQL database of that URL and brings its schema up to date; relative paths in the URL count from the
-/// folder. `connections` is how many there are at most.
+/// Opens the PostgreSQL database of that URL and changes nothing in it: what is there may be of another build, or not ours
+/// at all. Relative paths in the URL count from the folder. `connections` is how many there are at most.
 ///
 /// A server that cannot be reached, and a URL that is wrong, are [`StoreError::Unavailable`]; no password is said.
-pub async fn open_postgres(
+pub async fn look_into_postgres(
     url: &str,
     folder: &Path,
     connections: usize,
     sealer: Arc<dyn Sealer>,
 ) -> Result<SqlStore, StoreError> {
-    SqlStore::new(postgres_engine(url, folder, connections).await?, sealer).await
-}
-
-/// The same for what is to become an installation: the schema of one that is there is left as it is until the database
-/// is claimed, for it may be somebody else's, in use, and older than this build.
-pub async fn open_postgres_to_claim(
-    url: &str,
-    folder: &Path,
-    connections: usize,
-    sealer: Arc<dyn Sealer>,
-) -> Result<SqlStore, StoreError> {
-    let engine = postgres_engine(url, folder, connections).await?;
-    if migrate::has_schema(engine.as_ref()).await? {
-        return Ok(SqlStore { engine, sealer, held: None });
-    }
-    SqlStore::new(engine, sealer).await
-}
-
-async fn postgres_engine(url: &str, folder: &Path, connections: usize) -> Result<Arc<dyn Engine>, StoreError> {
     let options = postgres::Options { connections, ..postgres::Options::default() };
-    Ok(Arc::new(PostgresEngine::open(url, folder, options).await?))
+    let engine = PostgresEngine::open(url, folder, options).await?;
+    Ok(SqlStore { engine: Arc::new(engine), sealer, held: None })
 }
 
 /// Checks the URL of a PostgreSQL database, and the files that it names, without connecting.
@@ -139,10 +127,9 @@ pub fn postgres_name(url: &str) -> String {
 }
 
 impl SqlStore {
-    /// Brings the schema up to date.
-    async fn new(engine: Arc<dyn Engine>, sealer: Arc<dyn Sealer>) -> Result<Self, StoreError> {
-        migrate::run(engine.as_ref(), migrate::MIGRATIONS).await?;
-        Ok(Self { engine, sealer, held: None })
+    /// Brings the schema up to date, or makes it.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        migrate::run(self.db(), migrate::MIGRATIONS).await
     }
 
     /// Finishes what was asked for and lets go of the database; every later call is [`StoreError::Unavailable`].

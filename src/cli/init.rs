@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, check_belonging, database_file, open_store, open_to_claim, random_tag};
+use super::serve::{application, check_belonging, database_file, look_into_database, open_database, random_tag};
 use super::server_certificate;
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
@@ -144,8 +144,13 @@ impl Plan {
     /// Makes everything in the folder; the configuration is its first file and the last one to be moved.
     async fn fill(&self, folder: &DataFolder) -> Result<()> {
         let sealer = self.make_files(folder)?;
-        let store = open_store(folder, &self.config, sealer.clone()).await?;
-        let made = self.furnish(folder, store.clone(), sealer).await;
+        let store = Arc::new(open_database(folder, &self.config, sealer.clone()).await?);
+        let made = async {
+            check_belonging(&store, &self.config, &sealer).await?;
+            self.furnish(folder, store.clone(), sealer.clone()).await?;
+            Ok(store.change_standing(&Standing::Unmarked, &Standing::Made).await?)
+        };
+        let made = made.await;
         store.close().await;
         made
     }
@@ -154,10 +159,13 @@ impl Plan {
     /// they are, and what fails is cleared away.
     async fn make_with_server(&self, folder: &DataFolder, staging: Staging) -> Result<()> {
         let sealer = self.make_files(folder)?;
-        let store = open_to_claim(folder, &self.config, sealer.clone()).await?;
+        let store = look_into_database(folder, &self.config, sealer.clone()).await?;
         let making = random_tag();
         let Some(claimed) = store.begin_installation(&making).await.map_err(of_claim)? else {
-            bail!("--database: it holds an installation already; a new one begins with a database of its own");
+            bail!(
+                "--database: it holds an installation, or something else, already; a new one begins with a database of \
+                 its own"
+            );
         };
         let made = self.make_in(&making, Arc::new(claimed), folder, sealer, staging).await;
         let made = match made {

@@ -15,7 +15,9 @@ use time::format_description::well_known::Rfc3339;
 
 use super::client::{Client, Refusal};
 use super::output::{Out, Table, remark};
-use super::serve::{check_belonging, database_file, file_of, load_config, open_database, open_to_claim, random_tag};
+use super::serve::{
+    check_belonging, database_file, file_of, load_config, look_into_database, open_database, random_tag,
+};
 use super::{Globals, Usage};
 use crate::adapters::ca_files::DataFolder;
 use crate::adapters::sealer::Sealer;
@@ -55,7 +57,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: MigrateArgs) -> Resu
     let name = crate::store::postgres_name(to.expose());
     let mut there = config.clone();
     there.database.url = to;
-    let target = open_to_claim(&folder, &there, sealer.clone()).await.context("--to")?;
+    let target = look_into_database(&folder, &there, sealer.clone()).await.context("--to")?;
     let copy = random_tag();
     let migration = Migration { globals, folder, config, sealer, target, name, copy };
     let moved = migration.run().await;

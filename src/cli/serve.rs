@@ -100,7 +100,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let config = load_config(&folder)?;
     let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
     let sealer = Arc::new(folder.sealer(SystemRng)?);
-    let store = open_store(&folder, &config, sealer.clone()).await?;
+    let store = Arc::new(open_store(&folder, &config, sealer.clone()).await?);
     let doubtful = !options.trust_clock && check_clock(&store, clock.now()).await? == Belief::Doubted;
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
@@ -259,25 +259,24 @@ pub(super) fn file_of<'u>(data: &Path, url: &'u DatabaseUrl) -> Result<Option<&'
     Ok(url.sqlite_path())
 }
 
-/// Opens the database that the configuration names.
+/// Opens the database that the configuration names and brings its schema up to date; makes it if it is a file that is not
+/// there.
 pub(super) async fn open_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
-    let database = &config.database;
-    let opened = match database.url.sqlite_path() {
-        Some(path) => crate::store::open_sqlite(&folder.resolve(path), sealer).await,
-        None => {
-            let url = database.url.expose();
-            crate::store::open_postgres(url, folder.path(), database.connections, sealer).await
-        }
-    };
-    opened.map_err(unopened)
+    let store = look_into_database(folder, config, sealer).await?;
+    store.migrate().await.map_err(unopened)?;
+    Ok(store)
 }
 
-/// Opens a database on a server in which an installation is to come into being; the schema of one that is there already
-/// is left as it is.
-pub(super) async fn open_to_claim(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+/// Opens the database that the configuration names and leaves it as it is, whatever is in it.
+pub(super) async fn look_into_database(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
     let database = &config.database;
-    let url = database.url.expose();
-    let opened = crate::store::open_postgres_to_claim(url, folder.path(), database.connections, sealer).await;
+    let opened = match database.url.sqlite_path() {
+        Some(path) => crate::store::look_into_sqlite(&folder.resolve(path), sealer).await,
+        None => {
+            let url = database.url.expose();
+            crate::store::look_into_postgres(url, folder.path(), database.connections, sealer).await
+        }
+    };
     opened.map_err(unopened)
 }
 
@@ -285,11 +284,18 @@ fn unopened(error: StoreError) -> anyhow::Error {
     anyhow!(error).context("the database cannot be opened")
 }
 
-/// Opens the database and checks that it belongs to this configuration.
-pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<Arc<SqlStore>> {
-    let store = open_database(folder, config, sealer.clone()).await?;
+/// Opens the database of an installation and checks that it belongs to this configuration.
+async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc<Sealer>) -> Result<SqlStore> {
+    if let Some(file) = database_file(folder.path(), config)?.map(|file| folder.resolve(file))
+        && !file.exists()
+    {
+        // Opened, it would come into being, and devices would meet a server that knows none of them.
+        bail!("there is no database {}; is the disk there on which it lies?", file.display());
+    }
+    let store = look_into_database(folder, config, sealer.clone()).await?;
     let standing = store.standing().await?;
     check_standing(&standing, folder)?;
+    store.migrate().await.map_err(unopened)?;
     let is_being_made = matches!(standing, Standing::BeingMade { .. });
     if is_being_made && store.setting(SEALING_KEY).await?.is_none() {
         bail!(UNFINISHED);
@@ -298,7 +304,7 @@ pub(super) async fn open_store(folder: &DataFolder, config: &Config, sealer: Arc
     if is_being_made {
         end_making(&store, &standing).await?;
     }
-    Ok(Arc::new(store))
+    Ok(store)
 }
 
 /// Marks an installation as whole whose `init` could not do that any more: its data folder is, or this server would have
@@ -323,7 +329,11 @@ pub(super) fn random_tag() -> String {
 /// Refuses a database whose installation lives elsewhere by now, or has not arrived yet.
 fn check_standing(standing: &Standing, folder: &DataFolder) -> Result<()> {
     match standing {
-        Standing::Unmarked | Standing::BeingMade { .. } | Standing::Made | Standing::Copied { .. } => Ok(()),
+        Standing::BeingMade { .. } | Standing::Made | Standing::Copied { .. } => Ok(()),
+        Standing::Unmarked => bail!(
+            "the database that [database] url names holds no installation: `muster init` makes one, `muster migrate-db` \
+             moves one from SQLite to PostgreSQL"
+        ),
         Standing::Moved(gone) => bail!(
             "this installation was moved to {} at {}: name that database under [database] url in {}, or in \
              MUSTER__DATABASE__URL",

@@ -33,7 +33,8 @@ pub(super) struct Ground {
 impl Ground {
     /// Makes the schema in a database without tables.
     pub(super) async fn new(engine: Arc<dyn Engine>, keep: impl Any + Send) -> Self {
-        let store = SqlStore::new(engine, Arc::new(XorSealer)).await.unwrap();
+        let store = SqlStore { engine, sealer: Arc::new(XorSealer), held: None };
+        store.migrate().await.unwrap();
         Self { store, _keep: Box::new(keep) }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) trait Engine: Send + Sync {
         Ok(None)
     }
 
+    /// The names of all tables that are in the way of ours, whoever made them. Changes nothing.
+    async fn tables(&self) -> Result<Vec<Row>, StoreError>;
+
     /// Whether other processes may work on the same database.
     fn is_shared(&self) -> bool;
 

@@ -38,7 +38,7 @@ impl Faults {
 pub(crate) fn faulty(store: SqlStore) -> (SqlStore, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let engine = Arc::new(Faulty { inner: store.engine, faults: Arc::clone(&faults) });
-    (SqlStore { engine, sealer: store.sealer }, faults)
+    (SqlStore { engine, ..store }, faults)
 }
 
 struct Faulty {
@@ -63,6 +63,10 @@ impl Engine for Faulty {
             self.inner.commit(vec![Statement::any(sql, Vec::new())]).await?;
         }
         Ok(counts)
+    }
+
+    async fn tables(&self) -> Result<Vec<Row>, StoreError> {
+        self.inner.tables().await
     }
 
     fn is_shared(&self) -> bool {

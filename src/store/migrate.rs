@@ -42,10 +42,30 @@ pub(crate) async fn run(engine: &dyn Engine, migrations: &[Migration]) -> Result
     }
 }
 
-/// Whether the database has a schema, of whichever build; that of one that has is left as it is.
-pub(crate) async fn has_schema(engine: &dyn Engine) -> Result<bool, StoreError> {
-    engine.migrate(vec![Statement::any(CREATE, Vec::new())]).await?;
-    Ok(!engine.query(LIST, Vec::new()).await?.is_empty())
+/// What is in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing yet, or what we make first.
+    Nothing,
+    /// Our tables, of whichever build.
+    Ours,
+    /// Tables of somebody else.
+    Foreign,
+}
+
+/// Looks at what is in a database, and changes nothing.
+pub(crate) async fn look(engine: &dyn Engine) -> Result<Found, StoreError> {
+    let tables = engine.tables().await?;
+    let names = tables.iter().map(|row| row.of("tables").text("name").map(str::to_owned));
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    let has = |name: &str| names.iter().any(|known| known == name);
+    Ok(if ["migrations", "settings", "enrollments"].into_iter().all(has) {
+        Found::Ours
+    } else if names.iter().all(|name| ["migrations", "commit_marks"].contains(&name.as_str())) {
+        Found::Nothing
+    } else {
+        Found::Foreign
+    })
 }
 
 /// What is left to do, if what was done is what these migrations would have done.

@@ -75,7 +75,7 @@ pub(crate) struct PostgresEngine {
 }
 
 impl PostgresEngine {
-    /// Connects; the schema is not touched but for the domain that gives bytes the name they have everywhere.
+    /// Connects, and looks at the server; nothing is changed.
     pub(crate) async fn open(url: &str, folder: &Path, options: Options) -> Result<Self, StoreError> {
         let address = Address::parse(url, folder).map_err(unusable)?;
         let tls = Tls::new(&address).map_err(unusable)?;
@@ -95,7 +95,7 @@ impl PostgresEngine {
             .map_err(|error| unusable(error.to_string()))?;
         let database = Database { pool, options, marks: Marks::default(), gate: Arc::new(RwLock::new(false)) };
         let engine = Self { database: Arc::new(database) };
-        engine.database.prepare().await.map_err(|error| away(&address, error))?;
+        engine.database.check().await.map_err(|error| away(&address, error))?;
         Ok(engine)
     }
 }
@@ -116,6 +116,7 @@ impl Engine for PostgresEngine {
     }
 
     async fn migrate(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        self.database.prepare().await?;
         let alone = MIGRATE_ALONE.iter().map(|sql| Statement::any(sql, Vec::new()));
         let how = How { in_turn: true, patience: MIGRATE_WITHIN };
         self.finish(alone.chain(batch).collect(), how).await.map(drop)
@@ -128,6 +129,10 @@ impl Engine for PostgresEngine {
     async fn server_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
         let rows = self.query(SERVER_TIME, Vec::new()).await?;
         rows.first().map(|row| row.of("server").time("now")).transpose()
+    }
+
+    async fn tables(&self) -> Result<Vec<Row>, StoreError> {
+        self.query(TABLES, Vec::new()).await
     }
 
     fn is_shared(&self) -> bool {
@@ -194,6 +199,8 @@ const PREPARE_SESSION: &str = "
 /// One node migrates at a time, and takes the time that it needs.
 const MIGRATE_ALONE: [&str; 3] =
     ["SET LOCAL lock_timeout = 0", "SET LOCAL statement_timeout = 0", "SELECT pg_advisory_xact_lock(5213017491)"];
+
+const TABLES: &str = "SELECT CAST(tablename AS TEXT) AS name FROM pg_tables WHERE schemaname = current_schema()";
 
 #[cfg(test)]
 mod tests;

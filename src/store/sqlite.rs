@@ -108,6 +108,10 @@ impl Engine for SqliteEngine {
         answered.await.map_err(|_| closed())?
     }
 
+    async fn tables(&self) -> Result<Vec<Row>, StoreError> {
+        self.query(TABLES, Vec::new()).await
+    }
+
     fn is_shared(&self) -> bool {
         self.is_shared
     }
@@ -208,6 +212,8 @@ fn unavailable(what: &str, error: &std::io::Error) -> StoreError {
 fn closed() -> StoreError {
     StoreError::Unavailable("the database is closed".to_owned())
 }
+
+const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
 
 #[cfg(test)]
 mod tests;

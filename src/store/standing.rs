@@ -84,9 +84,12 @@ impl Standing {
         }
     }
 
-    /// Whether it is the beginning of something that can be cleared away.
-    pub(super) fn is_unfinished(&self) -> bool {
-        matches!(self, Self::BeingMade { .. } | Self::BeingCopied { .. })
+    /// Whether it may take the place of that, which is another try of the same that did not come to its end.
+    pub(super) fn may_follow(&self, before: &Self) -> bool {
+        matches!(
+            (before, self),
+            (Self::BeingMade { .. }, Self::BeingMade { .. }) | (Self::BeingCopied { .. }, Self::BeingCopied { .. })
+        )
     }
 
     fn text(&self) -> String {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::SqlStore;
 use super::engine::{Engine, Statement, Value};
-use super::migrate;
+use super::migrate::{self, Found};
 use super::query::rows;
 use super::standing::{self, Move, Remaining, Standing};
 use super::tables::{TABLES, Table};
@@ -86,7 +86,10 @@ pub type Watcher<'w> = &'w mut (dyn FnMut(Progress) + Send);
 impl SqlStore {
     /// What this database says about itself.
     pub async fn standing(&self) -> Result<Standing, StoreError> {
-        standing::find(self.db()).await
+        match migrate::look(self.db()).await? {
+            Found::Ours => standing::find(self.db()).await,
+            Found::Nothing | Found::Foreign => Ok(Standing::Unmarked),
+        }
     }
 
     /// Changes what this database says about itself; [`StoreError::Conflict`] if it says something else than `from`.
@@ -94,15 +97,16 @@ impl SqlStore {
         self.submit(vec![from.change(to)]).await
     }
 
-    /// Claims a database that is empty, or holds something that did not come to its end: that is cleared away. Answers
-    /// whether it could.
+    /// Claims a database that is empty, or holds something of the same kind that did not come to its end: that is cleared
+    /// away. Answers whether it could.
     pub(super) async fn claim(&self, claimed: &Standing) -> Result<bool, StoreError> {
         let before = self.standing().await?;
-        if !before.is_unfinished() && before != Standing::Unmarked {
+        let is_free = before == Standing::Unmarked && migrate::look(self.db()).await? != Found::Foreign;
+        if !is_free && !claimed.may_follow(&before) {
             return Ok(false);
         }
         // Only now that it is nobody's.
-        migrate::run(self.db(), migrate::MIGRATIONS).await?;
+        self.migrate().await?;
         if before == Standing::Unmarked && self.holds_rows().await? {
             return Ok(false);
         }

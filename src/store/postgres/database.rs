@@ -25,8 +25,8 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Looks at the server, and gives bytes the name that they have in the common dialect.
-    pub(super) async fn prepare(&self) -> Result<(), Fault> {
+    /// Whether the server is one that we can work with.
+    pub(super) async fn check(&self) -> Result<(), Fault> {
         let mut borrowed = self.borrow().await?;
         let client = borrowed.client();
         let unfit = |words: &str| Err(Fault::Final(StoreError::Unavailable(words.to_owned())));
@@ -40,6 +40,24 @@ impl Database {
                 "the database has to be made with ENCODING 'UTF8' TEMPLATE template0; it has another encoding",
             );
         }
+        borrowed.is_clean = true;
+        Ok(())
+    }
+
+    /// What the engine itself needs in the database: a name for bytes that is that of the common dialect, and a table.
+    pub(super) async fn prepare(&self) -> Result<(), StoreError> {
+        let mut tries = Tries::new();
+        loop {
+            match self.define().await {
+                Ok(()) => return Ok(()),
+                Err(fault) => self.after(fault, &mut tries).await?,
+            };
+        }
+    }
+
+    async fn define(&self) -> Result<(), Fault> {
+        let mut borrowed = self.borrow().await?;
+        let client = borrowed.client();
         for sql in [WRITE, DEFINE_BLOB, marks::PREPARE, COMMIT] {
             within(self.options.patience, client.batch_execute(sql)).await?.map_err(|error| fault(&error))?;
         }

@@ -276,15 +276,19 @@ fn an_init_whose_database_was_taken_writes_nothing_to_it() {
         (!database::cluster().rows(&name, &working).is_empty()).then_some(())
     });
     let second = init_by(&folder("second"), "second@example.test", "https://localhost:0", &url).output().unwrap();
-    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
     let first = first.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&first.stderr);
-    assert!(!first.status.success() && said.contains("another program took the database"), "{said}");
-    assert!(!folder("first").exists());
+    // The second nearly always wins; it may come too late on a busy machine, or give way in a deadlock.
+    assert_ne!(first.status.success(), second.status.success(), "{first:?} {second:?}");
+    let (winner, admin, loser, lost) = match second.status.success() {
+        true => ("second", "second@example.test", "first", first),
+        false => ("first", "admin@example.test", "second", second),
+    };
+    let said = String::from_utf8_lossy(&lost.stderr);
+    assert!(said.contains("--database") && !folder(loser).exists(), "{said}");
     let users = database::cluster().rows(&name, "SELECT email FROM users");
-    assert_eq!(users, [[Some("second@example.test".to_owned())]]);
+    assert_eq!(users, [[Some(admin.to_owned())]]);
     assert_eq!(database::cluster().rows(&name, "SELECT id FROM tokens").len(), 1);
-    serves(&folder("second"), &url);
+    serves(&folder(winner), &url);
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn a_database_belongs_to_one_installation() {
     let taken = database::url_of(&server.data());
     let data = workspace().join(format!("second-{}", unique()));
     let said = refused(&mut init(&data, "https://localhost:0", &taken));
-    assert!(said.contains("holds an installation already"), "{said}");
+    assert!(said.contains("holds an installation"), "{said}");
     assert!(!data.exists(), "nothing is left behind");
     let stranger = database::cluster().create_database(&format!("stranger_{}", unique()));
     assert!(init(&data, "https://localhost:0", &stranger).output().unwrap().status.success());
@@ -201,7 +201,7 @@ fn an_installation_is_whole_once_it_is_served() {
     serves(&data, &url);
     let second = workspace().join(format!("{name}-second"));
     let said = refused(&mut init(&second, "https://localhost:0", &url));
-    assert!(said.contains("holds an installation already"), "{said}");
+    assert!(said.contains("holds an installation"), "{said}");
     let users = database::cluster().rows(&name, "SELECT email FROM users");
     assert_eq!(users, [[Some("admin@example.test".to_owned())]]);
 
@@ -289,6 +289,30 @@ fn an_init_whose_database_was_taken_writes_nothing_to_it() {
     assert_eq!(users, [[Some(admin.to_owned())]]);
     assert_eq!(database::cluster().rows(&name, "SELECT id FROM tokens").len(), 1);
     serves(&folder(winner), &url);
+}
+
+#[test]
+fn a_database_without_an_installation_is_named_and_left_as_it_is() {
+    if !database::is_postgres("databases that hold something else") {
+        return;
+    }
+    let data = fresh_installation().join("data");
+    for what in ["", "CREATE TABLE customers (id BIGINT)"] {
+        let name = format!("no_installation_{}", unique());
+        let url = database::cluster().create_database(&name);
+        database::cluster().execute(&name, what);
+        let tables = || database::cluster().rows(&name, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'");
+        let before = tables();
+        let said = refused(&mut serve(&data, &url));
+        assert!(said.contains("muster init") && said.contains("migrate-db"), "{said}");
+        assert_eq!(tables(), before, "{what}");
+        if !what.is_empty() {
+            let other = data.with_file_name("other");
+            let said = refused(&mut init(&other, "https://localhost:0", &url));
+            assert!(said.contains("something else") && !other.exists(), "{said}");
+            assert_eq!(tables(), before, "{what}");
+        }
+    }
 }
 
 #[test]

@@ -287,7 +287,7 @@ impl Transfer<'_> {
     pub async fn begin(&self, to: &str, target: &Standing) -> Result<(), TransferError> {
         let standing = self.stay(to, target).await?;
         if let Standing::Moving(_) = &standing {
-            let taken_back = self.source.change_standing(&standing, &Standing::Unmarked).await;
+            let taken_back = self.source.change_standing(&standing, &Standing::Made).await;
             taken_back.map_err(TransferError::Source)?;
         }
         Ok(())

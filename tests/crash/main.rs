@@ -314,6 +314,21 @@ fn a_folder_without_installation_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn a_database_file_that_is_gone_is_missed_and_not_made_anew() {
+    if !support::database::has_files("a database file that is gone") {
+        return;
+    }
+    let home = fresh_installation();
+    for part in ["muster.db", "muster.db-wal", "muster.db-shm"] {
+        let _ = std::fs::remove_file(home.join("data").join(part));
+    }
+    let output = muster().args(["serve", "--data"]).arg(home.join("data")).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("muster.db"), "{said}");
+    assert!(!home.join("data/muster.db").exists());
+}
+
+#[test]
 fn init_does_not_overwrite_an_installation() {
     let home = fresh_installation();
     let before = std::fs::read(home.join("data/ca/root.pem")).unwrap();

@@ -15,7 +15,9 @@ use cluster::Cluster;
 mod cluster;
 
 async fn open(url: &str) -> PostgresEngine {
-    PostgresEngine::open(url, Path::new("/"), Options::default()).await.unwrap()
+    let engine = PostgresEngine::open(url, Path::new("/"), Options::default()).await.unwrap();
+    engine.database.prepare().await.unwrap();
+    engine
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +110,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let patience = Duration::from_millis(300);
     let options = Options { patience, wait: patience, ..Options::default() };
     let engine = PostgresEngine::open(&cluster.create_database("silent"), Path::new("/"), options).await.unwrap();
+    engine.database.prepare().await.unwrap();
     let sleep = "SELECT CAST(pg_sleep(30) AS TEXT)";
     let began = std::time::Instant::now();
     let outcomes = [

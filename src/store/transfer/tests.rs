@@ -188,7 +188,7 @@ async fn an_interrupted_end_is_finished() {
     let before = ground.target.standing().await.unwrap();
     let again = ground.copied("b").await;
     again.begin("localhost/m", &before).await.unwrap();
-    assert_eq!(ground.source.standing().await.unwrap(), Standing::Unmarked, "it can be served again");
+    assert_eq!(ground.source.standing().await.unwrap(), Standing::Made, "it can be served again");
     again.hand_over("localhost/m", AT).await.unwrap();
     assert_eq!(ground.remaining().await, Ok(Remaining::Nothing));
 
@@ -230,8 +230,30 @@ async fn a_claim_can_be_given_up() {
     assert_eq!(ground.target.standing().await.unwrap(), Standing::Unmarked);
     assert!(matches!(ground.target.give_up_copy("a").await, Err(TransferError::Disturbed)));
     assert!(ground.target.begin_installation("a").await.unwrap().is_some());
+    assert!(matches!(ground.target.begin_copy("b").await, Err(TransferError::Taken)), "an init is at work");
     ground.target.end_installation("a").await.unwrap();
     assert_eq!(ground.target.standing().await.unwrap(), Standing::Made);
+}
+
+#[tokio::test]
+async fn an_init_leaves_a_copy_alone_that_is_under_way() {
+    let ground = Ground::new().await;
+    ground.target.begin_copy("a").await.unwrap();
+    assert!(ground.target.begin_installation("b").await.unwrap().is_none());
+    ground.target.begin_copy("c").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_somebody_else_keeps_there_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("foreign.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE customers (id BIGINT)").unwrap();
+    let store = super::super::look_into_sqlite(&path, Arc::new(XorSealer)).await.unwrap();
+    assert_eq!(store.standing().await.unwrap(), Standing::Unmarked);
+    assert!(store.begin_installation("a").await.unwrap().is_none());
+    assert!(matches!(store.begin_copy("a").await, Err(TransferError::Taken)));
+    let tables = store.db().tables().await.unwrap();
+    assert_eq!(tables.len(), 1, "nothing was made beside it: {tables:?}");
 }
 
 #[tokio::test]

@@ -18,10 +18,11 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Log, LogFormat};
 use crate::domain::event::Event;
 
-/// Starts the log of the process; what libraries have to say appears from `warn` on. Later calls change nothing.
+/// Starts the log of the process; what libraries have to say appears from `warn` on, except of connections that are lost
+/// while nobody uses them. Later calls change nothing.
 pub fn start_log(log: &Log) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let filter = EnvFilter::new(format!("warn,muster={}", log.level.as_str()));
+    let filter = EnvFilter::new(format!("warn,deadpool=error,muster={}", log.level.as_str()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A log that is running already keeps running: tests start several servers in one process.
     let _ = match log.format {

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::until;
-use crate::app::{App, TranscriptWriter};
+use crate::app::{App, Error, TranscriptWriter};
 use crate::http::Shared;
 use crate::http::gate::Gate;
 use crate::store::SqlStore;
@@ -111,6 +111,7 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
     let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
     let stop = until(stopped.clone());
     tokio::pin!(stop);
+    let mut trouble = Trouble::default();
     loop {
         if *stopped.borrow() {
             // Events that keep coming are given their place after the next start, or by another node.
@@ -119,18 +120,37 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
         if shared.app.store.is_shared() {
             shared.app.keep_duties().await;
         }
-        match shared.app.publish_events().await {
-            Ok(events) if !events.is_empty() => {
-                events.iter().for_each(|event| shared.metrics.event(event));
-                continue;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "events could not be published; tried again"),
+        let published = shared.app.publish_events().await;
+        trouble.tell(published.as_ref().err());
+        let events = published.unwrap_or_default();
+        if !events.is_empty() {
+            events.iter().for_each(|event| shared.metrics.event(event));
+            continue;
         }
         tokio::select! {
             () = shared.app.memory.events.notified() => {}
             () = tokio::time::sleep(every) => {}
             () = &mut stop => return,
+        }
+    }
+}
+
+/// Whether the work goes on: told once when it does not, and once when it does again.
+#[derive(Default)]
+struct Trouble(Option<Instant>);
+
+impl Trouble {
+    fn tell(&mut self, error: Option<&Error>) {
+        match (error, self.0) {
+            (Some(error), None) => {
+                tracing::warn!(%error, "events cannot be published; tried again until they can");
+                self.0 = Some(Instant::now());
+            }
+            (None, Some(since)) => {
+                tracing::info!(seconds = since.elapsed().as_secs(), "events are published again");
+                self.0 = None;
+            }
+            _ => {}
         }
     }
 }

@@ -72,6 +72,10 @@ fn of_code(refusal: &DbError) -> Fault {
     if stale || moved || code.code().starts_with("57P") || code.code().starts_with("08") {
         return Fault::Lost(words);
     }
+    if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        let words = format!("{words}; the role that Muster signs in with has to own its database");
+        return Fault::Final(StoreError::Unavailable(words));
+    }
     if *code == SqlState::DISK_FULL {
         return Fault::Final(StoreError::Full(words));
     }

@@ -66,25 +66,32 @@ pub struct SqlStore {
     held: Option<Standing>,
 }
 
-/// Opens the SQLite database in that file, makes it if there is none, and brings its schema up to date.
+/// Opens the SQLite database in that file, makes it if there is none, and leaves the schema as it is: what is in the file
+/// may be of another build, or not ours at all.
 ///
-/// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`], one that a
-/// newer build has written with [`StoreError::Internal`].
-pub async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
-    let store = look_into_sqlite(path, sealer).await?;
-    store.migrate().await?;
-    Ok(store)
-}
-
-/// The same, and leaves the schema as it is: what is in the file may be of another build, or not ours at all.
+/// The folder must exist. A file that another process has open is refused with [`StoreError::Unavailable`].
 pub async fn look_into_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
     sqlite_with(path, sqlite::Options::default(), sealer).await
+}
+
+/// For tests: with the schema of this build.
+#[cfg(test)]
+pub(crate) async fn open_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
+    open_sqlite_with(path, sqlite::Options::default(), sealer).await
 }
 
 /// For tests that play several processes with it.
 #[cfg(test)]
 pub(crate) async fn open_shared_sqlite(path: &Path, sealer: Arc<dyn Sealer>) -> Result<SqlStore, StoreError> {
-    let options = sqlite::Options { is_shared: true, ..sqlite::Options::default() };
+    open_sqlite_with(path, sqlite::Options { is_shared: true, ..sqlite::Options::default() }, sealer).await
+}
+
+#[cfg(test)]
+async fn open_sqlite_with(
+    path: &Path,
+    options: sqlite::Options,
+    sealer: Arc<dyn Sealer>,
+) -> Result<SqlStore, StoreError> {
     let store = sqlite_with(path, options, sealer).await?;
     store.migrate().await?;
     Ok(store)

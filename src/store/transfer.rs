@@ -86,7 +86,11 @@ pub type Watcher<'w> = &'w mut (dyn FnMut(Progress) + Send);
 impl SqlStore {
     /// What this database says about itself.
     pub async fn standing(&self) -> Result<Standing, StoreError> {
-        match migrate::look(self.db()).await? {
+        self.standing_of(migrate::look(self.db()).await?).await
+    }
+
+    async fn standing_of(&self, found: Found) -> Result<Standing, StoreError> {
+        match found {
             Found::Ours => standing::find(self.db()).await,
             Found::Nothing | Found::Foreign => Ok(Standing::Unmarked),
         }
@@ -100,8 +104,9 @@ impl SqlStore {
     /// Claims a database that is empty, or holds something of the same kind that did not come to its end: that is cleared
     /// away. Answers whether it could.
     pub(super) async fn claim(&self, claimed: &Standing) -> Result<bool, StoreError> {
-        let before = self.standing().await?;
-        let is_free = before == Standing::Unmarked && migrate::look(self.db()).await? != Found::Foreign;
+        let found = migrate::look(self.db()).await?;
+        let before = self.standing_of(found).await?;
+        let is_free = before == Standing::Unmarked && found != Found::Foreign;
         if !is_free && !claimed.may_follow(&before) {
             return Ok(false);
         }

@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod command;
 pub mod device;
 pub mod enrollment;
+pub mod entra;
 pub mod event;
 pub mod id;
 pub mod inventory;

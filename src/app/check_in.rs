@@ -16,6 +16,7 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
+use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, LONGEST_NODE};
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
@@ -131,6 +132,7 @@ impl App {
             message: message.clone(),
             new_session: self.new_id(),
             opening: request.opening.clone(),
+            tokens: TokenEvidence::default(),
             enrollment,
             conversation,
             commands,

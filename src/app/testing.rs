@@ -166,6 +166,7 @@ impl Ground {
             our_msg_id: 1,
             closed: None,
             login: Login::None,
+            tokens: Default::default(),
             unreadable: 0,
             cancelled: false,
             automatic: Automatic::default(),

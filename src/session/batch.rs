@@ -1,6 +1,6 @@
 //! What goes into the next message (management reference 1.15, order and caps; 7.4, retiring).
 
-use super::conversation::{Login, SessionState};
+use super::conversation::SessionState;
 use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
 use super::settle;
 use crate::domain::Id;
@@ -10,8 +10,6 @@ use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::tenant_lockdown;
 use crate::proto::syncml::{Command, LocUri, encoded_len};
 
-/// Words for a command that waits for its user.
-const WAITS_FOR_USER: &str = "waits for the user to sign in on the device";
 /// Times that a device is asked to leave.
 const MOST_UNENROLLS: u32 = 4;
 
@@ -90,11 +88,12 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
 
 /// Commands that may go out now, in the order of the queue.
 fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
+    let is_user_here = session.user_hold().is_none();
     // A retire goes out by its own rules only.
     let ready = |command: &&QueuedCommand| {
         command.action != Action::Retire
             && command.may_be_offered(session.id, work.now)
-            && (session.login == Login::User || !command.needs_user())
+            && (is_user_here || !command.needs_user())
     };
     let mut ready: Vec<&QueuedCommand> = work.commands.values().filter(ready).collect();
     ready.sort_by_key(|command| (command.placing.priority, command.created_at, command.id));
@@ -113,12 +112,10 @@ fn expire(work: &mut Work) {
 
 /// Commands for the user's tree wait until the user is there; that costs them nothing.
 fn hold_for_user(work: &mut Work, session: &SessionState) {
-    if session.login == Login::User {
-        return;
-    }
+    let Some(words) = session.user_hold() else { return };
     for command in work.commands.values_mut() {
-        if command.state == CommandState::Queued && command.needs_user() && command.detail != WAITS_FOR_USER {
-            WAITS_FOR_USER.clone_into(&mut command.detail);
+        if command.state == CommandState::Queued && command.needs_user() && command.detail != words {
+            command.detail.clone_from(&words);
         }
     }
 }

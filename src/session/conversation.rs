@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::automatic::Automatic;
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
+use crate::domain::entra::TokenEvidence;
 use crate::domain::session_record::SessionRecord;
 
 /// How long a closed session is remembered, and its last answer kept (management reference 1.14).
@@ -57,6 +58,9 @@ pub struct SessionState {
     pub closed: Option<Closed>,
     /// Who is signed in on the device.
     pub login: Login,
+    /// What the Entra tokens that came with its messages are worth.
+    #[serde(default)]
+    pub tokens: TokenEvidence,
     /// Answers of ours that the device could not read.
     pub unreadable: u32,
     /// The device processes no more commands in this session (Status 214).
@@ -177,6 +181,17 @@ impl SessionState {
         self.closed.is_none()
     }
 
+    /// Why nothing may be sent now that concerns the user of the device, in words; `None`: it may. This is decided here
+    /// and nowhere else: the enrolled user has to be signed in, and no token may have come that is not believed.
+    #[must_use]
+    pub fn user_hold(&self) -> Option<String> {
+        if self.login != Login::User {
+            return Some(WAITS_FOR_USER.to_owned());
+        }
+        let rejected = self.tokens.rejected.as_ref()?;
+        Some(format!("waits for a session whose Entra token proves the user: {rejected}"))
+    }
+
     /// Closes it, once.
     pub fn close(&mut self, how: Closing, now: OffsetDateTime) {
         self.closed.get_or_insert(Closed { at: now, how });
@@ -226,6 +241,9 @@ impl Conversation {
 
 /// Closed sessions that are remembered at most; a device that opens sessions faster loses the oldest.
 const MOST_EARLIER: usize = 4;
+
+/// Words for a command that waits for its user.
+const WAITS_FOR_USER: &str = "waits for the user to sign in on the device";
 
 /// Remarks that one session keeps.
 const MOST_REMARKS: usize = 50;

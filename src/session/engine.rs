@@ -11,6 +11,7 @@ use super::{batch, receive, settle};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Alert, Command, Element, Header, Message, MsgId, Status};
@@ -30,6 +31,8 @@ pub struct Input {
     pub new_session: Id<SessionRecord>,
     /// What the request told, should it open one.
     pub opening: Opening,
+    /// What the Entra tokens are worth that came with the request.
+    pub tokens: TokenEvidence,
     /// The enrollment.
     pub enrollment: Enrollment,
     /// Its sessions.
@@ -263,6 +266,7 @@ impl Work {
             session.last_digest = input.digest;
             session.last_at = self.now;
             session.messages += 1;
+            session.tokens.add(input.tokens.clone());
         }
         self.note_source(&header.source);
         superseded
@@ -450,6 +454,7 @@ fn opened(input: &Input) -> SessionState {
         our_msg_id: 0,
         closed: None,
         login: Login::default(),
+        tokens: TokenEvidence::default(),
         unreadable: 0,
         automatic: Automatic::plan(&input.enrollment, input.now),
         opening: input.opening.clone(),

@@ -83,6 +83,23 @@ fn commands_for_the_user_wait_for_the_user() {
     }
 }
 
+// covers: M-36
+#[test]
+fn a_token_that_is_not_believed_holds_the_users_commands_alone() {
+    let mut world = World::new();
+    let user = world.replace("./User/Vendor/MSFT/x");
+    let device = world.replace("./Device/Vendor/MSFT/x");
+    world.tokens.rejected = Some("it expired".to_owned());
+    let commands = world.post(&package1("1")).commands();
+    assert_eq!(commands.len(), 1);
+    assert_eq!(world.state(device), CommandState::Sent);
+    assert!(world.commands[&user].detail.ends_with("it expired"), "{}", world.commands[&user].detail);
+    assert!(world.post(&answers("1", 2, &commands, 200)).commands().is_empty(), "for the rest of the session");
+    assert_eq!((world.state(user), world.commands[&user].offers), (CommandState::Queued, 0));
+    assert_eq!(world.post(&package1("2")).commands().len(), 1, "a session without tokens is one as before");
+    assert_eq!(world.state(user), CommandState::Sent);
+}
+
 // covers: M-63, M-64, R-04, R-05, M-129, S-16
 #[test]
 fn repeated_messages_follow_the_table() {

@@ -10,6 +10,7 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
+use crate::domain::entra::TokenEvidence;
 use crate::proto::syncml::{Command, Element, Message, decode, decode_fragment, encode};
 use crate::proto::xml::Limits as XmlLimits;
 
@@ -22,6 +23,8 @@ pub(super) struct World {
     pub(super) limits: Limits,
     pub(super) next_id: u128,
     pub(super) notices: Vec<Notice>,
+    /// What the tokens of the next request are worth.
+    pub(super) tokens: TokenEvidence,
 }
 
 impl World {
@@ -66,6 +69,7 @@ impl World {
             limits,
             next_id: 0x1000,
             notices: Vec::new(),
+            tokens: TokenEvidence::default(),
         }
     }
 
@@ -130,6 +134,7 @@ impl World {
             message,
             new_session: Id::new(Uuid::from_u128(self.id())),
             opening: Opening::default(),
+            tokens: std::mem::take(&mut self.tokens),
             enrollment: self.enrollment.clone(),
             conversation: self.conversation.clone(),
             commands: self.commands.values().filter(|c| c.state.is_open() || c.last_offer.is_some()).cloned().collect(),

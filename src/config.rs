@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
 pub use template::Start;
-pub use values::{AuthPolicy, DatabaseUrl, HttpsUrl, LogFormat, LogLevel, Network, OpsListen};
+pub use values::{AuthPolicy, DatabaseUrl, HttpsUrl, LogFormat, LogLevel, Network, OnFailure, OpsListen, PageChoice};
 
 /// Everything that an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Config {
     /// When devices call.
     #[serde(default)]
     pub poll: Poll,
+    /// The page that out-of-box setup shows until everything is there.
+    #[serde(default)]
+    pub status_page: StatusPage,
     /// How much one caller may ask.
     #[serde(default)]
     pub limits: Limits,
@@ -167,6 +170,38 @@ pub struct Poll {
     pub jitter_percent: u32,
 }
 
+/// `[status_page]`: the enrollment status page of out-of-box setup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatusPage {
+    /// Whether devices that enroll in out-of-box setup wait on the page until they are set up. Default false.
+    pub enabled: bool,
+    /// Minutes after which the page fails, and the server lets go of it, 1 to 1440. Default 60.
+    pub timeout_minutes: u32,
+    /// What a person may do when it failed: `reset`, `try_again`, `continue`. Default `reset`.
+    pub choices: Vec<PageChoice>,
+    /// Whether a person may collect logs from it. Default true.
+    pub log_collection: bool,
+    /// What it says when it failed. Default empty: the words of Windows.
+    pub error_text: String,
+    /// What a command that failed means: `ignore` releases the desktop all the same, `show` lets the page fail.
+    /// Default `ignore`.
+    pub on_failure: OnFailure,
+}
+
+impl Default for StatusPage {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            timeout_minutes: 60,
+            choices: vec![PageChoice::Reset],
+            log_collection: true,
+            error_text: String::new(),
+            on_failure: OnFailure::Ignore,
+        }
+    }
+}
+
 /// `[limits]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -264,6 +299,7 @@ impl Config {
             ca: Ca::default(),
             enroll: Enroll::default(),
             poll: Poll::default(),
+            status_page: StatusPage::default(),
             limits: Limits::default(),
             retention: Retention::default(),
             ops: Ops::default(),

@@ -13,6 +13,7 @@ mod conversation;
 mod engine;
 mod receive;
 mod settle;
+mod status_page;
 #[cfg(test)]
 mod world;
 
@@ -21,3 +22,4 @@ pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_g
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
 pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};
 pub(crate) use settle::fits;
+pub use status_page::{PageRules, PageStage, PageTurn, StatusPage};

@@ -7,6 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
+use support::csp::Answer;
 use support::csr::Csr;
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
@@ -131,6 +132,43 @@ fn the_life_of_device_certificates_is_a_setting() {
     let device = FakeDevice::enroll(&server, &user, Profile::new());
     assert_eq!(device.chain().lifetime_days(), 30, "E-83");
     assert!(device.provisioned.document.source.contains(r#"name="RenewPeriod" value="10""#), "E-82");
+}
+
+#[test]
+// covers: M-118, M-119, E-125, E-140
+fn the_status_page_is_held_and_released_where_it_is_wanted() {
+    const HELD: &str = "/FirstSyncStatus/SkipDeviceStatusPage";
+    const RELEASED: &str = "/FirstSyncStatus/ServerHasFinishedProvisioning";
+    let settings =
+        [("MUSTER__STATUS_PAGE__ENABLED", "true"), ("MUSTER__STATUS_PAGE__CHOICES", r#"["reset", "continue"]"#)];
+    let server = Server::start_with(&settings);
+    let user = server.api().add_user();
+    let mut device = FakeDevice::enroll(&server, &user, Profile { in_setup: true, ..Profile::new() });
+    "none".clone_into(&mut device.login);
+    device.csp.rule("Replace", &format!("./User/Vendor/MSFT/DMClient/Provider/Muster{RELEASED}"), Answer::Status(405));
+    let visit = device.check_in();
+    let first = &visit.replies[0];
+    assert!(first.find("Replace", HELD).is_some(), "M-118: {}", first.xml);
+    assert_eq!(
+        device.csp.value("./Device/Vendor/MSFT/DMClient/Provider/Muster/FirstSyncStatus/BlockInStatusPage"),
+        Some("5")
+    );
+    assert_eq!(device.csp.times("Replace", HELD), 1, "M-118: once a session");
+    assert_eq!(device.csp.times("Replace", RELEASED), 2, "M-119: device and user");
+    let page = |device: &FakeDevice| device.document(&server)["status_page"]["stage"].clone();
+    assert_eq!(page(&device), "releasing", "the user's tree has not confirmed");
+    device.csp.forget_rules();
+    "user".clone_into(&mut device.login);
+    device.settle();
+    assert_eq!(page(&device), "released", "M-119");
+    let events: Vec<_> = server.api().list("/events").into_iter().map(|event| event["type"].clone()).collect();
+    for kind in ["muster.esp.started", "muster.esp.released"] {
+        assert_eq!(events.iter().filter(|found| *found == kind).count(), 1, "{kind}: {events:?}");
+    }
+    let mut desktop = FakeDevice::enroll(&server, &user, Profile::new());
+    desktop.settle();
+    assert_eq!(desktop.csp.times("Replace", HELD), 0, "E-140: the desktop of somebody at work");
+    assert!(page(&desktop).is_null());
 }
 
 #[test]

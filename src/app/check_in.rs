@@ -158,6 +158,7 @@ impl App {
             reply_bytes: self.settings.reply_bytes,
             reply_commands: self.settings.reply_commands,
             next_message: self.settings.keep_alive_next_message,
+            status_page: self.settings.status_page.clone(),
         }
     }
 
@@ -326,6 +327,10 @@ impl App {
                         "to": enrollment.reported_source,
                     });
                     writes.push(self.event("alert.received", subject.clone(), data));
+                }
+                Notice::StatusPage { event, reason } => {
+                    let data = json!({"enrollment_id": enrollment.id, "reason": reason});
+                    writes.push(self.event(event, subject.clone(), data));
                 }
                 Notice::OfferedAgain { action, id, offers } => {
                     let words = format!("{action} {id}: offered {offers} times, because it was not answered");

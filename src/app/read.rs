@@ -10,6 +10,7 @@ use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::session_record::SessionRecord;
 use crate::pki::Serial;
+use crate::session::StatusPage;
 
 /// A device with all that it told about itself.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct DeviceDetail {
     pub inventory: Vec<InventoryItem>,
     /// Nodes that it does not have.
     pub missing: Vec<MissingNode>,
+    /// The enrollment status page, if there was one.
+    pub status_page: Option<StatusPage>,
 }
 
 impl App {
@@ -39,7 +42,8 @@ impl App {
         let view = self.store.device(id).await?.ok_or(Error::NotFound("device"))?;
         let inventory = self.store.inventory(id).await?;
         let missing = self.store.missing_nodes(id).await?;
-        Ok(DeviceDetail { view, inventory, missing })
+        let status_page = self.load_conversation(view.enrollment.id).await?.status_page;
+        Ok(DeviceDetail { view, inventory, missing, status_page })
     }
 
     /// Actions and commands, newest first.

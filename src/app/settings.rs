@@ -4,6 +4,7 @@ use time::Duration;
 
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::Poll;
+use crate::session::PageRules;
 
 /// Settings of the use-cases; `config` makes them from `muster.toml`.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ pub struct Settings {
     pub session_timeout: Duration,
     /// Whether a heartbeat is answered with Alert 1222 and without Final.
     pub keep_alive_next_message: bool,
+    /// The enrollment status page, where it is wanted.
+    pub status_page: Option<PageRules>,
     /// Requests per minute that one device may make.
     pub device_requests_per_minute: u32,
     /// How often passwords may be checked before attempts are refused.

@@ -170,6 +170,7 @@ impl Ground {
             unreadable: 0,
             cancelled: false,
             automatic: Automatic::default(),
+            page_turn: crate::session::PageTurn::default(),
             opening: Opening::default(),
             remarks: Vec::new(),
         };
@@ -312,6 +313,7 @@ fn settings() -> Settings {
         reply_commands: 100,
         session_timeout: Duration::minutes(30),
         keep_alive_next_message: false,
+        status_page: None,
         device_requests_per_minute: 600,
         password_checks: PasswordChecks {
             user_burst: 10,

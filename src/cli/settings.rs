@@ -3,8 +3,10 @@
 use time::Duration;
 
 use crate::app::{PasswordChecks, Retention, Settings};
-use crate::config::{AuthPolicy, Config, HttpsUrl};
+use crate::config::{AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage};
+use crate::proto::csp::first_sync_status::Page;
 use crate::proto::{mde2, wap, xml};
+use crate::session::PageRules;
 
 /// The settings of the use-cases; the URLs are those that are really bound.
 pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -> Settings {
@@ -36,6 +38,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         reply_commands: limits.reply_commands,
         session_timeout: Duration::minutes(i64::from(limits.session_timeout_minutes)),
         keep_alive_next_message: limits.next_message,
+        status_page: status_page(&config.status_page),
         device_requests_per_minute: limits.device_requests_per_minute,
         password_checks: PasswordChecks {
             user_burst: limits.password_failures,
@@ -52,6 +55,17 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
             commands_days: config.retention.commands_days,
         },
     }
+}
+
+fn status_page(wanted: &StatusPage) -> Option<PageRules> {
+    let choices = wanted.choices.iter().fold(0, |sum, choice| sum | choice.flag());
+    let page = Page {
+        timeout_minutes: wanted.timeout_minutes,
+        choices,
+        log_collection: wanted.log_collection,
+        error_text: wanted.error_text.clone(),
+    };
+    wanted.enabled.then_some(PageRules { page, fails: wanted.on_failure == OnFailure::Show })
 }
 
 fn poll(config: &Config) -> wap::Poll {

@@ -51,6 +51,7 @@ fn periods(config: &Config) -> Option<Problem> {
         ("poll.remaining_interval_minutes", poll.remaining_interval_minutes, minutes),
         ("poll.remaining_count", poll.remaining_count, 0..=10_000),
         ("poll.jitter_percent", poll.jitter_percent, 0..=50),
+        ("status_page.timeout_minutes", config.status_page.timeout_minutes, 1..=1440),
         ("retention.transcripts_days", retention.transcripts_days, days.clone()),
         ("retention.events_days", retention.events_days, days.clone()),
         ("retention.attempts_days", retention.attempts_days, days.clone()),

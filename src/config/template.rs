@@ -142,6 +142,17 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # By how many per cent at most the last interval differs from device to device.
 # jitter_percent = 10
 
+[status_page]
+# Whether devices that enroll in out-of-box setup wait on a page until they are set up, for so many minutes at most.
+# enabled = false
+# timeout_minutes = 60
+# What a person may do when it failed: reset, try_again, continue; and what the page says then.
+# choices = ["reset"]
+# log_collection = true
+# error_text = ""
+# A command that failed: "ignore" releases the desktop all the same, "show" lets the page fail.
+# on_failure = "ignore"
+
 [limits]
 # Largest body of an enrollment request, and largest message from and to a device, in bytes.
 # soap_body_bytes = 1048576

@@ -294,3 +294,36 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+/// What a person may do on an enrollment status page that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageChoice {
+    /// Reset the PC.
+    Reset,
+    /// Try once more.
+    TryAgain,
+    /// Go on to the desktop.
+    Continue,
+}
+
+impl PageChoice {
+    /// Its bit in `BlockInStatusPage`.
+    #[must_use]
+    pub fn flag(self) -> u32 {
+        match self {
+            Self::Reset => 1,
+            Self::TryAgain => 2,
+            Self::Continue => 4,
+        }
+    }
+}
+
+/// What a command that fails means for the enrollment status page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Nothing.
+    Ignore,
+    /// The page fails.
+    Show,
+}

@@ -5,6 +5,7 @@
 pub mod computer_name;
 pub mod device_info;
 pub mod dm_client;
+pub mod first_sync_status;
 pub mod laps;
 pub mod reboot;
 pub mod remote_lock;

@@ -116,6 +116,11 @@ impl Automatic {
         whole
     }
 
+    /// Whether something of it is to be sent or answered in this session.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self.stage, Stage::Due | Stage::Sent)
+    }
+
     /// Gives the inventory up for this session.
     pub(super) fn give_up(&mut self) -> bool {
         let was_under_way = self.sent > 0 && matches!(self.stage, Stage::Sent | Stage::Due);

@@ -2,7 +2,7 @@
 
 use super::conversation::SessionState;
 use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
-use super::settle;
+use super::{settle, status_page};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
@@ -59,14 +59,16 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
     let mut bytes = 0;
     let mut out = Vec::new();
     let most = if work.conversation.one_by_one { 1 } else { work.limits.reply_commands };
+    expire(work);
     if !work.conversation.one_by_one {
+        out = status_page::commands(work);
         let provider_id = work.limits.provider_id.clone();
+        let room = most.saturating_sub(out.len()).max(1);
         if let Some(session) = &mut work.session {
-            out = session.automatic.commands(&provider_id, most);
+            out.extend(session.automatic.commands(&provider_id, room));
             bytes = encoded_len(&out);
         }
     }
-    expire(work);
     hold_for_user(work, session);
     for id in candidates(work, session) {
         let Some(command) = work.commands.get(&id) else { continue };

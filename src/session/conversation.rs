@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::automatic::Automatic;
+use super::status_page::{PageTurn, StatusPage};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::entra::TokenEvidence;
@@ -29,6 +30,9 @@ pub struct Conversation {
     /// The retire action, open or not, while the enrollment is retiring.
     #[serde(default)]
     pub retire: Option<Id<QueuedCommand>>,
+    /// The enrollment status page, once it was held.
+    #[serde(default)]
+    pub status_page: Option<StatusPage>,
 }
 
 /// One session.
@@ -68,6 +72,9 @@ pub struct SessionState {
     pub cancelled: bool,
     /// What the server asks on its own in this session.
     pub automatic: Automatic,
+    /// What was sent for the enrollment status page in this session.
+    #[serde(default)]
+    pub page_turn: PageTurn,
     /// What the first request told about itself.
     #[serde(default)]
     pub opening: Opening,

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::automatic::Automatic;
 use super::classify::{Incoming, Rejection};
 use super::conversation::{Closing, Conversation, Farewell, Login, Opening, SessionState};
+use super::status_page::{PageRules, PageTurn};
 use super::{batch, receive, settle};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
@@ -56,6 +57,8 @@ pub struct Limits {
     pub reply_commands: usize,
     /// Whether a message without Final is answered with Alert 1222 and without Final.
     pub next_message: bool,
+    /// The enrollment status page, where it is wanted.
+    pub status_page: Option<PageRules>,
 }
 
 /// What one step brought.
@@ -116,6 +119,13 @@ pub enum Notice {
         /// Whether it was asked to.
         asked: bool,
     },
+    /// The enrollment status page was held, released or made to fail.
+    StatusPage {
+        /// The type of the event.
+        event: &'static str,
+        /// Why, in words.
+        reason: Option<String>,
+    },
     /// Something that cannot be undone was offered once more.
     OfferedAgain {
         /// Which action.
@@ -153,6 +163,8 @@ pub(super) struct Seen {
     pub(super) aborted: bool,
     pub(super) left: bool,
     pub(super) heartbeat: bool,
+    /// The device shows the enrollment status page.
+    pub(super) bootstrap: bool,
     pub(super) unreadable: bool,
     /// Alerts that were kept.
     pub(super) alerts: usize,
@@ -457,6 +469,7 @@ fn opened(input: &Input) -> SessionState {
         tokens: TokenEvidence::default(),
         unreadable: 0,
         automatic: Automatic::plan(&input.enrollment, input.now),
+        page_turn: PageTurn::default(),
         opening: input.opening.clone(),
         remarks: Vec::new(),
     }

@@ -4,6 +4,7 @@ use super::automatic::{self, Automatic};
 use super::classify::says_goodbye;
 use super::conversation::Login;
 use super::engine::{Notice, Work};
+use super::status_page;
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
@@ -12,6 +13,8 @@ use crate::proto::syncml::{Alert, Command, Element, Item, LocUri, Message, Resul
 
 /// The login alert (1224).
 const LOGIN_STATUS: &str = "com.microsoft/MDM/LoginStatus";
+/// The first synchronization of out-of-box setup (1224).
+const BOOTSTRAP: &str = "com.microsoft/MDM/BootstrapSync";
 /// The heartbeat (1224).
 const REQUEST_PENDING: &str = "Reversed-Domain-Name:com.microsoft.mdm.requestpending";
 /// Items that are kept of what a device tells about itself in one message.
@@ -61,6 +64,9 @@ fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) 
     }
     if let Some(session) = &mut work.session {
         session.cancelled |= status.code.0 == 214;
+    }
+    if status_page::owns(&status.cmd_ref) {
+        return status_page::take_status(work, status);
     }
     if Automatic::owns(&status.cmd_ref) {
         if matches!(status.code, StatusCode(404 | 405 | 406 | 410)) {
@@ -162,6 +168,7 @@ fn take_client_event(work: &mut Work, alert: &Alert) {
     } else if alert.data_of(REQUEST_PENDING).is_some() {
         work.seen.heartbeat = true;
     } else {
+        work.seen.bootstrap |= alert.data_of(BOOTSTRAP).is_some();
         keep_alert(work, alert);
     }
 }

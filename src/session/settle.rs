@@ -4,6 +4,7 @@ use time::Duration;
 
 use super::conversation::SessionState;
 use super::engine::{Notice, Work};
+use super::status_page::PageTurn;
 use crate::domain::Id;
 use crate::domain::action::{Action, Conclusion, Ending, Repeat};
 use crate::domain::command::{CommandState, QueuedCommand};
@@ -172,6 +173,7 @@ pub(super) fn restarted(work: &mut Work) {
         work.conversation.one_by_one = false;
     }
     let Some(session) = &mut work.session else { return };
+    session.page_turn = PageTurn::default();
     session.unreadable += u32::from(!culprit);
     if session.automatic.give_up() {
         work.enrollment.inventory_at = Some(now);

@@ -60,6 +60,7 @@ impl World {
             reply_bytes: 400_000,
             reply_commands: 100,
             next_message: true,
+            status_page: None,
         };
         Self {
             now,

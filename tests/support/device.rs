@@ -34,6 +34,8 @@ pub struct Profile {
     pub enrollment_type: String,
     pub os_version: String,
     pub os_edition: String,
+    /// Whether it enrolls in out-of-box setup, before anybody has signed in.
+    pub in_setup: bool,
     /// Context items beyond the usual ones.
     pub more_items: Vec<(String, String)>,
 }
@@ -48,6 +50,7 @@ impl Profile {
             enrollment_type: "Full".to_owned(),
             os_version: "10.0.22621.3155".to_owned(),
             os_edition: "48".to_owned(),
+            in_setup: false,
             more_items: Vec::new(),
         }
     }
@@ -63,7 +66,7 @@ impl Profile {
             ("UXInitiated", "true"),
             ("HWDevID", self.hw_dev_id.as_str()),
             ("Locale", "en-US"),
-            ("TargetedUserLoggedIn", "true"),
+            ("TargetedUserLoggedIn", if self.in_setup { "false" } else { "true" }),
             ("OSEdition", &self.os_edition),
             ("DeviceName", &self.device_name),
             ("MAC", "02-00-5E-10-00-01"),

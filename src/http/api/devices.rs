@@ -16,6 +16,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::http::error::Problem;
 use crate::http::extract::Params;
 use crate::proto::mde2::os_edition_name;
+use crate::session::StatusPage;
 
 /// A device with its current enrollment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,6 +96,8 @@ pub struct DeviceDetailDocument {
     inventory: BTreeMap<String, NodeDocument>,
     /// Nodes that it answered it does not have, when an action needed them.
     unsupported: Vec<MissingNodeDocument>,
+    /// The enrollment status page; null where none was shown.
+    status_page: Option<StatusPageDocument>,
     /// The items of the enrollment request, as sent.
     context: Vec<ContextItem>,
 }
@@ -122,6 +125,24 @@ pub struct MissingNodeDocument {
     os_version: String,
 }
 
+/// The page that out-of-box setup shows until everything is there.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusPageDocument {
+    /// `holding`, `releasing`, `released`, `failing` or `failed`.
+    stage: &'static str,
+    /// When it was first held.
+    #[schema(format = DateTime)]
+    began_at: String,
+    /// Why it ends.
+    reason: Option<String>,
+}
+
+impl From<StatusPage> for StatusPageDocument {
+    fn from(page: StatusPage) -> Self {
+        Self { stage: page.stage.as_str(), began_at: stamp(page.began_at), reason: page.reason }
+    }
+}
+
 /// An item of the enrollment request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ContextItem {
@@ -138,6 +159,7 @@ impl From<DeviceDetail> for DeviceDetailDocument {
             device: detail.view.into(),
             inventory: detail.inventory.into_iter().map(node).collect(),
             unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),
+            status_page: detail.status_page.map(StatusPageDocument::from),
             context: context.into_iter().map(|(name, value)| ContextItem { name, value }).collect(),
         }
     }

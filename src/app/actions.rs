@@ -6,7 +6,7 @@ use super::idempotency::{derived_id, reused};
 use super::ports::{DeviceView, StoreError, Write};
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
-use crate::domain::action::{Action, Impossible};
+use crate::domain::action::{Action, Impossible, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
@@ -117,7 +117,7 @@ impl App {
             Action::Unlock => writes.extend(self.undo_lock(&mut command, now).await?),
             Action::Retire => writes.extend(self.begin_retire(&mut changed, &mut command, now).await?),
             _ => {
-                let body = self.first_commands(enrollment, &request.action).await?;
+                let body = self.first_commands(enrollment, &request.action, id).await?;
                 command.begin_step(0, body);
             }
         }
@@ -146,17 +146,19 @@ impl App {
     }
 
     /// The first step; a node that the device is known not to have is said at once.
-    async fn first_commands(&self, enrollment: &Enrollment, action: &Action) -> Result<Vec<Command>, Error> {
-        let provider_id = &self.settings.provider_id;
-        let missing = match action.node(provider_id) {
-            Some(node) => self.known_missing(enrollment, &node).await?,
-            None => None,
-        };
-        let Some(status) = missing else { return Ok(action.first_step(provider_id, false)) };
-        let falls_back = matches!(action, Action::Wipe { variant } if variant.falls_back() && status == 404);
+    async fn first_commands(
+        &self,
+        enrollment: &Enrollment,
+        action: &Action,
+        id: Id<QueuedCommand>,
+    ) -> Result<Vec<Command>, Error> {
+        let order = Order::new(id, &self.settings.provider_id, enrollment);
+        let missing = self.known_missing(enrollment, &action.nodes(&order)).await?;
+        let Some(status) = missing else { return Ok(action.first_step(&order)) };
+        let falls_back = matches!(action, Action::Wipe(wipe) if wipe.variant.falls_back() && status == 404);
         if falls_back {
             let plain = remote_wipe::Variant::Wipe;
-            if self.known_missing(enrollment, &LocUri::fixed(plain.node())).await?.is_none() {
+            if self.known_missing(enrollment, &[LocUri::fixed(plain.node())]).await?.is_none() {
                 return Ok(vec![plain.command()]);
             }
         }
@@ -168,12 +170,16 @@ impl App {
         ))
     }
 
-    async fn known_missing(&self, enrollment: &Enrollment, node: &LocUri) -> Result<Option<u16>, Error> {
+    /// The status with which the device said that it lacks one of the nodes.
+    async fn known_missing(&self, enrollment: &Enrollment, nodes: &[LocUri]) -> Result<Option<u16>, Error> {
+        if nodes.is_empty() {
+            return Ok(None);
+        }
         let build = enrollment.os_version.as_deref().unwrap_or_default();
         let missing = self.store.missing_nodes(enrollment.device_id).await?;
-        let found = missing
-            .into_iter()
-            .find(|known| known.os_version == build && LocUri::received(&known.loc_uri).same_as(node));
+        let is_needed = |known: &LocUri| nodes.iter().any(|node| node.same_as(known));
+        let found =
+            missing.into_iter().find(|known| known.os_version == build && is_needed(&LocUri::received(&known.loc_uri)));
         Ok(found.map(|known| known.status))
     }
 
@@ -216,7 +222,8 @@ impl App {
                 writes.push(Write::UpdateCommand(Box::new(open)));
             }
         }
-        command.begin_step(0, Action::Retire.first_step(&self.settings.provider_id, enrollment.locked_to_tenant));
+        let order = Order::new(command.id, &self.settings.provider_id, enrollment);
+        command.begin_step(0, Action::Retire.first_step(&order));
         enrollment.enter(EnrollmentState::Retiring, now);
         enrollment.warning = None;
         let mut conversation = self.load_conversation(enrollment.id).await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::Id;
-use super::action::{Action, Ending, Placing, Repeat};
+use super::action::{Action, Conclusion, Ending, Order, Placing, Repeat};
 use super::device::Device;
 use super::enrollment::Enrollment;
 use super::session_record::SessionRecord;
@@ -431,6 +431,18 @@ impl QueuedCommand {
             item.hresult = None;
             item.data = None;
         }
+    }
+
+    /// What the answers to the current step mean.
+    #[must_use]
+    pub fn conclude(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
+        self.action.conclude(&Order::new(self.id, provider_id, enrollment), self.current_items())
+    }
+
+    /// What the answers to all steps together mean.
+    #[must_use]
+    pub fn conclude_whole(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
+        self.action.conclude(&Order::new(self.id, provider_id, enrollment), &self.items)
     }
 
     /// Whether it may be repeated without an answer.

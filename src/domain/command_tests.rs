@@ -1,6 +1,6 @@
 //! Tests of the queue entry.
 
-use super::super::action::{Action, Conclusion};
+use super::super::action::{Action, Conclusion, Order, Wipe};
 use super::*;
 use crate::proto::syncml::{MsgId, decode_fragment};
 use crate::proto::xml::Limits;
@@ -90,7 +90,7 @@ fn an_atomic_is_decided_with_or_without_its_own_status() {
             }
         }
         assert!(command.is_answered());
-        let Conclusion::Finished(ending) = command.action.conclude(command.current_items(), "Muster") else {
+        let Conclusion::Finished(ending) = command.action.conclude(&Order::plain(), command.current_items()) else {
             panic!("not over: {codes:?}")
         };
         assert_eq!(ending.state, expected, "{codes:?}");
@@ -106,15 +106,15 @@ fn only_what_may_be_repeated_is_offered_again() {
     use crate::proto::csp::remote_wipe::Variant;
     let session = |n| Id::new(uuid::Uuid::from_u128(n));
     let cases = [
-        (Action::Wipe { variant: Variant::Wipe }, 600, true),
-        (Action::Wipe { variant: Variant::Wipe }, 599, false),
-        (Action::Wipe { variant: Variant::KeepUserData }, 900, false),
+        (Action::Wipe(Wipe { variant: Variant::Wipe }), 600, true),
+        (Action::Wipe(Wipe { variant: Variant::Wipe }), 599, false),
+        (Action::Wipe(Wipe { variant: Variant::KeepUserData }), 900, false),
         (Action::Lock, 1, true),
         (Action::Reboot, 900, false),
         (Action::Retire, 1, true),
     ];
     for (action, seconds, expected) in cases {
-        let body = action.first_step("Muster", false);
+        let body = action.first_step(&Order::plain());
         let mut command = queued(action.clone(), body);
         command.offers = 1;
         command.last_offer = Some(Offer { session: session(1), msg_id: 1, at: at(0) });

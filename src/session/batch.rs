@@ -38,7 +38,7 @@ fn back_after_wipe(work: &mut Work) {
     };
     // The last one is meant; one before it may have kept the data, and was carried out.
     let wipe = work.commands.values_mut().filter(accepted).max_by_key(|command| command.finished_at);
-    if matches!(wipe.as_ref().map(|wipe| &wipe.action), Some(Action::Wipe { variant }) if variant.keeps_data()) {
+    if matches!(wipe.as_ref().map(|wipe| &wipe.action), Some(Action::Wipe(wipe)) if wipe.variant.keeps_data()) {
         if since >= KEPT_WIPE_WAITS {
             work.enrollment.enter(EnrollmentState::Active, now);
         }
@@ -181,7 +181,7 @@ fn offer(work: &mut Work, id: Id<QueuedCommand>) -> Vec<Command> {
         work.notices.push(Notice::OfferedAgain { action: command.action.name(), id, offers: command.offers });
     }
     // From now on it may be on: it must be undone before the device leaves, unless the device says that it has none.
-    work.enrollment.locked_to_tenant |= command.action == (Action::TenantLockdown { enable: true });
+    work.enrollment.locked_to_tenant |= matches!(&command.action, Action::TenantLockdown(lockdown) if lockdown.enable);
     command.body.clone()
 }
 

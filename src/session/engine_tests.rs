@@ -4,7 +4,7 @@ use time::Duration;
 
 use super::super::world::{Reply, World, answers, message, package1, package1_as};
 use super::super::{Closing, Incoming, Notice, Rejection};
-use crate::domain::action::Action;
+use crate::domain::action::{Action, Wipe};
 use crate::domain::command::CommandState;
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::Element;
@@ -104,7 +104,7 @@ fn a_token_that_is_not_believed_holds_the_users_commands_alone() {
 #[test]
 fn repeated_messages_follow_the_table() {
     let mut world = World::new();
-    let wipe = world.act(Action::Wipe { variant: Variant::Wipe });
+    let wipe = world.act(Action::Wipe(Wipe { variant: Variant::Wipe }));
     let first = package1("1");
     let commands = world.post(&first).commands();
     assert_eq!(commands.len(), 1);

@@ -4,7 +4,7 @@ use time::Duration;
 
 use super::super::world::{LEAVES, Reply, World, answers, message, package1, unreadable};
 use super::super::{Closing, Notice};
-use crate::domain::action::Action;
+use crate::domain::action::{Action, TenantLockdown, Wipe};
 use crate::domain::command::CommandState;
 use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::remote_wipe::Variant;
@@ -12,7 +12,7 @@ use crate::proto::syncml::{Command, Element, Verb, decode_fragment};
 use crate::proto::xml::Limits as XmlLimits;
 
 fn wipe(variant: Variant) -> Action {
-    Action::Wipe { variant }
+    Action::Wipe(Wipe { variant })
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_wipe_ends_a_retire_that_was_under_way() {
 #[test]
 fn a_lockdown_that_may_be_on_is_undone_before_the_device_leaves() {
     let mut world = World::new();
-    world.act(Action::TenantLockdown { enable: true });
+    world.act(Action::TenantLockdown(TenantLockdown { enable: true }));
     world.post(&package1("1"));
     assert!(world.enrollment.locked_to_tenant, "sent, whatever becomes of the answer");
     world.enrollment.locked_to_tenant = false;

@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::super::world::{LEAVES, World, answers, digest, message, package1, unreadable};
 use super::super::{Closing, Notice, Stage, is_farewell_repetition, time_out};
-use crate::domain::action::Action;
+use crate::domain::action::{Action, Wipe};
 use crate::domain::command::CommandState;
 use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::remote_wipe::Variant;
@@ -34,7 +34,7 @@ fn a_new_session_requeues_settings_and_loses_sight_of_one_shots() {
 #[test]
 fn a_wipe_without_answer_is_offered_again_three_times_at_most() {
     let mut world = World::new();
-    let wipe = world.act(Action::Wipe { variant: Variant::Protected });
+    let wipe = world.act(Action::Wipe(Wipe { variant: Variant::Protected }));
     let mut offers = 0;
     for session in 0..8 {
         offers += world.post(&package1(&format!("s{session}"))).commands().len();
@@ -43,7 +43,7 @@ fn a_wipe_without_answer_is_offered_again_three_times_at_most() {
     assert_eq!(offers, 3);
     assert_eq!(world.state(wipe), CommandState::Unknown);
     let mut world = World::new();
-    let keep = world.act(Action::Wipe { variant: Variant::KeepUserData });
+    let keep = world.act(Action::Wipe(Wipe { variant: Variant::KeepUserData }));
     world.post(&package1("1"));
     world.now += Duration::hours(1);
     assert!(world.post(&package1("2")).commands().is_empty());
@@ -53,7 +53,7 @@ fn a_wipe_without_answer_is_offered_again_three_times_at_most() {
 #[test]
 fn a_wipe_that_was_accepted_is_never_offered_again_and_fails_if_the_device_returns() {
     let mut world = World::new();
-    let wipe = world.act(Action::Wipe { variant: Variant::Wipe });
+    let wipe = world.act(Action::Wipe(Wipe { variant: Variant::Wipe }));
     let commands = world.post(&package1("1")).commands();
     world.post(&answers("1", 2, &commands, 200));
     assert_eq!(world.state(wipe), CommandState::Succeeded);
@@ -178,7 +178,7 @@ fn one_message_never_exceeds_its_limits() {
 #[test]
 fn a_wipe_is_alone_and_last() {
     let mut world = World::new();
-    world.act(Action::Wipe { variant: Variant::Wipe });
+    world.act(Action::Wipe(Wipe { variant: Variant::Wipe }));
     world.act(Action::Reboot);
     world.replace("./a");
     let commands = world.post(&package1("1")).commands();
@@ -361,7 +361,7 @@ fn the_inventory_goes_out_once_a_session_and_sets_the_protocol_version() {
 #[test]
 fn a_protected_wipe_falls_back_within_the_session_and_the_node_is_remembered() {
     let mut world = World::new();
-    let wipe = world.act(Action::Wipe { variant: Variant::Protected });
+    let wipe = world.act(Action::Wipe(Wipe { variant: Variant::Protected }));
     let commands = world.post(&package1("1")).commands();
     let commands = world.post(&answers("1", 2, &commands, 404)).commands();
     assert!(commands[0].items[0].target.as_ref().unwrap().as_str().ends_with("/doWipe"));
@@ -384,7 +384,7 @@ proptest! {
             match kind {
                 0 => { world.act(Action::Lock); }
                 1 => { world.act(Action::Reboot); }
-                2 => { world.act(Action::Wipe { variant: Variant::Protected }); }
+                2 => { world.act(Action::Wipe(Wipe { variant: Variant::Protected })); }
                 3 => { world.raw(&format!("<Atomic><Replace><Item><Target><LocURI>./a{index}</LocURI></Target></Item></Replace></Atomic>")); }
                 4 => { world.raw(&format!("<Get><Item><Target><LocURI>./g{index}</LocURI></Target></Item></Get>")); }
                 _ => { world.replace(&format!("./s{index}")); }

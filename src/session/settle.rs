@@ -35,7 +35,7 @@ fn withdrawn_too_late(work: &mut Work) {
     };
     for id in ids(work, withdrawn) {
         let Some(command) = work.commands.get(&id) else { continue };
-        let verdict = command.action.conclude(command.current_items(), &work.limits.provider_id);
+        let verdict = command.conclude(&work.limits.provider_id, &work.enrollment);
         if let Conclusion::Finished(ending) = verdict
             && ending.state == CommandState::Succeeded
         {
@@ -208,12 +208,12 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
     let now = work.now;
     remember_missing(work, id);
     let Some(command) = work.commands.get_mut(&id) else { return };
-    match command.action.conclude(command.current_items(), &work.limits.provider_id) {
+    match command.conclude(&work.limits.provider_id, &work.enrollment) {
         Conclusion::Finished(_) if !command.rest.is_empty() => next_portion(work, id),
         Conclusion::Finished(_) if command.action == Action::Raw && command.has_lost_exec() => command.lose_sight(),
         // Of commands in portions, what came before counts too once the last has its answers.
         Conclusion::Finished(_) if command.action == Action::Raw => {
-            let ending = match command.action.conclude(&command.items, &work.limits.provider_id) {
+            let ending = match command.conclude_whole(&work.limits.provider_id, &work.enrollment) {
                 Conclusion::Finished(ending) => ending,
                 Conclusion::Retry(status) => Ending::gave_up(status),
                 Conclusion::Next(_) => return,
@@ -272,7 +272,7 @@ fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
         Action::Retire => {
             back_to_active(work, &format!("could not be retired: {detail}; consider a wipe, or block it"))
         }
-        Action::TenantLockdown { enable } if succeeded => work.enrollment.locked_to_tenant = enable,
+        Action::TenantLockdown(lockdown) if succeeded => work.enrollment.locked_to_tenant = lockdown.enable,
         Action::TenantLockdown { .. } if unsupported => work.enrollment.locked_to_tenant = false,
         _ => {}
     }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Rejection, classify, refuse, step};
 use crate::domain::Id;
-use crate::domain::action::Action;
+use crate::domain::action::{Action, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
@@ -89,8 +89,11 @@ impl World {
     }
 
     pub(super) fn act(&mut self, action: Action) -> Id<QueuedCommand> {
-        let commands = action.first_step("Muster", self.enrollment.locked_to_tenant);
-        let id = self.queue(action.clone(), commands);
+        let id = self.queue(action.clone(), Vec::new());
+        let commands = action.first_step(&Order::new(id, "Muster", &self.enrollment));
+        if let Some(command) = self.commands.get_mut(&id) {
+            command.begin_step(0, commands);
+        }
         if action == Action::Retire {
             self.enrollment.enter(EnrollmentState::Retiring, self.now);
             self.conversation.retire = Some(id);

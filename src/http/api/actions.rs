@@ -13,7 +13,7 @@ use crate::app::actions::ActionRequest;
 use crate::app::ports::{CommandFilter, Listed, Table};
 use crate::app::{App, Error};
 use crate::domain::Id;
-use crate::domain::action::{Action, ResetMethod};
+use crate::domain::action::{Action, Rename, ResetMethod, ResetPasscode, TenantLockdown, Wipe};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::http::auth::By;
 use crate::http::error::Problem;
@@ -79,9 +79,9 @@ impl ActionDocument {
     fn of(command: QueuedCommand) -> Self {
         let word = |value| serde_json::to_value(value).ok();
         let (variant, method, enable) = match &command.action {
-            Action::Wipe { variant } => (serde_json::to_value(variant).ok(), None, None),
-            Action::ResetPasscode { method } => (None, word(*method), None),
-            Action::TenantLockdown { enable } => (None, None, Some(*enable)),
+            Action::Wipe(wipe) => (serde_json::to_value(wipe.variant).ok(), None, None),
+            Action::ResetPasscode(reset) => (None, word(reset.method), None),
+            Action::TenantLockdown(lockdown) => (None, None, Some(lockdown.enable)),
             _ => (None, None, None),
         };
         Self {
@@ -168,16 +168,18 @@ impl RequestAction {
             ActionWord::Lock => Action::Lock,
             ActionWord::Unlock => Action::Unlock,
             ActionWord::Retire => Action::Retire,
-            ActionWord::Wipe => Action::Wipe { variant: self.variant.unwrap_or_default() },
-            ActionWord::ResetPasscode => Action::ResetPasscode { method: self.method.unwrap_or_default() },
+            ActionWord::Wipe => Action::Wipe(Wipe { variant: self.variant.unwrap_or_default() }),
+            ActionWord::ResetPasscode => {
+                Action::ResetPasscode(ResetPasscode { method: self.method.unwrap_or_default() })
+            }
             ActionWord::Reboot => Action::Reboot,
             ActionWord::Sync => Action::Sync,
             ActionWord::TenantLockdown => match self.enable {
-                Some(enable) => Action::TenantLockdown { enable },
+                Some(enable) => Action::TenantLockdown(TenantLockdown { enable }),
                 None => return Err(Problem::invalid("/enable", "say true or false")),
             },
             ActionWord::Rename => match self.name.as_deref().map(str::trim) {
-                Some(name) => Action::Rename { name: name.to_owned() },
+                Some(name) => Action::Rename(Rename { name: name.to_owned() }),
                 None => return Err(Problem::invalid("/name", "say the new name")),
             },
         })
@@ -320,10 +322,13 @@ mod tests {
     fn bodies_become_actions() {
         let cases = [
             (r#"{"type":"lock"}"#, Action::Lock),
-            (r#"{"type":"wipe"}"#, Action::Wipe { variant: Variant::Wipe }),
-            (r#"{"type":"wipe","variant":"keep_user_data"}"#, Action::Wipe { variant: Variant::KeepUserData }),
-            (r#"{"type":"reset_passcode","method":"laps"}"#, Action::ResetPasscode { method: ResetMethod::Laps }),
-            (r#"{"type":"tenant_lockdown","enable":true}"#, Action::TenantLockdown { enable: true }),
+            (r#"{"type":"wipe"}"#, Action::Wipe(Wipe { variant: Variant::Wipe })),
+            (r#"{"type":"wipe","variant":"keep_user_data"}"#, Action::Wipe(Wipe { variant: Variant::KeepUserData })),
+            (
+                r#"{"type":"reset_passcode","method":"laps"}"#,
+                Action::ResetPasscode(ResetPasscode { method: ResetMethod::Laps }),
+            ),
+            (r#"{"type":"tenant_lockdown","enable":true}"#, Action::TenantLockdown(TenantLockdown { enable: true })),
             (r#"{"type":"sync","reason":"why","expires_in":"2d"}"#, Action::Sync),
         ];
         for (json, expected) in cases {

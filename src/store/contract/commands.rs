@@ -4,7 +4,7 @@ use super::super::engine::Statement;
 use super::Ground;
 use super::fixtures::{at, command, enroll_all, enrolled, first, id, ids, is_conflict, walk};
 use crate::app::ports::{CommandFilter, Store, StoreError, Write};
-use crate::domain::action::{Action, Placing, ResetMethod};
+use crate::domain::action::{Action, Order, Placing, ResetMethod, ResetPasscode, TenantLockdown, Wipe};
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::remote_wipe::Variant;
@@ -124,16 +124,16 @@ async fn every_action_is_read_as_written(Ground { store, .. }: &Ground) {
         Action::Raw,
         Action::Lock,
         Action::Unlock,
-        Action::ResetPasscode { method: ResetMethod::Laps },
+        Action::ResetPasscode(ResetPasscode { method: ResetMethod::Laps }),
         Action::Retire,
-        Action::Wipe { variant: Variant::default() },
+        Action::Wipe(Wipe { variant: Variant::default() }),
         Action::Reboot,
         Action::Sync,
-        Action::TenantLockdown { enable: true },
+        Action::TenantLockdown(TenantLockdown { enable: true }),
     ];
     for (number, action) in (1..).zip(actions) {
         let mut queued = QueuedCommand { action, items: Vec::new(), ..command(number) };
-        let first_step = queued.action.first_step("Muster", false);
+        let first_step = queued.action.first_step(&Order::plain());
         queued.begin_step(0, first_step);
         store.commit(vec![insert(&queued)]).await.unwrap();
         assert_same(&store.command(queued.id).await.unwrap().unwrap(), &queued);

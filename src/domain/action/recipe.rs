@@ -1,0 +1,75 @@
+//! What every kind of action has to say about itself.
+
+use time::Duration;
+use uuid::Uuid;
+
+use super::{Conclusion, Impossible, Placing, Repeat, judge};
+use crate::domain::Id;
+use crate::domain::command::{ItemState, QueuedCommand};
+use crate::domain::enrollment::Enrollment;
+use crate::proto::syncml::{Command, LocUri};
+
+/// For what an action is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// The id of the action.
+    pub id: Uuid,
+    /// OMA-DM provider id.
+    pub provider_id: &'a str,
+    /// TenantLockdown is to be switched off before the device leaves.
+    pub undo_lockdown: bool,
+}
+
+impl<'a> Order<'a> {
+    /// The order of that id, as that enrollment is now.
+    #[must_use]
+    pub fn new(id: Id<QueuedCommand>, provider_id: &'a str, enrollment: &'a Enrollment) -> Self {
+        Self { id: id.uuid(), provider_id, undo_lockdown: enrollment.locked_to_tenant }
+    }
+
+    /// An order of a device about which nothing is known.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Order<'static> {
+        Order { id: Uuid::nil(), provider_id: "Muster", undo_lockdown: false }
+    }
+}
+
+/// One kind of action: what it sends, and what the answers mean.
+pub(super) trait Recipe {
+    /// The word of the API.
+    fn name(&self) -> &'static str;
+
+    /// Whether what it does cannot be undone.
+    fn is_destructive(&self) -> bool {
+        false
+    }
+
+    /// How long it waits for the device unless told otherwise.
+    fn default_expiry(&self) -> Duration {
+        Duration::days(if self.is_destructive() { 90 } else { 30 })
+    }
+
+    /// What stands against it on that enrollment, before any device is asked.
+    fn check(&self, _: &Enrollment) -> Result<(), Impossible> {
+        Ok(())
+    }
+
+    /// The nodes without which it cannot work.
+    fn nodes(&self, order: &Order<'_>) -> Vec<LocUri>;
+
+    /// The first commands.
+    fn first_step(&self, order: &Order<'_>) -> Vec<Command>;
+
+    /// Whether these commands may be repeated when no answer came.
+    fn repeat(&self, body: &[Command]) -> Repeat;
+
+    /// Where these commands stand in the queue.
+    fn placing(&self, _: &[Command]) -> Placing {
+        Placing::USUAL
+    }
+
+    /// What the answers to a step mean, once every command of it has one.
+    fn conclude(&self, _: &Order<'_>, items: &[ItemState]) -> Conclusion {
+        judge::conclude_all(items)
+    }
+}

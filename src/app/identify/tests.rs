@@ -124,3 +124,22 @@ async fn strangers_leave_no_more_than_a_row() {
     assert!(matches!(refused, Unidentified::Unknown) && refused.turned().is_none());
     assert_eq!((row.actor.as_str(), row.object_id.as_str()), ("device:unidentified", ""));
 }
+
+// covers: M-26
+#[tokio::test]
+async fn two_certificates_of_one_enrollment_are_good_side_by_side() {
+    const NEWER: &[u8] = b"its renewed certificate";
+    let ground = Ground::new().await;
+    let (older, enrollment) = certificate(&ground, |_| {}).await;
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(digest(&SHA256, NEWER).as_ref());
+    let newer =
+        Certificate { serial: "0b".repeat(16), sha256, der: NEWER.to_vec(), key_sha256: [9; 32], ..older.clone() };
+    ground.app.commit(vec![Write::InsertCertificate(Box::new(newer.clone()))]).await.unwrap();
+    for der in [DER, NEWER] {
+        assert_eq!(ground.app.identify(Some(der), ADDRESS).await.unwrap().enrollment_id, enrollment.id);
+    }
+    revoke(&ground, &older, "superseded").await;
+    assert!(matches!(ground.app.identify(Some(DER), ADDRESS).await, Err(Unidentified::Revoked(_))));
+    assert_eq!(ground.app.identify(Some(NEWER), ADDRESS).await.unwrap().enrollment_id, enrollment.id);
+}

@@ -42,7 +42,7 @@ impl EntraClaims {
     fn add(&mut self, other: Self) {
         self.device_id = other.device_id.or(self.device_id);
         self.user_id = other.user_id.or(self.user_id);
-        self.upn = other.upn.or(self.upn.take());
+        self.upn = other.upn.or_else(|| self.upn.take());
     }
 }
 

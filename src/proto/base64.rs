@@ -11,6 +11,9 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
+const STRICT: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
 /// The text is not base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not base64")]
@@ -32,11 +35,30 @@ pub fn decode(text: &str) -> Result<Vec<u8>, NotBase64> {
     LENIENT.decode(compact).map_err(|_| NotBase64)
 }
 
+/// Reads base64 as it must be written for a device: padded, in one line or several.
+///
+/// # Errors
+///
+/// [`NotBase64`] for all else, blanks within a line included.
+pub fn decode_lines(text: &str) -> Result<Vec<u8>, NotBase64> {
+    let joined: String = text.lines().map(str::trim).collect();
+    STRICT.decode(joined).map_err(|_| NotBase64)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_a_device_gets_is_padded() {
+        assert_eq!(decode_lines("\r\n  AQI=\r\n").unwrap(), [1, 2]);
+        assert_eq!(decode_lines("").unwrap(), [0_u8; 0]);
+        for text in ["AQI", "A Q I =", "AQ=I", "AQI=AQI=", "no!="] {
+            assert!(decode_lines(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn padding_and_line_breaks_do_not_matter() {

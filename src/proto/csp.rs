@@ -2,6 +2,7 @@
 //!
 //! One file per CSP. A command made here has no CmdID yet; the queue gives it one.
 
+pub mod catalogue;
 pub mod computer_name;
 pub mod device_info;
 pub mod dm_client;

@@ -16,7 +16,7 @@ pub use command::{Command, Data, Item, Meta, Verb};
 pub use cred::{account_uid, basic_credential, md5_credential};
 pub use decode::{DecodeError, DecodeErrorKind, decode, decode_fragment};
 pub use encode::{encode, encode_fragment, encoded_len};
-pub use loc_uri::{LocUri, LocUriError, escape_segment, node_key, same_node, split_children};
+pub use loc_uri::{LocUri, LocUriError, escape_segment, node_key, same_node, split_children, unescape_segment};
 pub use message::{Alert, Chal, Cred, Element, Header, Message, MsgId, Results, SessionId, Status, StatusCode};
 
 /// The media type of SyncML in XML.

@@ -1,5 +1,6 @@
 //! LocURIs: the addresses of nodes in a device's tree.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The address of a node, as written on the wire (segments percent-escaped).
@@ -160,21 +161,29 @@ pub fn escape_segment(name: &str) -> String {
 /// Splits the data that a Get of an interior node brings: child names joined by `/`, each escaped.
 #[must_use]
 pub fn split_children(data: &str) -> Vec<String> {
-    data.split('/').filter(|name| !name.is_empty()).map(unescape).collect()
+    data.split('/').filter(|name| !name.is_empty()).map(|name| unescape_segment(name).into_owned()).collect()
 }
 
-fn unescape(segment: &str) -> String {
+/// Resolves the percent escapes of a segment; what is no escape stands as it is, bytes that are no UTF-8 become U+FFFD.
+#[must_use]
+pub fn unescape_segment(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
     let bytes = segment.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let escaped = (byte == b'%')
-            .then(|| segment.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
-            .flatten();
+        let escaped = (byte == b'%').then(|| bytes.get(at + 1..at + 3).and_then(hex_pair)).flatten();
         out.push(escaped.unwrap_or(byte));
         at += if escaped.is_some() { 3 } else { 1 };
     }
-    String::from_utf8_lossy(&out).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn hex_pair(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(*digits.first()?)? << 4 | digit(*digits.get(1)?)?)
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";

@@ -65,7 +65,8 @@ pub(super) fn golden() -> Vec<(&'static str, Message)> {
     let cred = Cred { scheme: "syncml:auth-md5".into(), data: "EVEkoFZcVgPM+ESnu9IC0g==".into() };
     let proven =
         Header { cred: Some(cred), source_name: Some("dummy".into()), max_msg_size: Some(524_288), ..header() };
-    let atomic = Command::container(Verb::Atomic, vec![numbered("a.1", replace(xml)), numbered("a.2", replace(""))]);
+    let atomic =
+        Command::container(Verb::Atomic, vec![numbered("a.1", replace("<a>\r\n</a>")), numbered("a.2", replace(""))]);
     let sequence = Command::container(Verb::Sequence, vec![numbered("b.1", atomic.clone())]);
     let chunk = Item { more_data: true, ..Item::value(LocUri::received("./big"), "bin", "QUJD") };
     let chunk = Item { meta: Meta { size: Some(1_000_000), ..chunk.meta.clone() }, ..chunk };

@@ -72,3 +72,7 @@ impl Encoding {
 #[cfg(test)]
 #[path = "encoding_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "libwbxml_tests.rs"]
+mod libwbxml_tests;

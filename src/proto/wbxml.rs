@@ -18,5 +18,4 @@ pub use reader::{WbxmlError, WbxmlErrorKind, read};
 pub use writer::WbxmlWriter;
 
 #[cfg(test)]
-#[path = "wbxml/tests.rs"]
 mod tests;

@@ -70,9 +70,6 @@ impl Encoding {
 }
 
 #[cfg(test)]
-#[path = "encoding_tests.rs"]
-mod tests;
-
+mod libwbxml;
 #[cfg(test)]
-#[path = "libwbxml_tests.rs"]
-mod libwbxml_tests;
+mod tests;

@@ -6,6 +6,7 @@
 //!
 //! [`classify`] judges what a message is (management reference 1.14); [`step`] processes it (1.16).
 
+mod alerts;
 mod automatic;
 mod batch;
 mod classify;

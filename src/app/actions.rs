@@ -242,6 +242,7 @@ impl App {
                 CommandState::Cancelled => return Ok(command),
                 // One that waits to be offered again, or whose answer never came: no further offer is made.
                 CommandState::Queued | CommandState::Unknown => {}
+                CommandState::Sent if command.is_followed() => {}
                 CommandState::Sent => {
                     return Err(Error::conflict(
                         "already_sent",
@@ -252,6 +253,9 @@ impl App {
             }
             let words = match command.last_offer {
                 None => format!("withdrawn by {}", by.name),
+                Some(_) if command.followed.is_some() => {
+                    format!("no longer followed, by {}; the device accepted it and it may have happened", by.name)
+                }
                 Some(_) => {
                     format!("withdrawn by {} after it was sent without an answer; it may have happened", by.name)
                 }

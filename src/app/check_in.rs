@@ -22,7 +22,7 @@ use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
 use crate::failpoint;
 use crate::proto::csp::device_info;
-use crate::proto::syncml::{DecodeError, Element, Encoding, LocUri, Message};
+use crate::proto::syncml::{DecodeError, Element, LocUri, Message, decode, encode};
 use crate::session::{
     Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, classify,
     is_farewell_repetition, refuse, says_goodbye, step,
@@ -35,8 +35,6 @@ pub struct CheckIn {
     pub device: DeviceIdentity,
     /// The body, as received.
     pub body: Vec<u8>,
-    /// How it is written; it is answered in kind.
-    pub encoding: Encoding,
     /// What the request told beside it.
     pub opening: Opening,
 }
@@ -71,7 +69,7 @@ impl App {
             .allow_device(request.device.enrollment_id)
             .map_err(|retry_after| Error::TooMany { retry_after })?;
         failpoint::here(failpoint::MESSAGE_RECEIVED);
-        let message = request.encoding.decode(&request.body, &self.settings.xml);
+        let message = decode(&request.body, &self.settings.xml);
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, &request.body).as_ref());
         for _ in 0..MOST_TRIES {
@@ -250,7 +248,7 @@ impl App {
     /// Commits what a step brought, and answers.
     async fn apply(&self, request: &CheckIn, input: &Input, output: Output) -> Result<CheckInAnswer, Error> {
         let bytes = match &output.answer {
-            Answer::Reply(message) => Some(request.encoding.encode(message)),
+            Answer::Reply(message) => Some(encode(message)),
             Answer::Refuse(_) => None,
         };
         let mut writes = self.session_writes(input, &output);
@@ -291,7 +289,10 @@ impl App {
         }
         for command in &output.commands {
             let before = input.commands.iter().find(|before| before.id == command.id);
-            if before.is_none_or(|before| before.state != command.state || before.offers < command.offers) {
+            let is_told = |before: &QueuedCommand| {
+                before.state != command.state || (before.offers < command.offers && command.followed.is_none())
+            };
+            if before.is_none_or(is_told) {
                 writes.push(self.action_event(command));
             }
             writes.push(Write::UpdateCommand(Box::new(command.clone())));
@@ -311,7 +312,7 @@ impl App {
                     writes.push(self.event("device.checkin", subject.clone(), data));
                 }
                 Notice::Alert { code, kind, source, mark, data } => {
-                    let data = super::redact::alert_data(kind, data).chars().take(LONGEST_ALERT).collect::<String>();
+                    let data = data.chars().take(LONGEST_ALERT).collect::<String>();
                     let data = json!({
                         "enrollment_id": enrollment.id, "code": code, "type": kind, "source": source, "mark": mark,
                         "data": data,
@@ -422,14 +423,7 @@ impl App {
         let Some(session) = output.sessions.first() else { return };
         let seq = i64::from(session.messages) * 2;
         let keep = |seq, direction, body: &[u8]| {
-            self.record_message(Recorded {
-                session_id: session.id,
-                seq,
-                direction,
-                at: now,
-                encoding: request.encoding,
-                body: body.to_vec(),
-            });
+            self.record_message(Recorded { session_id: session.id, seq, direction, at: now, body: body.to_vec() });
         };
         keep(seq, Direction::Device, &request.body);
         if let Some(reply) = reply {

@@ -120,16 +120,17 @@ impl App {
         Ok(())
     }
 
-    /// A queued command expires. One whose answer never came stays `unknown`: it may have happened.
+    /// A queued command expires; one that the device works on is no longer waited for. One whose answer never came stays `unknown`: it may have happened.
     async fn expire(&self, command: QueuedCommand) -> Result<(), StoreError> {
         let now = self.now();
         // The command is read after the enrollment whose version the batch expects: what changed since is a conflict.
         let Some(mut enrollment) = self.store.enrollment(command.enrollment_id).await? else { return Ok(()) };
         let Some(mut command) = self.store.command(command.id).await? else { return Ok(()) };
-        if command.state != CommandState::Queued {
-            return Ok(());
+        match command.state {
+            CommandState::Queued => command.end(CommandState::Expired, "the device did not come in time", now),
+            _ if command.is_followed() && now >= command.expires_at => command.stop_following(now),
+            _ => return Ok(()),
         }
-        command.end(CommandState::Expired, "the device did not come in time", now);
         let mut writes = Vec::new();
         if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
             enrollment.enter(EnrollmentState::Active, now);

@@ -3,6 +3,7 @@
 //! Management reference chapter 7 (recipes) and 1.15 (which commands may be repeated). Each kind of action is one file
 //! below this one; what all of them have to say is the trait in `recipe`.
 
+mod autopilot_reset;
 mod judge;
 mod lock;
 mod raw;
@@ -11,6 +12,8 @@ mod recipe;
 mod rename;
 mod reset_passcode;
 mod retire;
+mod rotate_bitlocker_keys;
+mod secrets;
 mod sync;
 mod tenant_lockdown;
 mod wipe;
@@ -21,7 +24,7 @@ use time::Duration;
 use super::command::{CommandState, ItemState};
 use super::enrollment::Enrollment;
 use crate::proto::csp::computer_name;
-use crate::proto::syncml::{Command, LocUri};
+use crate::proto::syncml::{AlertType, Command, LocUri};
 
 pub use judge::describe_hresult;
 pub use recipe::Order;
@@ -56,6 +59,10 @@ pub enum Action {
     Rename(Rename),
     /// Insist on the tenant's sign-in after a reset.
     TenantLockdown(TenantLockdown),
+    /// Rotate the BitLocker recovery passwords.
+    RotateBitlockerKeys,
+    /// Autopilot reset: erase apps, settings and personal files, stay enrolled.
+    AutopilotReset,
 }
 
 /// Whether a command without an answer may be offered again (management reference 1.15).
@@ -98,6 +105,37 @@ pub enum Conclusion {
     Next(Vec<Command>),
     /// The device asks to come again later.
     Retry(u16),
+    /// The device accepted it and works on its own: it is asked later how far it is.
+    Follow(Question),
+}
+
+/// What asks the device later how far it is with an action that it accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// Only Gets: they may be asked as often as it takes.
+    pub commands: Vec<Command>,
+    /// What is waited for, in words.
+    pub detail: String,
+}
+
+/// What an alert means for an action that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// It tells how the action ended.
+    Over(Ending),
+    /// It says that there is something to look at now.
+    Look(Question),
+}
+
+/// An alert that may tell something about an action (management reference chapter 4).
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceAlert<'a> {
+    /// What it is about.
+    pub subject: &'a AlertType,
+    /// The node it is about.
+    pub source: Option<&'a LocUri>,
+    /// Its payload.
+    pub data: &'a str,
 }
 
 /// How an action or command ended.
@@ -153,6 +191,8 @@ impl Action {
             Self::Sync => &sync::Sync,
             Self::Rename(rename) => rename,
             Self::TenantLockdown(lockdown) => lockdown,
+            Self::RotateBitlockerKeys => &rotate_bitlocker_keys::RotateBitlockerKeys,
+            Self::AutopilotReset => &autopilot_reset::AutopilotReset,
         }
     }
 
@@ -201,6 +241,18 @@ impl Action {
     #[must_use]
     pub fn placing(&self, body: &[Command]) -> Placing {
         self.recipe().placing(body)
+    }
+
+    /// What an alert means for it, if it is about it.
+    #[must_use]
+    pub fn hear(&self, order: &Order<'_>, alert: &DeviceAlert<'_>) -> Option<Heard> {
+        self.recipe().hear(order, alert)
+    }
+
+    /// How long the device may work on it after it accepted it.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.recipe().patience()
     }
 
     /// What the answers to a step mean, once every command of it has one.

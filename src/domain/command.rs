@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::Id;
-use super::action::{Action, Conclusion, Ending, Order, Placing, Repeat};
+use super::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Order, Placing, Question, Repeat};
 use super::device::Device;
 use super::enrollment::Enrollment;
 use super::session_record::SessionRecord;
@@ -63,6 +63,17 @@ pub struct QueuedCommand {
     pub reason: Option<String>,
     /// Whether a secret that it brought was shown already.
     pub revealed: bool,
+    /// Set once the device accepted it and works on its own: the current step asks how far it is.
+    pub followed: Option<Followed>,
+}
+
+/// An action that the device accepted and that has not told yet how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// When the device accepted it.
+    pub since: OffsetDateTime,
+    /// How often it was put off to ask.
+    pub questions: u32,
 }
 
 /// The message that carried a command.
@@ -249,6 +260,7 @@ impl QueuedCommand {
             created_by: String::new(),
             reason: None,
             revealed: false,
+            followed: None,
         }
     }
 
@@ -439,6 +451,12 @@ impl QueuedCommand {
         self.action.conclude(&Order::new(self.id, provider_id, enrollment), self.current_items())
     }
 
+    /// What an alert means for it.
+    #[must_use]
+    pub fn hear(&self, provider_id: &str, enrollment: &Enrollment, alert: &DeviceAlert<'_>) -> Option<Heard> {
+        self.action.hear(&Order::new(self.id, provider_id, enrollment), alert)
+    }
+
     /// What the answers to all steps together mean.
     #[must_use]
     pub fn conclude_whole(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
@@ -448,7 +466,60 @@ impl QueuedCommand {
     /// Whether it may be repeated without an answer.
     #[must_use]
     pub fn repeat(&self) -> Repeat {
+        if self.followed.is_some() {
+            return Repeat::Freely;
+        }
         self.action.repeat(&self.body)
+    }
+
+    /// The device accepted it: from now on it is only asked how far it is, not before a pause, and not for ever.
+    pub fn follow(&mut self, question: Question, now: OffsetDateTime) {
+        let before = self.followed.filter(|_| self.state == CommandState::Sent);
+        let followed = before.unwrap_or_else(|| {
+            self.expires_at = now + self.action.patience();
+            Followed { since: self.followed.map_or(now, |before| before.since), questions: 0 }
+        });
+        if self.followed.is_some() {
+            // What the question before brought has been read.
+            self.items.retain(|item| item.step < self.step);
+        }
+        self.begin_step(self.step + 1, question.commands);
+        self.state = CommandState::Sent;
+        self.detail = question.detail;
+        self.finished_at = None;
+        self.followed = Some(followed);
+        self.ask_later(now);
+    }
+
+    /// Asks again after a pause that grows from time to time.
+    pub fn ask_later(&mut self, now: OffsetDateTime) {
+        let Some(followed) = &mut self.followed else { return };
+        let pause = FIRST_PAUSE * 2_i32.pow(followed.questions.min(16));
+        self.not_before = Some(now + pause.min(LONGEST_PAUSE));
+        followed.questions += 1;
+        self.forget_answers();
+        self.offers = 0;
+    }
+
+    /// Whether it works on the device without a question being out.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.followed.is_some() && self.state == CommandState::Sent && self.offers == 0
+    }
+
+    /// Whether it was handed to the device and an answer is awaited.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        self.state == CommandState::Sent && !self.is_followed()
+    }
+
+    /// Ends a followed action that has had its time: nobody knows how it ended.
+    pub fn stop_following(&mut self, now: OffsetDateTime) {
+        let words = format!(
+            "the device accepted it and did not tell how it ended; it may have happened. Last: {}",
+            self.detail
+        );
+        self.end(CommandState::Unknown, &words, now);
     }
 
     /// Ends it.
@@ -458,6 +529,11 @@ impl QueuedCommand {
         self.hresult = ending.hresult;
         self.detail = ending.detail;
         self.finished_at = Some(now);
+        // What is over needs its secrets no more.
+        if !self.state.is_open() && self.action.has_secrets() {
+            self.action.forget_secrets();
+            self.body.clear();
+        }
     }
 
     /// Ends it for a reason of ours, without a status.
@@ -486,6 +562,15 @@ impl QueuedCommand {
         self.forget_answers();
     }
 
+    /// A question that got no answer is asked again later; whether that is what this was.
+    pub fn asks_again(&mut self, now: OffsetDateTime) -> bool {
+        let asks = self.followed.is_some() && self.state == CommandState::Sent;
+        if asks {
+            self.ask_later(now);
+        }
+        asks
+    }
+
     /// Whether a node of the signed-in user is meant anywhere in it.
     #[must_use]
     pub fn needs_user(&self) -> bool {
@@ -501,6 +586,7 @@ impl QueuedCommand {
         }
         match (self.state, self.repeat(), self.last_offer) {
             (CommandState::Queued, ..) => true,
+            (CommandState::Sent, ..) => self.is_followed(),
             (CommandState::Unknown, Repeat::Offers { most, pause }, Some(last)) => {
                 // A Status that says neither yes nor no is an answer all the same.
                 self.is_unanswered() && self.offers < most && last.session != session && now - last.at >= pause
@@ -509,6 +595,10 @@ impl QueuedCommand {
         }
     }
 }
+
+/// After which a device is asked first how far it is with what it accepted; the pause doubles each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::minutes(2);
+const LONGEST_PAUSE: Duration = Duration::hours(4);
 
 /// Items of one command that are kept, results below the nodes asked for included.
 const MOST_ITEMS: usize = 2_000;

@@ -2,6 +2,8 @@
 //!
 //! One file per CSP. A command made here has no CmdID yet; the queue gives it one.
 
+pub mod automatic_redeployment;
+pub mod bitlocker;
 pub mod catalogue;
 pub mod computer_name;
 pub mod device_info;
@@ -11,4 +13,5 @@ pub mod laps;
 pub mod reboot;
 pub mod remote_lock;
 pub mod remote_wipe;
+pub mod secret;
 pub mod tenant_lockdown;

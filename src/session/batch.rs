@@ -105,9 +105,11 @@ fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
 /// What is overdue expires before anything of it can go out.
 fn expire(work: &mut Work) {
     let now = work.now;
-    for command in work.commands.values_mut() {
-        if command.state == CommandState::Queued && now >= command.expires_at {
+    for command in work.commands.values_mut().filter(|command| now >= command.expires_at) {
+        if command.state == CommandState::Queued {
             command.end(CommandState::Expired, "the device did not come in time", now);
+        } else if command.is_followed() {
+            command.stop_following(now);
         }
     }
 }
@@ -173,7 +175,9 @@ fn offer(work: &mut Work, id: Id<QueuedCommand>) -> Vec<Command> {
     if command.state.is_open() {
         command.forget_answers();
         command.state = CommandState::Sent;
-        "handed to the device, the answer is awaited".clone_into(&mut command.detail);
+        if command.followed.is_none() {
+            "handed to the device, the answer is awaited".clone_into(&mut command.detail);
+        }
     }
     command.offers += 1;
     command.last_offer = Some(Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });

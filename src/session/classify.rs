@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use super::conversation::{Conversation, REMEMBERED};
 use crate::domain::Id;
 use crate::domain::session_record::SessionRecord;
-use crate::proto::syncml::{Alert, Element, Message};
+use crate::proto::syncml::{Alert, AlertType, Element, Message};
 
 /// What a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +104,8 @@ pub fn is_farewell_repetition(
 /// The alert with which a device leaves management (1226, unenrollment at the user's request).
 #[must_use]
 pub fn says_goodbye(alert: &Alert) -> bool {
-    alert.code == 1226 && alert.data_of(UNENROLLED).is_some()
+    alert.items.iter().any(|item| AlertType::of(alert.code, Alert::kind_of(item)) == AlertType::Unenrollment)
 }
-
-const UNENROLLED: &str = "com.microsoft:mdm.unenrollment.userrequest";
 
 /// Alert 1200 or 1201.
 fn begins_session(message: &Message) -> bool {

@@ -1,28 +1,16 @@
 //! What the device says: statuses, results, alerts, its own Replace; and the Status that each of them gets.
 
 use super::automatic::{self, Automatic};
-use super::classify::says_goodbye;
-use super::conversation::Login;
 use super::engine::{Notice, Work};
-use super::status_page;
+use super::{alerts, status_page};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
 use crate::proto::csp::device_info;
-use crate::proto::syncml::{Alert, Command, Element, Item, LocUri, Message, Results, Status, StatusCode, Verb};
+use crate::proto::syncml::{Command, Element, Item, LocUri, Message, Results, Status, StatusCode, Verb};
 
-/// The login alert (1224).
-const LOGIN_STATUS: &str = "com.microsoft/MDM/LoginStatus";
-/// The first synchronization of out-of-box setup (1224).
-const BOOTSTRAP: &str = "com.microsoft/MDM/BootstrapSync";
-/// The heartbeat (1224).
-const REQUEST_PENDING: &str = "Reversed-Domain-Name:com.microsoft.mdm.requestpending";
 /// Items that are kept of what a device tells about itself in one message.
 const MOST_ITEMS: usize = 200;
-/// Alert Items that are kept of one message.
-const MOST_ALERTS: usize = 100;
-/// Longest name that is kept of an alert, in characters.
-const LONGEST_NAME: usize = 512;
 /// Longest value that is kept of what a device tells about itself, in bytes.
 const LONGEST_VALUE: usize = 256 * 1024;
 
@@ -33,7 +21,12 @@ pub(super) fn body(work: &mut Work, message: &Message) {
         match element {
             Element::Status(status) => take_status(work, status, &mut told),
             Element::Results(results) => take_results(work, results, &mut told),
-            Element::Alert(alert) => take_alert(work, message, alert),
+            Element::Alert(alert) => {
+                if !alert.no_resp {
+                    answer(work, message, alert.cmd_id.as_deref(), "Alert", 200);
+                }
+                alerts::take(work, alert);
+            }
             Element::Command(command) => take_command(work, message, command, &mut told),
             Element::Unknown { name, cmd_id } => {
                 work.remark(&format!("unknown element {}", printable(name)));
@@ -145,56 +138,6 @@ fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, told: &mut Vec<In
         format: item.meta.format.clone(),
         at: work.now,
     });
-}
-
-fn take_alert(work: &mut Work, message: &Message, alert: &Alert) {
-    if !alert.no_resp {
-        answer(work, message, alert.cmd_id.as_deref(), "Alert", 200);
-    }
-    match alert.code {
-        1200 | 1201 | 1222 => {}
-        1223 => work.seen.aborted = true,
-        1224 => take_client_event(work, alert),
-        _ if says_goodbye(alert) => work.seen.left = true,
-        _ => keep_alert(work, alert),
-    }
-}
-
-fn take_client_event(work: &mut Work, alert: &Alert) {
-    if let Some(login) = alert.data_of(LOGIN_STATUS) {
-        if let Some(session) = &mut work.session {
-            session.login = Login::parse(login);
-        }
-    } else if alert.data_of(REQUEST_PENDING).is_some() {
-        work.seen.heartbeat = true;
-    } else {
-        work.seen.bootstrap |= alert.data_of(BOOTSTRAP).is_some();
-        keep_alert(work, alert);
-    }
-}
-
-/// Unknown alerts are understood as far as that they are kept and shown.
-fn keep_alert(work: &mut Work, alert: &Alert) {
-    let room = MOST_ALERTS.saturating_sub(work.seen.alerts);
-    let nothing = [Item::default()];
-    let items: &[Item] = if alert.items.is_empty() { &nothing } else { &alert.items };
-    if items.len() > room {
-        work.remark("more alerts in one message than are kept");
-    }
-    for item in items.iter().take(room) {
-        work.seen.alerts += 1;
-        work.notices.push(Notice::Alert {
-            code: alert.code,
-            kind: cut(Alert::kind_of(item)),
-            source: item.source.as_ref().map(|uri| cut(uri.as_str())),
-            mark: item.meta.mark.as_deref().map(cut),
-            data: item.text().to_owned(),
-        });
-    }
-}
-
-fn cut(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).collect()
 }
 
 fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mut Vec<InventoryItem>) {

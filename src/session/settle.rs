@@ -1,17 +1,17 @@
 //! What answers, and missing answers, mean for the commands (management reference 1.14, 1.15, 2.4, 7.4, 7.5).
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::conversation::SessionState;
 use super::engine::{Notice, Work};
 use super::status_page::PageTurn;
 use crate::domain::Id;
-use crate::domain::action::{Action, Conclusion, Ending, Repeat};
+use crate::domain::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Repeat};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::MissingNode;
 use crate::proto::csp::dm_client;
-use crate::proto::syncml::{Command, StatusCode, Verb, encoded_len, retry_rule};
+use crate::proto::syncml::{AlertType, Command, Item, StatusCode, Verb, encoded_len, retry_rule};
 
 /// Concludes every command that has all its answers.
 pub(super) fn answered(work: &mut Work) {
@@ -48,9 +48,7 @@ fn withdrawn_too_late(work: &mut Work) {
 pub(super) fn package_complete(work: &mut Work) {
     answered(work);
     let session = work.session.as_ref().map(|session| session.id);
-    let open = |command: &QueuedCommand| {
-        command.state == CommandState::Sent && command.last_offer.map(|offer| offer.session) == session
-    };
+    let open = |command: &QueuedCommand| command.is_out() && command.last_offer.map(|offer| offer.session) == session;
     for id in ids(work, open) {
         missing(work, id);
     }
@@ -66,7 +64,7 @@ pub(super) fn package_complete(work: &mut Work) {
 fn missing(work: &mut Work, id: Id<QueuedCommand>) {
     let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
-    if leaves_clean_up(command, &work.limits.provider_id) {
+    if leaves_clean_up(command, &work.limits.provider_id) || command.asks_again(now) {
         return;
     }
     if command.is_decided() {
@@ -95,9 +93,10 @@ fn go_on_with_rest(work: &mut Work, id: Id<QueuedCommand>) {
 
 /// The session of commands without answer is over: what may be repeated goes back, the rest may have happened.
 pub(super) fn session_died(work: &mut Work) {
-    for id in ids(work, |command| command.state == CommandState::Sent) {
+    let now = work.now;
+    for id in ids(work, QueuedCommand::is_out) {
         let Some(command) = work.commands.get_mut(&id) else { continue };
-        if leaves_clean_up(command, &work.limits.provider_id) {
+        if leaves_clean_up(command, &work.limits.provider_id) || command.asks_again(now) {
             continue;
         }
         match command.repeat() {
@@ -127,7 +126,7 @@ pub(super) fn aborted(work: &mut Work) {
     let only_gets =
         |command: &QueuedCommand| command.body.iter().all(|each| each.walk().all(|inner| inner.verb == Verb::Get));
     let here = |command: &QueuedCommand| command.last_offer.is_some_and(|offer| offer.session == session);
-    for id in ids(work, |command| command.state == CommandState::Sent && here(command) && only_gets(command)) {
+    for id in ids(work, |command| command.is_out() && here(command) && only_gets(command)) {
         if let Some(command) = work.commands.get_mut(&id) {
             command.end(CommandState::Failed, "the result is too large for the device to send", now);
         }
@@ -145,9 +144,7 @@ pub(super) fn aborted(work: &mut Work) {
 pub(super) fn restarted(work: &mut Work) {
     answered(work);
     let session = work.session.as_ref().map(|session| session.id);
-    let sent = ids(work, |command| {
-        command.state == CommandState::Sent && command.last_offer.map(|offer| offer.session) == session
-    });
+    let sent = ids(work, |command| command.is_out() && command.last_offer.map(|offer| offer.session) == session);
     if !work.seen.unreadable {
         return session_died(work);
     }
@@ -164,7 +161,7 @@ pub(super) fn restarted(work: &mut Work) {
         } else if culprit {
             command.end(CommandState::Failed, UNREADABLE, now);
             go_on_with_rest(work, *id);
-        } else {
+        } else if !command.asks_again(now) {
             command.take_back("the device could not read our message; nothing of it was executed");
             command.offers = command.offers.saturating_sub(1);
         }
@@ -216,7 +213,7 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
             let ending = match command.conclude_whole(&work.limits.provider_id, &work.enrollment) {
                 Conclusion::Finished(ending) => ending,
                 Conclusion::Retry(status) => Ending::gave_up(status),
-                Conclusion::Next(_) => return,
+                Conclusion::Next(_) | Conclusion::Follow(_) => return,
             };
             finish(work, id, ending);
         }
@@ -226,6 +223,12 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
             command.state = CommandState::Queued;
             "the next step follows".clone_into(&mut command.detail);
         }
+        Conclusion::Follow(question) if may_follow(command, now) => command.follow(question, now),
+        Conclusion::Follow(question) => {
+            command.detail = question.detail;
+            command.stop_following(now);
+        }
+        Conclusion::Retry(_) if command.asks_again(now) => {}
         Conclusion::Retry(status) if command.retries < retry_rule(StatusCode(status)).0 => {
             let (_, minutes) = retry_rule(StatusCode(status));
             command.not_before = Some(now + Duration::minutes(minutes << command.retries));
@@ -236,6 +239,30 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
         Conclusion::Retry(status) => {
             finish(work, id, Ending::gave_up(status));
             go_on_with_rest(work, id);
+        }
+    }
+}
+
+/// Whether there is still time to wait for what the device does on its own.
+fn may_follow(command: &QueuedCommand, now: OffsetDateTime) -> bool {
+    command.followed.is_none_or(|followed| followed.questions < MOST_QUESTIONS && now < command.expires_at)
+}
+
+/// An alert may tell how something ended that the device was given, or that there is something to look at. One that is
+/// about nothing of this enrollment that is under way changes nothing.
+pub(super) fn heard(work: &mut Work, subject: &AlertType, item: &Item) {
+    let now = work.now;
+    let alert = DeviceAlert { subject, source: item.source.as_ref(), data: item.text() };
+    let given = |command: &QueuedCommand| command.last_offer.is_some() && command.state.is_open();
+    for id in ids(work, given) {
+        let Some(command) = work.commands.get_mut(&id) else { continue };
+        match command.hear(&work.limits.provider_id, &work.enrollment, &alert) {
+            Some(Heard::Over(ending)) => finish(work, id, ending),
+            Some(Heard::Look(question)) => {
+                command.follow(question, now);
+                command.not_before = None;
+            }
+            None => {}
         }
     }
 }
@@ -325,6 +352,9 @@ fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
         .collect();
     work.notices.extend(nodes.into_iter().map(Notice::Missing));
 }
+
+/// Times that a device is asked how far it is with one action.
+const MOST_QUESTIONS: u32 = 60;
 
 const UNREADABLE: &str = "answer unreadable: the device cannot read a message with this command";
 

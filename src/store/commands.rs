@@ -1,5 +1,7 @@
-//! The queue. Commands and their answers are sealed, each under its own id: they hold PINs, passwords and keys.
+//! The queue. What was asked, the commands and their answers are sealed, each under its own id: they hold PINs, passwords
+//! and keys.
 
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Record, Row, Statement, Value};
@@ -7,7 +9,7 @@ use super::query::{List, cursor, many, one, readable};
 use crate::app::ports::{CommandFilter, Listed, Page, Sealer, StoreError};
 use crate::domain::Id;
 use crate::domain::action::{Action, Placing};
-use crate::domain::command::{CommandState, ItemState, Offer, QueuedCommand};
+use crate::domain::command::{CommandState, Followed, Offer, QueuedCommand};
 use crate::domain::enrollment::Enrollment;
 use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Command, decode_fragment, encode_fragment};
@@ -88,7 +90,7 @@ fn columns(command: &QueuedCommand, sealer: &dyn Sealer) -> Result<Vec<Value>, S
         command.enrollment_id.into(),
         command.device_id.into(),
         command.action.name().into(),
-        json("action", &command.action)?.into(),
+        sealer.seal(&purpose(ACTION, id), json("action", &command.action)?.as_bytes()).into(),
         (command.action == Action::Raw).into(),
         command.state.as_str().into(),
         command.state.is_open().into(),
@@ -114,6 +116,8 @@ fn columns(command: &QueuedCommand, sealer: &dyn Sealer) -> Result<Vec<Value>, S
         command.revealed.into(),
         sealer.seal(&purpose(REST, id), &encode_fragment(&command.rest)).into(),
         command.needs_user().into(),
+        command.followed.map(|followed| followed.since).into(),
+        command.followed.map(|followed| followed.questions).into(),
     ])
 }
 
@@ -124,7 +128,7 @@ fn read(row: &Row, sealer: &dyn Sealer) -> Result<QueuedCommand, StoreError> {
         id,
         enrollment_id: row.id("enrollment_id")?,
         device_id: row.id("device_id")?,
-        action: row.json("action")?,
+        action: open_json(&row, "action", ACTION, id, sealer)?,
         state: row.word("state", CommandState::parse)?,
         detail: row.string("detail")?,
         status: row.opt_number("status")?,
@@ -132,7 +136,7 @@ fn read(row: &Row, sealer: &dyn Sealer) -> Result<QueuedCommand, StoreError> {
         placing: Placing { priority: row.number("priority")?, alone: row.flag("alone")? },
         body: open_fragment(&row, "body", BODY, id, sealer)?,
         rest: open_fragment(&row, "rest", REST, id, sealer)?,
-        items: open_items(&row, id, sealer)?,
+        items: open_json(&row, "items", ITEMS, id, sealer)?,
         step: row.number("step")?,
         offers: row.number("offers")?,
         retries: row.number("retries")?,
@@ -144,12 +148,18 @@ fn read(row: &Row, sealer: &dyn Sealer) -> Result<QueuedCommand, StoreError> {
         created_by: row.string("created_by")?,
         reason: row.opt_string("reason")?,
         revealed: row.flag("revealed")?,
+        followed: followed(&row)?,
     })
 }
 
 fn last_offer(row: &Record<'_>) -> Result<Option<Offer>, StoreError> {
     let Some(session) = row.opt_id("offer_session")? else { return Ok(None) };
     Ok(Some(Offer { session, msg_id: row.number("offer_msg")?, at: row.time("offered_at")? }))
+}
+
+fn followed(row: &Record<'_>) -> Result<Option<Followed>, StoreError> {
+    let Some(since) = row.opt_time("followed_since")? else { return Ok(None) };
+    Ok(Some(Followed { since, questions: row.number("questions")? }))
 }
 
 /// Some actions have no commands, which is no fragment.
@@ -168,10 +178,16 @@ fn open_fragment(
     decode_fragment(&fragment, &STORED).map_err(|error| row.odd(column, &error.to_string()))
 }
 
-fn open_items(row: &Record<'_>, id: Id<QueuedCommand>, sealer: &dyn Sealer) -> Result<Vec<ItemState>, StoreError> {
-    let opened = sealer.open(&purpose(ITEMS, id), row.bytes("items")?);
-    let json = opened.map_err(|error| row.odd("items", &error.to_string()))?;
-    serde_json::from_slice(&json).map_err(|_| row.odd("items", "is not the JSON that this build reads"))
+fn open_json<T: DeserializeOwned>(
+    row: &Record<'_>,
+    column: &str,
+    what: &str,
+    id: Id<QueuedCommand>,
+    sealer: &dyn Sealer,
+) -> Result<T, StoreError> {
+    let opened = sealer.open(&purpose(what, id), row.bytes(column)?);
+    let json = opened.map_err(|error| row.odd(column, &error.to_string()))?;
+    serde_json::from_slice(&json).map_err(|_| row.odd(column, "is not the JSON that this build reads"))
 }
 
 /// Sealed for one column of one row: moved to another command it does not open.
@@ -183,6 +199,7 @@ fn json(column: &str, value: &impl serde::Serialize) -> Result<String, StoreErro
     serde_json::to_string(value).map_err(|error| StoreError::Internal(format!("commands.{column}: {error}")))
 }
 
+const ACTION: &str = "command-action";
 const BODY: &str = "command-body";
 const REST: &str = "command-rest";
 const ITEMS: &str = "command-items";
@@ -195,16 +212,16 @@ const INSERT: &str = "
     INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail, status,
         hresult, priority, alone, body, items, step, offers, retries, offer_session, offer_msg, offered_at, not_before,
         expires_at, created_at, finished_at, created_by, reason, revealed, rest,
-        needs_user)
+        needs_user, followed_since, questions)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $25, $26, $27, $28, $29, $30)";
+        $24, $25, $26, $27, $28, $29, $30, $31, $32)";
 
 const UPDATE: &str = "
     UPDATE commands SET enrollment_id = $2, device_id = $3, action_name = $4, action = $5, is_raw = $6, state = $7,
         is_open = $8, detail = $9, status = $10, hresult = $11, priority = $12, alone = $13, body = $14, items = $15,
         step = $16, offers = $17, retries = $18, offer_session = $19, offer_msg = $20, offered_at = $21,
         not_before = $22, expires_at = $23, created_at = $24, finished_at = $25, created_by = $26, reason = $27,
-        revealed = $28, rest = $29, needs_user = $30
+        revealed = $28, rest = $29, needs_user = $30, followed_since = $31, questions = $32
     WHERE id = $1";
 
 pub(super) const FIND: &str = "SELECT * FROM commands WHERE id = $1";
@@ -239,7 +256,9 @@ pub(super) const OFFERED: &str = "
 
 /// Queued ones first: those that stay unknown must not stand in the way of those that can expire.
 pub(super) const OVERDUE: &str = "
-    SELECT * FROM commands WHERE is_open = 1 AND state IN ('queued', 'unknown') AND expires_at <= $1
+    SELECT * FROM commands
+    WHERE is_open = 1 AND state IN ('queued', 'sent', 'unknown') AND expires_at <= $1
+        AND (state <> 'sent' OR followed_since IS NOT NULL)
     ORDER BY state, expires_at LIMIT $2";
 
 pub(super) const ORPHANED: &str = "

@@ -2,7 +2,7 @@
 
 use super::{Conclusion, Ending};
 use crate::domain::command::{CommandState, ItemState, is_spoken_for};
-use crate::proto::syncml::{StatusCode, Verb, Verdict, hresult_name, status_words, verdict};
+use crate::proto::syncml::{LocUri, StatusCode, Verb, Verdict, hresult_name, status_words, verdict};
 
 /// Whether a command of that verb with that status was carried out, or will be.
 pub(super) fn is_done(verb: Verb, code: u16) -> bool {
@@ -85,6 +85,55 @@ pub(super) fn ending(state: CommandState, item: &ItemState, words: &str) -> Endi
     Ending { state, status: item.status, hresult: item.hresult.clone(), detail: format!("{words}{code}{hresult}") }
 }
 
+/// The answer to a Get of that node.
+pub(super) fn answer<'a>(items: &'a [ItemState], node: &LocUri) -> Option<&'a ItemState> {
+    items.iter().find(|item| item.verb() == Verb::Get && item.is_for(node))
+}
+
+/// What a Get of that node brought; nothing where it is empty.
+pub(super) fn text<'a>(items: &'a [ItemState], node: &LocUri) -> Option<&'a str> {
+    answer(items, node).and_then(|item| item.data.as_deref()).map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// What the Exec of a step means that only begins something: the device is asked later, or it did not take it.
+pub(super) fn accepted_exec(items: &[ItemState], unsupported: &str, ask: impl FnOnce() -> Conclusion) -> Conclusion {
+    let Some(exec) = items.iter().find(|item| item.verb() == Verb::Exec) else {
+        return Conclusion::Finished(no_status());
+    };
+    match exec.status {
+        Some(code) if is_done(Verb::Exec, code) => ask(),
+        Some(404 | 406 | 410 | 501) => Conclusion::Finished(ending(CommandState::Unsupported, exec, unsupported)),
+        _ => decide_or_retry(exec, Verb::Exec),
+    }
+}
+
+/// Over and done, in these words.
+pub(super) fn succeeded(item: &ItemState, words: &str) -> Conclusion {
+    Conclusion::Finished(Ending {
+        state: CommandState::Succeeded,
+        status: item.status,
+        hresult: None,
+        detail: words.to_owned(),
+    })
+}
+
+/// Over without success, in these words; `error` is an HRESULT that the device told beside it.
+pub(super) fn failed(item: &ItemState, words: &str, error: Option<u32>) -> Conclusion {
+    let error = error.filter(|code| *code != 0);
+    let reading = error.map(|code| format!("; {}", named_hresult(code))).unwrap_or_default();
+    Conclusion::Finished(Ending {
+        state: CommandState::Failed,
+        status: item.status,
+        hresult: error.map(|code| format!("0x{code:08X}")),
+        detail: format!("{words}{reading}"),
+    })
+}
+
+/// What a Get of a node brought that holds an HRESULT.
+pub(super) fn error_at(items: &[ItemState], node: &LocUri) -> Option<u32> {
+    text(items, node).and_then(parse_hresult)
+}
+
 /// The ending of a command that the device passed over.
 pub(super) fn no_status() -> Ending {
     Ending {
@@ -98,14 +147,17 @@ pub(super) fn no_status() -> Ending {
 /// An HRESULT with its name, from hex as in `msft:originalerror` or from a signed decimal as in CSP error nodes.
 #[must_use]
 pub fn describe_hresult(text: &str) -> String {
-    let Some(number) = parse_hresult(text) else { return text.to_owned() };
+    parse_hresult(text).map_or_else(|| text.to_owned(), named_hresult)
+}
+
+fn named_hresult(number: u32) -> String {
     match hresult_name(number) {
         Some((name, reading)) => format!("0x{number:08X} {name}: {reading}"),
         None => format!("0x{number:08X}"),
     }
 }
 
-fn parse_hresult(text: &str) -> Option<u32> {
+pub(super) fn parse_hresult(text: &str) -> Option<u32> {
     let text = text.trim();
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),

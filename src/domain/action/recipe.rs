@@ -3,7 +3,7 @@
 use time::Duration;
 use uuid::Uuid;
 
-use super::{Conclusion, Impossible, Placing, Repeat, judge};
+use super::{Conclusion, DeviceAlert, Heard, Impossible, Placing, Repeat, judge};
 use crate::domain::Id;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::domain::enrollment::Enrollment;
@@ -71,5 +71,15 @@ pub(super) trait Recipe {
     /// What the answers to a step mean, once every command of it has one.
     fn conclude(&self, _: &Order<'_>, items: &[ItemState]) -> Conclusion {
         judge::conclude_all(items)
+    }
+
+    /// What an alert means for it, if it is about it.
+    fn hear(&self, _: &Order<'_>, _: &DeviceAlert<'_>) -> Option<Heard> {
+        None
+    }
+
+    /// How long the device may work on it after it accepted it.
+    fn patience(&self) -> Duration {
+        Duration::DAY
     }
 }

@@ -1,6 +1,7 @@
 //! Another computer name (management reference 7.24).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::judge::{decide_or_retry, ending, is_done, no_status};
 use super::recipe::{Order, Recipe};
@@ -11,7 +12,7 @@ use crate::proto::csp::computer_name;
 use crate::proto::syncml::{Command, LocUri, Verb};
 
 /// Change the computer name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rename {
     /// The new name.

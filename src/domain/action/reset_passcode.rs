@@ -1,16 +1,17 @@
 //! A new PIN or password (management reference 7.3).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::judge::{decide_or_retry, ending, no_status};
+use super::judge::{accepted_exec, answer, decide_or_retry, ending, failed, no_status, parse_hresult, succeeded};
 use super::recipe::{Order, Recipe};
-use super::{Conclusion, Repeat};
+use super::{Conclusion, Question, Repeat};
 use crate::domain::command::{CommandState, ItemState};
 use crate::proto::csp::{laps, remote_lock};
 use crate::proto::syncml::{Command, LocUri, Verb};
 
 /// Set a new PIN or password.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPasscode {
     /// How.
@@ -19,7 +20,7 @@ pub struct ResetPasscode {
 }
 
 /// How a passcode is reset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResetMethod {
     /// RemoteLock `LockAndResetPIN`.
@@ -61,19 +62,37 @@ impl Recipe for ResetPasscode {
         Repeat::Never
     }
 
-    /// The Exec decides; the Get only brings the PIN.
     fn conclude(&self, _: &Order<'_>, items: &[ItemState]) -> Conclusion {
-        let Some(exec) = items.iter().find(|item| item.cmd == Verb::Exec.name()) else {
-            return Conclusion::Finished(no_status());
-        };
-        let container = items.first().filter(|item| item.is_container());
-        let item = if exec.status.is_none() { container.unwrap_or(exec) } else { exec };
-        Conclusion::Finished(match item.status {
-            Some(405) => ending(CommandState::Failed, item, "the device does not allow it now; it may have no PIN"),
-            Some(404 | 406 | 501) => {
-                ending(CommandState::Unsupported, item, "this device cannot reset its PIN this way")
-            }
-            _ => return decide_or_retry(item, Verb::Exec),
-        })
+        if self.method == ResetMethod::Laps { conclude_rotation(items) } else { conclude_pin(items) }
     }
+}
+
+/// The device tells with an HRESULT how the rotation ended.
+fn conclude_rotation(items: &[ItemState]) -> Conclusion {
+    let wait =
+        |words: &str| Conclusion::Follow(Question { commands: vec![laps::read_status()], detail: words.to_owned() });
+    let Some(status) = answer(items, &LocUri::fixed(laps::RESET_PASSWORD_STATUS)) else {
+        let ask = || wait("the rotation was accepted");
+        return accepted_exec(items, "this device has no LAPS", ask);
+    };
+    match status.data.as_deref().and_then(parse_hresult) {
+        Some(0) => succeeded(status, "the password was rotated; Entra ID or Active Directory has the new one"),
+        Some(laps::PENDING) => wait("the rotation is under way"),
+        Some(code) => failed(status, "the rotation failed", Some(code)),
+        None => wait("the rotation was accepted; the device does not tell how far it is"),
+    }
+}
+
+/// The Exec decides; the Get only brings the PIN.
+fn conclude_pin(items: &[ItemState]) -> Conclusion {
+    let Some(exec) = items.iter().find(|item| item.cmd == Verb::Exec.name()) else {
+        return Conclusion::Finished(no_status());
+    };
+    let container = items.first().filter(|item| item.is_container());
+    let item = if exec.status.is_none() { container.unwrap_or(exec) } else { exec };
+    Conclusion::Finished(match item.status {
+        Some(405) => ending(CommandState::Failed, item, "the device does not allow it now; it may have no PIN"),
+        Some(404 | 406 | 501) => ending(CommandState::Unsupported, item, "this device cannot reset its PIN this way"),
+        _ => return decide_or_retry(item, Verb::Exec),
+    })
 }

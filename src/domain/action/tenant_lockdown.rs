@@ -1,6 +1,7 @@
 //! TenantLockdown (management reference 7.1).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::judge::{conclude_all, ending, no_status};
 use super::recipe::{Order, Recipe};
@@ -11,7 +12,7 @@ use crate::proto::csp::tenant_lockdown;
 use crate::proto::syncml::{Command, LocUri};
 
 /// Insist on the tenant's sign-in after a reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TenantLockdown {
     /// On or off.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::Duration;
+use utoipa::ToSchema;
 
 use super::judge::{decide_or_retry, ending, is_done, no_status};
 use super::recipe::{Order, Recipe};
@@ -12,7 +13,7 @@ use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::{Command, LocUri, Verb};
 
 /// Erase.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wipe {
     /// What is kept.

@@ -1,6 +1,7 @@
 //! RemoteWipe CSP (management reference 7.5).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::proto::syncml::{Command, Item, LocUri, Verb};
 
@@ -8,7 +9,7 @@ use crate::proto::syncml::{Command, Item, LocUri, Verb};
 pub const ROOT: &str = "./Device/Vendor/MSFT/RemoteWipe";
 
 /// What is removed and what is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Variant {
     /// `doWipe` (10.0.10586): everything; a power cut can break it.

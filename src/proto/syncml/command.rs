@@ -103,6 +103,31 @@ impl Command {
         Self::new(Verb::Replace, Item::value(uri, format, value))
     }
 
+    /// Makes a node with a value of a format, as `text/plain`.
+    #[must_use]
+    pub fn add(uri: LocUri, format: &str, value: &str) -> Self {
+        Self::new(Verb::Add, Item::value(uri, format, value))
+    }
+
+    /// Makes an interior node, or a leaf without a value.
+    #[must_use]
+    pub fn add_node(uri: LocUri, format: &str) -> Self {
+        let meta = Meta { format: Some(format.to_owned()), ..Meta::default() };
+        Self::new(Verb::Add, Item { target: Some(uri), meta, ..Item::default() })
+    }
+
+    /// Removes a node and what is below it.
+    #[must_use]
+    pub fn delete(uri: LocUri) -> Self {
+        Self::new(Verb::Delete, Item { target: Some(uri), ..Item::default() })
+    }
+
+    /// Runs a node with data of a format, as `text/plain`.
+    #[must_use]
+    pub fn exec_with(uri: LocUri, format: &str, data: &str) -> Self {
+        Self::new(Verb::Exec, Item::value(uri, format, data))
+    }
+
     /// Runs a node without data.
     #[must_use]
     pub fn exec(uri: LocUri) -> Self {

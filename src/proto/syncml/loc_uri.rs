@@ -70,6 +70,14 @@ impl LocUri {
         Self(format!("{}/{}", self.0, escape_segment(name)))
     }
 
+    /// The node below this one at a path that is known at compile time.
+    #[must_use]
+    pub fn below(&self, path: &'static str) -> Self {
+        let uri = Self(format!("{}/{path}", self.0));
+        debug_assert!(Self::checked(&uri.0).is_ok(), "{uri}");
+        uri
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

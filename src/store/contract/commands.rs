@@ -5,7 +5,7 @@ use super::Ground;
 use super::fixtures::{at, command, enroll_all, enrolled, first, id, ids, is_conflict, walk};
 use crate::app::ports::{CommandFilter, Store, StoreError, Write};
 use crate::domain::action::{Action, Order, Placing, ResetMethod, ResetPasscode, TenantLockdown, Wipe};
-use crate::domain::command::{CommandState, Offer, QueuedCommand};
+use crate::domain::command::{CommandState, Followed, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::{Command, Data, Item, LocUri, Meta, Verb};
@@ -64,6 +64,7 @@ fn full_command() -> QueuedCommand {
         finished_at: Some(at(3)),
         reason: Some("because".to_owned()),
         revealed: true,
+        followed: Some(Followed { since: at(4), questions: 7 }),
         ..command(1)
     };
     full.begin_step(1, body());
@@ -108,6 +109,7 @@ async fn a_body_opens_for_its_own_command_alone(Ground { store, .. }: &Ground) {
     for (column, sql) in [
         ("body", "UPDATE commands SET body = (SELECT c.body FROM commands c WHERE c.id = $1) WHERE id = $2"),
         ("items", "UPDATE commands SET items = (SELECT c.items FROM commands c WHERE c.id = $1) WHERE id = $2"),
+        ("action", "UPDATE commands SET action = (SELECT c.action FROM commands c WHERE c.id = $1) WHERE id = $2"),
     ] {
         let params = vec![command(1).id.into(), command(2).id.into()];
         store.engine.commit(vec![Statement::one(sql, params)]).await.unwrap();
@@ -230,11 +232,13 @@ async fn overdue_and_orphaned_commands(Ground { store, .. }: &Ground) {
         due(4, CommandState::Sent, 10),
         due(5, CommandState::Succeeded, 10),
         due(6, CommandState::Queued, 101),
+        due(7, CommandState::Sent, 20),
     ];
+    queue[6].followed = Some(Followed { since: at(1), questions: 0 });
     queue[2].enrollment_id = id(2);
     store.commit(queue.iter().map(insert).collect()).await.unwrap();
     let overdue = async |limit| names(&store.overdue_commands(at(100), limit).await.unwrap());
-    assert_eq!(overdue(10).await, ids([3, 1, 2]), "what stays unknown does not stand in the way");
+    assert_eq!(overdue(10).await, ids([3, 1, 7, 2]), "what stays unknown does not stand in the way");
     assert_eq!(overdue(1).await, ids([3]));
     assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([]));
     for number in [1, 2] {
@@ -242,12 +246,12 @@ async fn overdue_and_orphaned_commands(Ground { store, .. }: &Ground) {
         closed.enter(EnrollmentState::Retired, at(1));
         store.commit(vec![Write::UpdateEnrollment(Box::new(closed))]).await.unwrap();
     }
-    assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([3, 1, 6, 4]));
+    assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([3, 1, 6, 4, 7]));
     assert_eq!(names(&store.orphaned_commands(2).await.unwrap()), ids([3, 1]));
-    let damage = "UPDATE commands SET action = 'odd' WHERE id = $1";
+    let damage = "UPDATE commands SET action = body WHERE id = $1";
     store.submit(vec![Statement::one(damage, vec![id::<QueuedCommand>(3).into()])]).await.unwrap();
-    assert_eq!(overdue(10).await, ids([1, 2]), "one that cannot be read does not hide the others");
-    assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([1, 6, 4]));
+    assert_eq!(overdue(10).await, ids([1, 7, 2]), "one that cannot be read does not hide the others");
+    assert_eq!(names(&store.orphaned_commands(10).await.unwrap()), ids([1, 6, 4, 7]));
 }
 
 async fn commands_are_listed(Ground { store, .. }: &Ground) {

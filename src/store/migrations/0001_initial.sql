@@ -144,13 +144,13 @@ CREATE INDEX certificates_of_enrollment ON certificates (enrollment_id);
 CREATE INDEX certificates_by_age ON certificates (not_before, serial);
 CREATE INDEX certificates_revoked ON certificates (revoked_at, serial) WHERE revoked_at IS NOT NULL;
 
--- body, rest and items are sealed. offer_session is no foreign key: sessions are pruned before the commands they carried.
+-- action, body, rest and items are sealed. offer_session is no foreign key: sessions are pruned before the commands they carried.
 CREATE TABLE commands (
     id TEXT NOT NULL PRIMARY KEY,
     enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
     device_id TEXT NOT NULL REFERENCES devices (id),
     action_name TEXT NOT NULL,
-    action TEXT NOT NULL,
+    action BLOB NOT NULL,
     is_raw BIGINT NOT NULL,
     state TEXT NOT NULL,
     is_open BIGINT NOT NULL,
@@ -175,7 +175,9 @@ CREATE TABLE commands (
     reason TEXT,
     revealed BIGINT NOT NULL,
     rest BLOB NOT NULL,
-    needs_user BIGINT NOT NULL
+    needs_user BIGINT NOT NULL,
+    followed_since BIGINT,
+    questions BIGINT
 );
 CREATE INDEX commands_sendable ON commands (enrollment_id, needs_user, priority, created_at, id) WHERE state = 'queued';
 CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;

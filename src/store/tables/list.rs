@@ -217,7 +217,7 @@ pub(in crate::store) static TABLES: [Table; 17] = [
             text("enrollment_id"),
             text("device_id"),
             text("action_name"),
-            text("action"),
+            bytes("action"),
             int("is_raw"),
             text("state"),
             int("is_open"),
@@ -243,6 +243,8 @@ pub(in crate::store) static TABLES: [Table; 17] = [
             int("revealed"),
             bytes("rest"),
             int("needs_user"),
+            int("followed_since"),
+            int("questions"),
         ],
         key: 1,
         page: BULKY,
@@ -252,8 +254,8 @@ pub(in crate::store) static TABLES: [Table; 17] = [
             INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail, \
             status, hresult, priority, alone, body, items, step, offers, retries, offer_session, offer_msg, \
             offered_at, not_before, expires_at, created_at, finished_at, created_by, reason, revealed, rest, \
-            needs_user) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-            $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30)",
+            needs_user, followed_since, questions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+            $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)",
         count: "SELECT COUNT(*) AS number FROM commands",
         delete: "DELETE FROM commands",
         link: None,

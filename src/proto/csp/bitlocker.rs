@@ -1,0 +1,90 @@
+//! BitLocker CSP (10.0.15063, rotation 10.0.18363; Pro and better, not HoloLens; management reference 7.12).
+//!
+//! Recovery passwords go to Entra ID or Active Directory; this server never sees them.
+
+use uuid::Uuid;
+
+use crate::proto::syncml::{Command, LocUri};
+
+/// The node that rotates the recovery passwords (`chr`, our request id).
+pub const ROTATE: &str = "./Device/Vendor/MSFT/BitLocker/RotateRecoveryPasswords";
+/// How the last rotation went (`int`).
+pub const ROTATE_STATUS: &str = "./Device/Vendor/MSFT/BitLocker/Status/RotateRecoveryPasswordsStatus";
+/// The id of the request that the status is about (`chr`).
+pub const ROTATE_REQUEST_ID: &str = "./Device/Vendor/MSFT/BitLocker/Status/RotateRecoveryPasswordsRequestID";
+
+/// What a rotation status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// 0: done.
+    Done,
+    /// 1: under way.
+    Pending,
+    /// 2: not begun.
+    NotStarted,
+    /// An HRESULT.
+    Failed(u32),
+}
+
+impl Rotation {
+    /// Reads the value of the status node.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text.trim().parse::<i32>().ok()? {
+            0 => Self::Done,
+            1 => Self::Pending,
+            2 => Self::NotStarted,
+            other => Self::Failed(other.cast_unsigned()),
+        })
+    }
+}
+
+/// `Exec` of the rotation under that request id.
+#[must_use]
+pub fn rotate(request: Uuid) -> Command {
+    Command::exec_with(LocUri::fixed(ROTATE), "chr", &request.to_string())
+}
+
+/// `Get` of the status, and of the request that it is about.
+#[must_use]
+pub fn read_rotation() -> Vec<Command> {
+    [ROTATE_STATUS, ROTATE_REQUEST_ID].map(|node| Command::get(LocUri::fixed(node))).into()
+}
+
+/// Whether a reported request id is that one; some write GUIDs with braces.
+#[must_use]
+pub fn is_request(reported: &str, request: Uuid) -> bool {
+    let bare = reported.trim().trim_start_matches('{').trim_end_matches('}');
+    Uuid::parse_str(bare).is_ok_and(|id| id == request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::syncml::encode_fragment;
+
+    // covers: M-116
+    #[test]
+    fn the_request_carries_its_id() {
+        let mut command = rotate(Uuid::from_u128(0x0192_AF3C_8D40_7B21_9E55_0F1A_2B3C_4D5E));
+        command.cmd_id = "c1".to_owned();
+        let expected = concat!(
+            "<Exec><CmdID>c1</CmdID><Item><Target><LocURI>./Device/Vendor/MSFT/BitLocker/RotateRecoveryPasswords</LocURI>",
+            "</Target><Meta><Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">text/plain</Type>",
+            "</Meta><Data>0192af3c-8d40-7b21-9e55-0f1a2b3c4d5e</Data></Item></Exec>"
+        );
+        assert_eq!(String::from_utf8(encode_fragment(&[command])).unwrap(), expected);
+    }
+
+    // covers: M-116
+    #[test]
+    fn a_status_is_about_one_request() {
+        let request = Uuid::from_u128(0x0192_AF3C_8D40_7B21_9E55_0F1A_2B3C_4D5E);
+        assert!(is_request(" {0192AF3C-8D40-7B21-9E55-0F1A2B3C4D5E} ", request));
+        assert!(!is_request("0192af3c-8d40-7b21-9e55-0f1a2b3c4d5f", request));
+        assert!(!is_request("", request));
+        assert_eq!(Rotation::parse("-2147024891"), Some(Rotation::Failed(0x8007_0005)));
+        assert_eq!(Rotation::parse(" 1 "), Some(Rotation::Pending));
+        assert_eq!(Rotation::parse("done"), None);
+    }
+}

@@ -217,6 +217,8 @@ pub struct Limits {
     /// Whether a device message without Final, such as a heartbeat, is answered with Alert 1222 and without Final.
     /// Default true.
     pub next_message: bool,
+    /// Whether messages in WBXML are read, and answered in kind; otherwise 415. Default true.
+    pub wbxml: bool,
     /// Messages that one device may send in a minute. Default 600.
     pub device_requests_per_minute: u32,
     /// Minutes after which a management session that says nothing is over. Default 30.
@@ -454,6 +456,7 @@ impl Default for Limits {
             reply_bytes: 400_000,
             reply_commands: 100,
             next_message: true,
+            wbxml: true,
             device_requests_per_minute: 600,
             session_timeout_minutes: 30,
             xml_depth: 64,

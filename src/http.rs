@@ -49,6 +49,8 @@ pub struct Doors {
     pub soap_body_bytes: usize,
     /// Largest message of a device.
     pub message_bytes: usize,
+    /// Whether messages in WBXML are read.
+    pub wbxml: bool,
     /// Time for the body of a request.
     pub body_deadline: Duration,
 }

@@ -9,6 +9,7 @@ pub mod mde2;
 pub mod soap;
 pub mod syncml;
 pub mod wap;
+pub mod wbxml;
 pub mod wstep;
 pub mod xcep;
 pub mod xml;

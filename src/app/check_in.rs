@@ -22,7 +22,7 @@ use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
 use crate::failpoint;
 use crate::proto::csp::device_info;
-use crate::proto::syncml::{DecodeError, Element, LocUri, Message, decode, encode};
+use crate::proto::syncml::{DecodeError, Element, Encoding, LocUri, Message};
 use crate::session::{
     Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, classify,
     is_farewell_repetition, refuse, says_goodbye, step,
@@ -35,6 +35,8 @@ pub struct CheckIn {
     pub device: DeviceIdentity,
     /// The body, as received.
     pub body: Vec<u8>,
+    /// How it is written; it is answered in kind.
+    pub encoding: Encoding,
     /// What the request told beside it.
     pub opening: Opening,
 }
@@ -69,7 +71,7 @@ impl App {
             .allow_device(request.device.enrollment_id)
             .map_err(|retry_after| Error::TooMany { retry_after })?;
         failpoint::here(failpoint::MESSAGE_RECEIVED);
-        let message = decode(&request.body, &self.settings.xml);
+        let message = request.encoding.decode(&request.body, &self.settings.xml);
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, &request.body).as_ref());
         for _ in 0..MOST_TRIES {
@@ -248,7 +250,7 @@ impl App {
     /// Commits what a step brought, and answers.
     async fn apply(&self, request: &CheckIn, input: &Input, output: Output) -> Result<CheckInAnswer, Error> {
         let bytes = match &output.answer {
-            Answer::Reply(message) => Some(encode(message)),
+            Answer::Reply(message) => Some(request.encoding.encode(message)),
             Answer::Refuse(_) => None,
         };
         let mut writes = self.session_writes(input, &output);
@@ -423,7 +425,14 @@ impl App {
         let Some(session) = output.sessions.first() else { return };
         let seq = i64::from(session.messages) * 2;
         let keep = |seq, direction, body: &[u8]| {
-            self.record_message(Recorded { session_id: session.id, seq, direction, at: now, body: body.to_vec() });
+            self.record_message(Recorded {
+                session_id: session.id,
+                seq,
+                direction,
+                at: now,
+                encoding: request.encoding,
+                body: body.to_vec(),
+            });
         };
         keep(seq, Direction::Device, &request.body);
         if let Some(reply) = reply {

@@ -4,10 +4,11 @@
 //! they show the nodes that are known to be harmless and nothing else. In place of a value stands a mark with its length
 //! and a keyed hash, so that two transcripts can still be compared.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ports::Sealer;
-use crate::proto::syncml::{AlertType, LocUri, split_children};
+use crate::proto::syncml::{AlertType, Encoding, LocUri, split_children};
 use crate::proto::xml::{Document, Element, Limits};
 
 /// Last segments of nodes whose value is secret, in lower case.
@@ -98,11 +99,11 @@ fn is_below(path: &[String], root: &str) -> bool {
     !turns_back && root.split('/').all(|name| own.next().is_some_and(|own| own.eq_ignore_ascii_case(name)))
 }
 
-/// A SyncML message as it may be kept: decoded, with marks in place of values that are not known to be harmless. Bytes that
-/// are no XML are not kept at all.
+/// A SyncML message as it may be kept: as XML text, whatever form it came in, with marks in place of values that are not
+/// known to be harmless. Bytes that are no message are not kept at all.
 #[must_use]
-pub fn message(bytes: &[u8], sealer: &dyn Sealer) -> String {
-    let kept = Document::parse(bytes, &Limits::default()).ok().and_then(|document| {
+pub fn message(bytes: &[u8], encoding: Encoding, sealer: &dyn Sealer) -> String {
+    let kept = encoding.document(bytes, &Limits::default()).and_then(|document| {
         let mut secrets = Vec::new();
         collect(document.root(), None, &document, &mut secrets);
         marked(document.text(), &secrets, sealer)
@@ -110,17 +111,22 @@ pub fn message(bytes: &[u8], sealer: &dyn Sealer) -> String {
     kept.unwrap_or_else(|| format!("[unreadable, {} bytes]", bytes.len()))
 }
 
-/// The text with marks in place of those ranges; `None` unless they lie in it one after the other.
-fn marked(text: &str, secrets: &[Range<usize>], sealer: &dyn Sealer) -> Option<String> {
+/// A value that must not be kept: where it stands in the text, and what it says, however it is written there.
+struct Secret<'d> {
+    at: Range<usize>,
+    value: Cow<'d, str>,
+}
+
+/// The text with marks in place of those values; `None` unless they lie in it one after the other.
+fn marked(text: &str, secrets: &[Secret<'_>], sealer: &dyn Sealer) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for range in secrets {
-        out.push_str(text.get(at..range.start)?);
-        let secret = text.get(range.clone())?;
-        if !secret.is_empty() {
-            out.push_str(&mark(secret, sealer));
+    for secret in secrets {
+        out.push_str(text.get(at..secret.at.start)?);
+        if !text.get(secret.at.clone())?.is_empty() {
+            out.push_str(&mark(&secret.value, sealer));
         }
-        at = range.end;
+        at = secret.at.end;
     }
     out.push_str(text.get(at..)?);
     Some(out)
@@ -132,11 +138,12 @@ fn mark(secret: &str, sealer: &dyn Sealer) -> String {
 }
 
 /// Gathers the content of every element that may hold a secret, in document order. Depth is bounded by the reader.
-fn collect(element: &Element, parent: Option<&Element>, document: &Document, out: &mut Vec<Range<usize>>) {
+fn collect<'d>(element: &'d Element, parent: Option<&Element>, document: &'d Document, out: &mut Vec<Secret<'d>>) {
     let keeps_data = keeps_data(element, parent);
     for child in element.elements() {
         if child.local == "NextNonce" || (child.local == "Data" && !keeps_data) {
-            out.push(document.inner_range(child));
+            let value = if child.has_elements() { document.inner_xml(child).into() } else { child.text() };
+            out.push(Secret { at: document.inner_range(child), value });
         } else {
             collect(child, Some(element), document, out);
         }
@@ -213,7 +220,7 @@ mod tests {
             <Data><k>psk-psk</k></Data></Item><Item><Target>\
             <LocURI>./Device/Vendor/MSFT/Policy/Config/DeviceLock/MinDevicePasswordLength</LocURI></Target><Data>12</Data></Item>\
             </Replace></SyncBody></SyncML>";
-        let kept = message(text.as_bytes(), &Marks);
+        let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
         for secret in ["c2VjcmV0MQ==", "bm9uY2Ux", "271828", "eyJhbGciOi", "psk-psk", "nobody-knows-what"] {
             assert!(!kept.contains(secret), "{secret}");
         }
@@ -227,7 +234,7 @@ mod tests {
     /// What becomes of `value` in a body.
     fn is_kept(body: &str) -> bool {
         let text = format!("<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody>{body}</SyncBody></SyncML>");
-        let kept = message(text.as_bytes(), &Marks);
+        let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
         assert!(Document::parse(kept.as_bytes(), &Limits::default()).is_ok(), "{kept}");
         assert!(kept.contains("value") || kept.contains("[redacted 5 bytes"), "{kept}");
         kept.contains("value")
@@ -333,10 +340,25 @@ mod tests {
             "<SyncML><Results><Item>{secret}<Data>psk</Data></Item><Item>{secret}<Data/></Item>\
             <Item>{secret}<Data></Data></Item></Results><Chal><NextNonce/></Chal></SyncML>"
         );
-        let kept = message(text.as_bytes(), &Marks);
+        let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
         assert_eq!(kept, text.replace("psk", "[redacted 3 bytes 0303030303030303]"));
-        assert_eq!(marked("text", &[2..4, 0..1], &Marks), None, "ranges that run backwards");
-        assert_eq!(marked("é", std::slice::from_ref(&(1..2)), &Marks), None, "inside a character");
+        let secret = |at: Range<usize>| Secret { at, value: "x".into() };
+        assert_eq!(marked("text", &[secret(2..4), secret(0..1)], &Marks), None, "ranges that run backwards");
+        assert_eq!(marked("é", &[secret(1..2)], &Marks), None, "inside a character");
+    }
+
+    /// However a value is written, it gets the same mark.
+    #[test]
+    fn the_mark_is_of_the_value() {
+        let kept = |data: &str| {
+            let uri = "<Source><LocURI>./Vendor/MSFT/WiFi/Profile/x/WlanXml</LocURI></Source>";
+            let text = format!("<SyncML><Results><Item>{uri}<Data>{data}</Data></Item></Results></SyncML>");
+            message(text.as_bytes(), Encoding::Xml, &Marks)
+        };
+        let mark = kept("&lt;k&gt;&quot;");
+        assert!(mark.contains("[redacted 4 bytes 0404040404040404]"), "{mark}");
+        assert_eq!(kept("<![CDATA[<k>]]>&#34;"), mark);
+        assert_eq!(kept("&lt;k>\""), mark);
     }
 
     proptest! {
@@ -344,7 +366,7 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(parts in prop::collection::vec(prop::sample::select(PARTS), 0..40)) {
             let text = format!("<SyncML>{}</SyncML>", parts.concat());
-            let kept = message(text.as_bytes(), &Marks);
+            let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
             let readable = Document::parse(text.as_bytes(), &Limits::default()).is_ok();
             prop_assert_eq!(kept.starts_with("[unreadable"), !readable);
         }
@@ -369,6 +391,6 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_kept() {
-        assert_eq!(message(b"<a>secret", &Marks), "[unreadable, 9 bytes]");
+        assert_eq!(message(b"<a>secret", Encoding::Xml, &Marks), "[unreadable, 9 bytes]");
     }
 }

@@ -12,6 +12,7 @@ use super::ports::{StoreError, Write};
 use super::{App, Error, redact};
 use crate::domain::Id;
 use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage};
+use crate::proto::syncml::Encoding;
 
 /// A message on its way into a transcript, not redacted yet; it has no Debug, so that no log shows its body.
 pub(super) struct Recorded {
@@ -19,6 +20,7 @@ pub(super) struct Recorded {
     pub(super) seq: i64,
     pub(super) direction: Direction,
     pub(super) at: OffsetDateTime,
+    pub(super) encoding: Encoding,
     pub(super) body: Vec<u8>,
 }
 
@@ -100,11 +102,11 @@ async fn write(app: &App, batch: Vec<Waiting>) {
 
 /// As it is stored: redacted, bounded, compressed.
 async fn prepared(app: &App, message: Recorded) -> Option<TranscriptMessage> {
-    let Recorded { session_id, seq, direction, at, body } = message;
+    let Recorded { session_id, seq, direction, at, encoding, body } = message;
     let sealer = Arc::clone(&app.sealer);
     // A task of its own: should the message bring it to a panic, that ends here.
     let task = tokio::task::spawn_blocking(move || {
-        zstd::encode_all(shortened(redact::message(&body, &*sealer)).as_bytes(), LEVEL)
+        zstd::encode_all(shortened(redact::message(&body, encoding, &*sealer)).as_bytes(), LEVEL)
     });
     let cause = match task.await {
         Ok(Ok(body)) => return Some(TranscriptMessage { session_id, seq, direction, at, body }),

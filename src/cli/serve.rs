@@ -429,6 +429,7 @@ fn doors(config: &Config) -> Doors {
     Doors {
         soap_body_bytes: config.limits.soap_body_bytes,
         message_bytes: config.limits.message_bytes,
+        wbxml: config.limits.wbxml,
         body_deadline: Duration::from_secs(u64::from(config.limits.body_seconds)),
     }
 }

@@ -162,6 +162,8 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # reply_commands = 100
 # Whether a heartbeat of a slow device is answered with Alert 1222 and without Final.
 # next_message = true
+# Whether messages in WBXML, the binary form of SyncML, are read and answered in kind.
+# wbxml = true
 # Messages that one device may send in a minute.
 # device_requests_per_minute = 600
 # Minutes after which a silent management session is over.

@@ -4,11 +4,14 @@
 //! order of the DTD. Both directions share the types, so that what one side writes the other reads.
 
 mod alert_type;
+#[cfg(test)]
+mod arbitrary;
 mod codes;
 mod command;
 mod cred;
 mod decode;
 mod encode;
+mod encoding;
 mod loc_uri;
 mod message;
 
@@ -18,6 +21,7 @@ pub use command::{Command, Data, Item, Meta, Verb};
 pub use cred::{account_uid, basic_credential, md5_credential};
 pub use decode::{DecodeError, DecodeErrorKind, decode, decode_fragment};
 pub use encode::{encode, encode_fragment, encoded_len};
+pub use encoding::Encoding;
 pub use loc_uri::{LocUri, LocUriError, escape_segment, node_key, same_node, split_children, unescape_segment};
 pub use message::{Alert, Chal, Cred, Element, Header, Message, MsgId, Results, SessionId, Status, StatusCode};
 
@@ -25,3 +29,5 @@ pub use message::{Alert, Chal, Cred, Element, Header, Message, MsgId, Results, S
 pub const MEDIA_TYPE: &str = "application/vnd.syncml.dm+xml";
 /// The media type of SyncML in WBXML.
 pub const MEDIA_TYPE_WBXML: &str = "application/vnd.syncml.dm+wbxml";
+/// The media type of SyncML in WBXML, as clients of other makers write it.
+pub const OTHER_MEDIA_TYPE_WBXML: &str = "application/vnd.syncml+wbxml";

@@ -3,9 +3,11 @@
 //! Both follow the rules that `docs/protocol-notes.md` gathers: a byte order mark decides the encoding, a DOCTYPE is
 //! refused, names are compared by namespace and local name and never by prefix.
 
+mod builder;
 pub mod ns;
 mod reader;
 mod writer;
 
+pub use builder::DocumentBuilder;
 pub use reader::{Attribute, Document, Element, Limits, Node, XmlError, decode_text};
-pub use writer::{XmlWriter, is_xml_char};
+pub use writer::{Markup, XmlWriter, is_xml_char};

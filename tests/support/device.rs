@@ -20,7 +20,7 @@ use super::reply::{Asked, Context, Reply};
 use super::server::Server;
 use super::soap::{self, RstBody, Soap};
 use super::syncml::{Message, StatusOf};
-use super::{provisioning, random_hex, reply, unique, xcep};
+use super::{provisioning, random_hex, reply, unique, wbxml, xcep};
 
 pub const MEDIA_TYPE: &str = "application/vnd.syncml.dm+xml";
 pub const MANAGEMENT_PATH: &str = "/ManagementServer/MDM.svc";
@@ -126,6 +126,8 @@ pub struct FakeDevice {
     pub login: String,
     /// The query that is appended to the management URL.
     pub query: String,
+    /// The media type of WBXML, when that is how it writes its messages.
+    pub wbxml: Option<&'static str>,
     /// Headers beyond the usual ones.
     pub headers: Vec<(String, String)>,
     /// Set when the server's Unenroll was carried out.
@@ -228,6 +230,7 @@ impl FakeDevice {
             style: Style::WINDOWS,
             login: "user".to_owned(),
             query: "mode=Maintenance&Platform=WoA".to_owned(),
+            wbxml: None,
             headers: Vec::new(),
             has_left: false,
             patience: None,
@@ -310,7 +313,7 @@ impl FakeDevice {
                 "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml, application/octet-stream",
             )
             .header("Accept-Charset", "UTF-8")
-            .header("Content-Type", MEDIA_TYPE)
+            .header("Content-Type", self.wbxml.unwrap_or(MEDIA_TYPE))
             .header("client-request-id", &self.provisioned.ent_dm_id)
             .header("MS-CV", "a/tCeBgffEqA5408.0.0.0");
         request.headers.extend(self.headers.iter().cloned());
@@ -323,9 +326,18 @@ impl FakeDevice {
         Connection::open(&address, &self.config).unwrap_or_else(|e| panic!("M-19: the device host refuses us: {e}"))
     }
 
-    /// Sends bytes as a message on a connection of their own.
+    /// Sends a message on a connection of its own, in the form that this device writes; the answer is XML in either case.
     #[track_caller]
     pub fn post(&self, body: impl Into<Vec<u8>>) -> Response {
+        match self.wbxml {
+            None => self.post_bytes(body),
+            Some(media_type) => wbxml::in_xml(self.post_bytes(wbxml::write(&body.into())), media_type),
+        }
+    }
+
+    /// Sends bytes as a message on a connection of their own.
+    #[track_caller]
+    pub fn post_bytes(&self, body: impl Into<Vec<u8>>) -> Response {
         let request = self.request(body);
         match &self.patience {
             None => self.connect().send(&request).unwrap_or_else(|e| panic!("no answer from the device host: {e}")),

@@ -32,6 +32,7 @@ pub mod soap;
 pub mod syncml;
 pub mod timed;
 pub mod tree;
+pub mod wbxml;
 pub mod xcep;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,7 +5,7 @@ use crate::app::testing::Ground;
 
 fn message(enrollment: &Enrollment) -> CheckIn {
     let device = DeviceIdentity { enrollment_id: enrollment.id, address: "192.0.2.7".parse().unwrap() };
-    CheckIn { device, body: Vec::new(), opening: Opening::default() }
+    CheckIn { device, body: Vec::new(), encoding: Encoding::Xml, opening: Opening::default() }
 }
 
 #[tokio::test]

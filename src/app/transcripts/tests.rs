@@ -31,7 +31,14 @@ async fn session(ground: &Ground) -> Id<SessionRecord> {
 }
 
 fn message(ground: &Ground, session_id: Id<SessionRecord>, seq: i64, body: &str) -> Recorded {
-    Recorded { session_id, seq, direction: Direction::Device, at: ground.app.now(), body: body.as_bytes().to_vec() }
+    Recorded {
+        session_id,
+        seq,
+        direction: Direction::Device,
+        at: ground.app.now(),
+        encoding: Encoding::Xml,
+        body: body.as_bytes().to_vec(),
+    }
 }
 
 fn get(manufacturer: &str) -> String {

@@ -56,8 +56,12 @@ async fn collect(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Ve
 
 /// Whether the media type is one of `accepted`; parameters do not count, and a missing header is fine.
 pub(super) fn is_accepted(headers: &HeaderMap, accepted: &[&str]) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return true };
-    let Ok(text) = value.to_str() else { return false };
-    let media_type = text.split(';').next().unwrap_or_default().trim();
-    accepted.iter().any(|known| known.eq_ignore_ascii_case(media_type))
+    accepted_type(headers, accepted).is_some()
+}
+
+/// Which of `accepted` the media type is; the first where there is no header.
+pub(super) fn accepted_type<'a>(headers: &HeaderMap, accepted: &[&'a str]) -> Option<&'a str> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return accepted.first().copied() };
+    let media_type = value.to_str().ok()?.split(';').next()?.trim();
+    accepted.iter().copied().find(|known| known.eq_ignore_ascii_case(media_type))
 }

@@ -11,11 +11,13 @@ use super::{body, soap};
 use crate::app::{App, CheckIn, CheckInAnswer, DeviceIdentity, Error};
 use crate::failpoint;
 use crate::http::Shared;
-use crate::proto::syncml::MEDIA_TYPE;
+use crate::proto::syncml::{Encoding, MEDIA_TYPE, MEDIA_TYPE_WBXML, OTHER_MEDIA_TYPE_WBXML};
 use crate::session::Opening;
 
-/// Media types of SyncML requests; WBXML is not among them.
-const ACCEPTED: &[&str] = &[MEDIA_TYPE, "application/vnd.syncml+xml", "application/xml", "text/xml"];
+/// Media types of SyncML requests in XML.
+const XML: [&str; 4] = [MEDIA_TYPE, "application/vnd.syncml+xml", "application/xml", "text/xml"];
+/// Media types of SyncML requests in WBXML.
+const WBXML: [&str; 2] = [MEDIA_TYPE_WBXML, OTHER_MEDIA_TYPE_WBXML];
 /// Longest text of a header that is kept.
 const LONGEST_HEADER: usize = 200;
 
@@ -36,25 +38,47 @@ async fn check_in(shared: Shared, request: Request) -> Response {
         return StatusCode::FORBIDDEN.into_response();
     };
     let (parts, body) = request.into_parts();
-    match read(&shared, &parts, body).await {
-        Ok(bytes) => answer(&shared.app, device, &parts, bytes).await,
-        Err(response) => response,
+    let Some(form) = Form::of(&parts.headers, shared.doors.wbxml) else {
+        return soap::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/vnd.syncml.dm+xml is expected");
+    };
+    let doors = &shared.doors;
+    match body::read(&parts.headers, body, doors.message_bytes, doors.body_deadline).await {
+        Ok(bytes) => answer(&shared.app, device, &parts, form, bytes).await,
+        Err(status) => soap::plain(status, "the message was not accepted"),
     }
 }
 
-async fn read(shared: &Shared, parts: &Parts, body: Body) -> Result<Vec<u8>, Response> {
-    if !body::is_accepted(&parts.headers, ACCEPTED) {
-        return Err(soap::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/vnd.syncml.dm+xml is expected"));
-    }
-    body::read(&parts.headers, body, shared.doors.message_bytes, shared.doors.body_deadline)
-        .await
-        .map_err(|status| soap::plain(status, "the message was not accepted"))
+/// How a message is written, and the media type of an answer in kind.
+#[derive(Clone, Copy)]
+struct Form {
+    encoding: Encoding,
+    media_type: &'static str,
 }
 
-async fn answer(app: &App, device: DeviceIdentity, parts: &Parts, body: Vec<u8>) -> Response {
-    let request = CheckIn { device, body, opening: opening(parts) };
+impl Form {
+    /// As the content type says; without one it is XML. `None` for what is not read here.
+    fn of(headers: &HeaderMap, wbxml: bool) -> Option<Self> {
+        if body::is_accepted(headers, &XML) {
+            return Some(Self { encoding: Encoding::Xml, media_type: MEDIA_TYPE });
+        }
+        let media_type = body::accepted_type(headers, &WBXML).filter(|_| wbxml)?;
+        Some(Self { encoding: Encoding::Wbxml, media_type })
+    }
+
+    /// The media type of an answer: a stored one keeps the encoding in which it was given.
+    fn media_type_of(self, answer: &[u8]) -> &'static str {
+        match Encoding::of(answer) {
+            encoding if encoding == self.encoding => self.media_type,
+            Encoding::Xml => MEDIA_TYPE,
+            Encoding::Wbxml => MEDIA_TYPE_WBXML,
+        }
+    }
+}
+
+async fn answer(app: &App, device: DeviceIdentity, parts: &Parts, form: Form, body: Vec<u8>) -> Response {
+    let request = CheckIn { device, body, encoding: form.encoding, opening: opening(parts) };
     match app.check_in(request).await {
-        Ok(CheckInAnswer::Reply(bytes)) => reply(bytes),
+        Ok(CheckInAnswer::Reply(bytes)) => reply(bytes, form),
         Ok(CheckInAnswer::Bad(line)) => soap::plain(StatusCode::BAD_REQUEST, &line),
         Ok(CheckInAnswer::Forbidden) => StatusCode::FORBIDDEN.into_response(),
         Err(Error::TooMany { retry_after }) => later(app, StatusCode::TOO_MANY_REQUESTS, retry_after),
@@ -69,9 +93,10 @@ async fn answer(app: &App, device: DeviceIdentity, parts: &Parts, body: Vec<u8>)
     }
 }
 
-fn reply(bytes: Vec<u8>) -> Response {
+fn reply(bytes: Vec<u8>, form: Form) -> Response {
+    let media_type = form.media_type_of(&bytes);
     let mut response = Body::from(bytes).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     failpoint::here(failpoint::REPLY_MADE);
     response

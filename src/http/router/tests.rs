@@ -44,7 +44,12 @@ impl Web {
             app: ground.app.clone(),
             metrics: Arc::new(Metrics::new()),
             trusted_proxies: Arc::from(Vec::new()),
-            doors: Doors { soap_body_bytes: 1 << 20, message_bytes: 5 << 20, body_deadline: Duration::from_secs(60) },
+            doors: Doors {
+                soap_body_bytes: 1 << 20,
+                message_bytes: 5 << 20,
+                wbxml: true,
+                body_deadline: Duration::from_secs(60),
+            },
             gate: Gate::open(),
         };
         // Nobody else carries the order out; the database stays open.

@@ -6,6 +6,7 @@ use super::command::{Command, Data, Item, Meta, Verb};
 use super::loc_uri::LocUri;
 use super::message::StatusCode;
 use super::message::{Alert, Chal, Cred, Element as BodyElement, Header, Message, MsgId, Results, SessionId, Status};
+use crate::proto::wbxml::{self, WbxmlError};
 use crate::proto::xml::{Document, Element, Limits, XmlError, ns};
 
 /// Why a message cannot be read: where, and what was expected there. Holds no content of the message.
@@ -24,6 +25,9 @@ pub enum DecodeErrorKind {
     /// Not XML within the limits.
     #[error(transparent)]
     Xml(#[from] XmlError),
+    /// Not WBXML within the limits.
+    #[error(transparent)]
+    Wbxml(#[from] WbxmlError),
     /// The root is not `SyncML` in one of its namespaces.
     #[error("not the root element of a management message")]
     Root,
@@ -48,16 +52,24 @@ fn error(path: &str, kind: DecodeErrorKind) -> DecodeError {
     DecodeError { path: path.to_owned(), kind }
 }
 
-/// Reads one message.
+/// Reads one message in XML.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
-    let document = Document::parse(bytes, limits).map_err(|e| error("(document)", e.into()))?;
+    message(&Document::parse(bytes, limits).map_err(|e| error("(document)", e.into()))?)
+}
+
+/// Reads one message in WBXML.
+pub(super) fn decode_wbxml(bytes: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
+    message(&wbxml::read(bytes, limits).map_err(|e| error("(document)", e.into()))?)
+}
+
+fn message(document: &Document) -> Result<Message, DecodeError> {
     let root = document.root();
     if root.local != "SyncML" || !is_syncml(root) {
         return Err(error("(root)", DecodeErrorKind::Root));
     }
     let header = only(root, "SyncHdr", "SyncHdr")?;
     let body = only(root, "SyncBody", "SyncBody")?;
-    let reader = Reader { document: &document };
+    let reader = Reader { document };
     Ok(Message {
         header: decode_header(header)?,
         body: syncml_children(body)

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{encode, encode_fragment};
+use super::super::encode_fragment;
 use super::*;
 
 fn message(body: &str) -> String {
@@ -122,47 +122,7 @@ fn fragments_are_read_bare_wrapped_and_declared() {
     }
 }
 
-fn text() -> impl Strategy<Value = String> {
-    "[ -~é\u{F000}\r\n\t]{0,24}"
-}
-
-fn item() -> impl Strategy<Value = Item> {
-    (proptest::option::of("[a-z]{1,4}"), proptest::option::of(text()), any::<bool>(), "[a-z]{1,5}").prop_map(
-        |(format, data, more_data, name)| Item {
-            target: Some(LocUri::received(&format!("./{name}"))),
-            source: None,
-            meta: Meta { format, ..Meta::default() },
-            data: data.map(Data::new),
-            more_data,
-        },
-    )
-}
-
-fn command() -> impl Strategy<Value = Command> {
-    let plain = (0..6_usize, "[a-z0-9]{1,6}", proptest::collection::vec(item(), 1..3)).prop_map(|(verb, id, items)| {
-        let verb = [Verb::Add, Verb::Replace, Verb::Delete, Verb::Get, Verb::Exec, Verb::Copy][verb];
-        Command { verb, cmd_id: id, no_resp: false, meta: Meta::default(), items, children: Vec::new() }
-    });
-    plain.prop_recursive(2, 8, 3, |inner| {
-        (proptest::collection::vec(inner, 1..3), any::<bool>()).prop_map(|(children, atomic)| {
-            let verb = if atomic { Verb::Atomic } else { Verb::Sequence };
-            Command { cmd_id: "c".to_owned(), ..Command::container(verb, children) }
-        })
-    })
-}
-
 proptest! {
-    #[test]
-    fn what_we_write_we_read(commands in proptest::collection::vec(command(), 0..4), session in "[0-9A-F]{1,4}", is_final: bool) {
-        let header = Header {
-            ver_dtd: "1.2".into(), ver_proto: "DM/1.2".into(), session_id: SessionId(session), msg_id: MsgId(3),
-            target: "https://x/?a=1&b=2".into(), source: "dev<1>".into(), source_name: None, cred: None,
-            max_msg_size: Some(524_288),
-        };
-        let written = Message { header, body: commands.into_iter().map(BodyElement::Command).collect(), is_final };
-        prop_assert_eq!(decode(&encode(&written), &Limits::default()).unwrap(), written);
-    }
-
     #[test]
     fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode(&bytes, &Limits::default());

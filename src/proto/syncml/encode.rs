@@ -2,12 +2,26 @@
 
 use super::command::{Command, Item, Meta};
 use super::message::{Alert, Element, Header, Message, Results, Status};
-use crate::proto::xml::{XmlWriter, ns};
+use crate::proto::wbxml::WbxmlWriter;
+use crate::proto::xml::{Markup, XmlWriter, ns};
 
-/// Writes a message as UTF-8 without byte order mark.
+/// Writes a message in XML, as UTF-8 without byte order mark.
 #[must_use]
 pub fn encode(message: &Message) -> Vec<u8> {
     let mut w = XmlWriter::new();
+    document(&mut w, message);
+    w.into_bytes()
+}
+
+/// Writes a message in WBXML.
+#[must_use]
+pub(super) fn encode_wbxml(message: &Message) -> Vec<u8> {
+    let mut w = WbxmlWriter::new();
+    document(&mut w, message);
+    w.into_bytes()
+}
+
+fn document(w: &mut impl Markup, message: &Message) {
     w.element("SyncML", &[("xmlns", ns::SYNCML12)], |w| {
         w.element("SyncHdr", &[], |w| header(w, &message.header));
         w.element("SyncBody", &[], |w| {
@@ -19,7 +33,6 @@ pub fn encode(message: &Message) -> Vec<u8> {
             }
         });
     });
-    w.into_bytes()
 }
 
 /// Writes commands without an envelope, one after the other; `decode_fragment` reads them back.
@@ -38,7 +51,7 @@ pub fn encoded_len(commands: &[Command]) -> usize {
     encode_fragment(commands).len()
 }
 
-fn header(w: &mut XmlWriter, header: &Header) {
+fn header(w: &mut impl Markup, header: &Header) {
     w.leaf("VerDTD", &[], &header.ver_dtd);
     w.leaf("VerProto", &[], &header.ver_proto);
     w.leaf("SessionID", &[], &header.session_id.0);
@@ -60,7 +73,7 @@ fn header(w: &mut XmlWriter, header: &Header) {
     meta(w, &Meta { max_msg_size: header.max_msg_size, ..Meta::default() });
 }
 
-fn body_element(w: &mut XmlWriter, element: &Element) {
+fn body_element(w: &mut impl Markup, element: &Element) {
     match element {
         Element::Status(each) => status(w, each),
         Element::Results(each) => results(w, each),
@@ -70,7 +83,7 @@ fn body_element(w: &mut XmlWriter, element: &Element) {
     }
 }
 
-fn status(w: &mut XmlWriter, status: &Status) {
+fn status(w: &mut impl Markup, status: &Status) {
     w.element("Status", &[], |w| {
         w.leaf("CmdID", &[], &status.cmd_id);
         optional(w, "MsgRef", status.msg_ref.map(|id| id.0.to_string()).as_deref());
@@ -108,7 +121,7 @@ fn status(w: &mut XmlWriter, status: &Status) {
     });
 }
 
-fn results(w: &mut XmlWriter, results: &Results) {
+fn results(w: &mut impl Markup, results: &Results) {
     w.element("Results", &[], |w| {
         w.leaf("CmdID", &[], &results.cmd_id);
         w.leaf("MsgRef", &[], &results.msg_ref.0.to_string());
@@ -121,7 +134,7 @@ fn results(w: &mut XmlWriter, results: &Results) {
     });
 }
 
-fn alert(w: &mut XmlWriter, alert: &Alert) {
+fn alert(w: &mut impl Markup, alert: &Alert) {
     w.element("Alert", &[], |w| {
         optional(w, "CmdID", alert.cmd_id.as_deref());
         flag(w, "NoResp", alert.no_resp);
@@ -132,7 +145,7 @@ fn alert(w: &mut XmlWriter, alert: &Alert) {
     });
 }
 
-fn command(w: &mut XmlWriter, each: &Command) {
+fn command(w: &mut impl Markup, each: &Command) {
     w.element(each.verb.name(), &[], |w| {
         optional(w, "CmdID", Some(each.cmd_id.as_str()).filter(|id| !id.is_empty()));
         flag(w, "NoResp", each.no_resp);
@@ -146,7 +159,7 @@ fn command(w: &mut XmlWriter, each: &Command) {
     });
 }
 
-fn item(w: &mut XmlWriter, item: &Item) {
+fn item(w: &mut impl Markup, item: &Item) {
     w.element("Item", &[], |w| {
         if let Some(uri) = &item.target {
             w.element("Target", &[], |w| w.leaf("LocURI", &[], uri.as_str()));
@@ -162,7 +175,7 @@ fn item(w: &mut XmlWriter, item: &Item) {
     });
 }
 
-fn meta(w: &mut XmlWriter, meta: &Meta) {
+fn meta(w: &mut impl Markup, meta: &Meta) {
     if meta.is_empty() {
         return;
     }
@@ -183,13 +196,13 @@ fn meta(w: &mut XmlWriter, meta: &Meta) {
     });
 }
 
-fn optional(w: &mut XmlWriter, name: &str, text: Option<&str>) {
+fn optional(w: &mut impl Markup, name: &str, text: Option<&str>) {
     if let Some(text) = text {
         w.leaf(name, &[], text);
     }
 }
 
-fn flag(w: &mut XmlWriter, name: &str, set: bool) {
+fn flag(w: &mut impl Markup, name: &str, set: bool) {
     if set {
         w.empty(name, &[]);
     }

@@ -76,7 +76,7 @@ pub struct Element {
     pub attributes: Vec<Attribute>,
     /// Children in document order; neighbouring text is joined.
     pub children: Vec<Node>,
-    inner: Range<usize>,
+    pub(super) inner: Range<usize>,
 }
 
 /// An attribute with its local name; Windows writes the same attribute with and without a prefix, so the namespace
@@ -112,7 +112,11 @@ impl Document {
             return Err(XmlError::Character);
         }
         let root = Builder::new(&text, limits).run()?;
-        Ok(Self { root, text })
+        Ok(Self::new(root, text))
+    }
+
+    pub(super) fn new(root: Element, text: String) -> Self {
+        Self { root, text }
     }
 
     /// The root element.
@@ -217,12 +221,73 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, str>, Xm
     char::decode_utf16(units).collect::<Result<String, _>>().map(Cow::Owned).map_err(|_| XmlError::Encoding("UTF-16"))
 }
 
-/// Turns parser events into the tree; an explicit stack, so that depth costs no recursion.
+/// A tree under construction; an explicit stack, so that depth costs no recursion.
+#[derive(Default)]
+pub(super) struct Tree {
+    stack: Vec<Element>,
+    root: Option<Element>,
+}
+
+impl Tree {
+    /// Opens an element; its content begins at `inner`. Fails where the nesting becomes too deep.
+    pub(super) fn open(&mut self, mut element: Element, inner: usize, limits: &Limits) -> Result<(), XmlError> {
+        element.inner.start = inner;
+        self.stack.push(element);
+        if self.stack.len() > limits.depth {
+            return Err(XmlError::TooMuch { what: "levels of elements", limit: limits.depth });
+        }
+        Ok(())
+    }
+
+    /// Closes the element opened last; its content ends at `inner`. `None` where none is open, or a second root closes.
+    pub(super) fn close(&mut self, inner: usize) -> Option<()> {
+        let mut element = self.stack.pop()?;
+        element.inner.end = inner;
+        self.place(element)
+    }
+
+    /// Puts a whole element where it belongs; `None` for a second root.
+    fn place(&mut self, element: Element) -> Option<()> {
+        match self.stack.last_mut() {
+            Some(parent) => parent.children.push(Node::Element(element)),
+            None if self.root.is_none() => self.root = Some(element),
+            None => return None,
+        }
+        Some(())
+    }
+
+    /// Adds text to the element opened last, joined with text before it; `None` for text outside the root.
+    pub(super) fn text(&mut self, text: &str) -> Option<()> {
+        let Some(parent) = self.stack.last_mut() else { return text.trim().is_empty().then_some(()) };
+        if let Some(Node::Text(last)) = parent.children.last_mut() {
+            last.push_str(text);
+        } else if !text.is_empty() {
+            parent.children.push(Node::Text(text.to_owned()));
+        }
+        Some(())
+    }
+
+    /// The open element that lies that many levels outside the one opened last.
+    pub(super) fn enclosing(&self, levels: usize) -> Option<&Element> {
+        self.stack.iter().rev().nth(levels)
+    }
+
+    /// Whether a root is complete.
+    pub(super) fn has_root(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// The root, if everything that was opened is closed.
+    pub(super) fn finish(self) -> Option<Element> {
+        self.root.filter(|_| self.stack.is_empty())
+    }
+}
+
+/// Turns parser events into the tree.
 struct Builder<'t> {
     reader: NsReader<&'t [u8]>,
     limits: &'t Limits,
-    stack: Vec<Element>,
-    root: Option<Element>,
+    tree: Tree,
     offset: usize,
 }
 
@@ -231,7 +296,7 @@ impl<'t> Builder<'t> {
         let trimmed = text.trim_start();
         let mut reader = NsReader::from_str(trimmed);
         reader.config_mut().check_end_names = true;
-        Self { reader, limits, stack: Vec::new(), root: None, offset: text.len() - trimmed.len() }
+        Self { reader, limits, tree: Tree::default(), offset: text.len() - trimmed.len() }
     }
 
     fn run(mut self) -> Result<Element, XmlError> {
@@ -247,10 +312,7 @@ impl<'t> Builder<'t> {
                 break;
             }
         }
-        match (self.root, self.stack.is_empty()) {
-            (Some(root), true) => Ok(root),
-            _ => Err(XmlError::Malformed(self.offset)),
-        }
+        self.tree.finish().ok_or(XmlError::Malformed(self.offset))
     }
 
     fn position(&self) -> usize {
@@ -261,24 +323,16 @@ impl<'t> Builder<'t> {
     fn event(&mut self, event: Event<'_>, before: usize) -> Result<bool, XmlError> {
         match event {
             Event::Start(start) => {
-                let mut element = self.open(&start, before)?;
-                element.inner.start = self.position();
-                self.stack.push(element);
-                if self.stack.len() > self.limits.depth {
-                    return Err(XmlError::TooMuch { what: "levels of elements", limit: self.limits.depth });
-                }
+                let element = self.open(&start, before)?;
+                self.tree.open(element, self.position(), self.limits)?;
             }
             Event::Empty(start) => {
                 let mut element = self.open(&start, before)?;
                 // Nothing, but at its place: who cuts the text at contents relies on their order.
                 element.inner = self.position()..self.position();
-                self.close(element, before)?;
+                self.tree.place(element).ok_or(XmlError::Malformed(before))?;
             }
-            Event::End(_) => {
-                let mut element = self.stack.pop().ok_or(XmlError::Malformed(before))?;
-                element.inner.end = before;
-                self.close(element, before)?;
-            }
+            Event::End(_) => self.tree.close(before).ok_or(XmlError::Malformed(before))?,
             Event::Text(text) => self.text(&text.xml10_content(), before)?,
             Event::CData(data) => self.text(&data.xml10_content(), before)?,
             Event::GeneralRef(reference) => {
@@ -293,7 +347,7 @@ impl<'t> Builder<'t> {
     }
 
     fn open(&self, start: &BytesStart<'_>, before: usize) -> Result<Element, XmlError> {
-        if self.root.is_some() {
+        if self.tree.has_root() {
             return Err(XmlError::Malformed(before));
         }
         let resolver = self.reader.resolver();
@@ -322,28 +376,8 @@ impl<'t> Builder<'t> {
         Ok(element)
     }
 
-    fn close(&mut self, element: Element, before: usize) -> Result<(), XmlError> {
-        match self.stack.last_mut() {
-            Some(parent) => parent.children.push(Node::Element(element)),
-            None if self.root.is_none() => self.root = Some(element),
-            None => return Err(XmlError::Malformed(before)),
-        }
-        Ok(())
-    }
-
     fn text(&mut self, text: &str, before: usize) -> Result<(), XmlError> {
-        match self.stack.last_mut() {
-            Some(parent) => {
-                if let Some(Node::Text(last)) = parent.children.last_mut() {
-                    last.push_str(text);
-                } else if !text.is_empty() {
-                    parent.children.push(Node::Text(text.to_owned()));
-                }
-                Ok(())
-            }
-            None if text.trim().is_empty() => Ok(()),
-            None => Err(XmlError::Malformed(before)),
-        }
+        self.tree.text(text).ok_or(XmlError::Malformed(before))
     }
 }
 

@@ -3,6 +3,38 @@
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
+/// Where a tree is written to: XML text, or another form of the same tree. Elements take their namespace from an `xmlns`
+/// attribute, or from the element around them.
+pub trait Markup: Sized {
+    /// An element with children written by `inside`.
+    fn element(&mut self, name: &str, attributes: &[(&str, &str)], inside: impl FnOnce(&mut Self));
+
+    /// An element without content.
+    fn empty(&mut self, name: &str, attributes: &[(&str, &str)]);
+
+    /// Character data.
+    fn text(&mut self, text: &str);
+
+    /// An element that holds text only.
+    fn leaf(&mut self, name: &str, attributes: &[(&str, &str)], text: &str) {
+        self.element(name, attributes, |w| w.text(text));
+    }
+}
+
+impl Markup for XmlWriter {
+    fn element(&mut self, name: &str, attributes: &[(&str, &str)], inside: impl FnOnce(&mut Self)) {
+        Self::element(self, name, attributes, inside);
+    }
+
+    fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        Self::empty(self, name, attributes);
+    }
+
+    fn text(&mut self, text: &str) {
+        Self::text(self, text);
+    }
+}
+
 /// Builds one document or fragment in memory.
 ///
 /// Names and attribute names are constants of the caller; values may hold anything and are escaped here. A character
@@ -81,7 +113,7 @@ fn start<'a>(name: &'a str, attributes: &[(&str, &str)]) -> BytesStart<'a> {
     BytesStart::from_content(content, name.len())
 }
 
-fn escape(text: &str, in_attribute: bool) -> String {
+pub(super) fn escape(text: &str, in_attribute: bool) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {

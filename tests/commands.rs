@@ -306,6 +306,138 @@ fn an_atomic_without_a_status_of_its_own_is_decided_by_its_children() {
     assert_eq!(api.command_state(&behind), "succeeded", "M-134: the queue goes on");
 }
 
+/// What the device was told to do about a node, in order.
+fn told(device: &FakeDevice, node: &str) -> Vec<String> {
+    device.csp.done.iter().filter(|done| done.uri.ends_with(node)).map(|done| done.verb.clone()).collect()
+}
+
+/// Verb, status and whether it was superseded, of each item.
+fn tries(shown: &Value) -> Vec<(String, String, bool)> {
+    let one = |item: &Value| (item["cmd"].as_str().unwrap().to_owned(), status(item), item["superseded"] == true);
+    shown["items"].as_array().unwrap().iter().map(one).collect()
+}
+
+#[test]
+// covers: M-82, M-83, M-84
+fn a_refusal_for_what_exists_or_does_not_is_repaired_within_the_session() {
+    let (mut device, id, api) = settled();
+    device.csp.set(&format!("{NODE}/There"), "chr", "old");
+    device.csp.rule("Replace", "/Missing", Answer::Status(404));
+    let interior = format!("<Item><Target><LocURI>{NODE}</LocURI></Target></Item>");
+    device.csp.rule("Add", "/Example", Answer::Status(418));
+    let add = api.command(&id, &command("Add", 1, &item(&format!("{NODE}/There"), "chr", "new")));
+    let node = api.command(&id, &command("Add", 1, &interior));
+    let set = api.command(&id, &replace("Missing", "made"));
+    device.check_in();
+    for (name, id) in [("M-82", &add), ("M-83", &node), ("M-84", &set)] {
+        assert_eq!(api.command_state(id), "succeeded", "{name}: {}", api.command_document(id));
+    }
+    assert_eq!(device.csp.value(&format!("{NODE}/There")), Some("new"), "M-82: the value is the one asked for");
+    assert_eq!(device.csp.value(&format!("{NODE}/Missing")), Some("made"), "M-84");
+    assert_eq!(told(&device, "/There"), ["Add", "Replace"], "M-82");
+    assert_eq!(told(&device, "/Missing"), ["Replace", "Add"], "M-84");
+    assert_eq!(told(&device, "/Example"), ["Add"], "M-83: what was wanted is so");
+    let tried = tries(&api.command_document(&add));
+    let expected = [("Add", "418", true), ("Replace", "200", false)];
+    assert_eq!(tried, expected.map(|(cmd, code, over)| (cmd.to_owned(), code.to_owned(), over)), "each try is shown");
+    assert!(device.check_in().is_quiet());
+}
+
+#[test]
+// covers: M-82, M-84, R-08
+fn a_device_that_contradicts_itself_is_not_asked_for_ever() {
+    let (mut device, id, api) = settled();
+    device.csp.rule("Replace", "/Stubborn", Answer::Status(404));
+    device.csp.rule("Add", "/Stubborn", Answer::Status(418));
+    let set = api.command(&id, &replace("Stubborn", "1"));
+    device.settle();
+    assert_eq!(api.command_state(&set), "failed", "{}", api.command_document(&set));
+    assert!(told(&device, "/Stubborn").len() <= 3, "each way at most once: {:?}", told(&device, "/Stubborn"));
+}
+
+#[test]
+// covers: M-82, M-84, M-87
+fn an_atomic_is_repaired_as_one_unit() {
+    let (mut device, id, api) = settled();
+    device.csp.set(&format!("{NODE}/Known"), "int", "1");
+    let add = |n: u32, name: &str| command("Add", n, &item(&format!("{NODE}/{name}"), "int", "7"));
+    let atomic = api.command(&id, &command("Atomic", 1, &format!("{}{}", add(2, "Known"), add(3, "Fresh"))));
+    let first = device.start_session();
+    let visit = device.finish(first);
+    let sent: Vec<_> = visit.replies.iter().filter(|reply| !reply.commands.is_empty()).collect();
+    assert_eq!(sent.len(), 2, "the whole Atomic once more in the same session");
+    let verbs: Vec<&str> = sent[1].commands[0].children.iter().map(|child| child.verb.as_str()).collect();
+    assert_eq!((sent[1].commands[0].verb.as_str(), verbs), ("Atomic", vec!["Replace", "Add"]));
+    assert_eq!(api.command_state(&atomic), "succeeded", "{}", api.command_document(&atomic));
+    for name in ["Known", "Fresh"] {
+        assert_eq!(device.csp.value(&format!("{NODE}/{name}")), Some("7"), "{name}");
+    }
+    device.csp.rule("Replace", "/Refused", Answer::Status(500));
+    let hopeless = command("Replace", 3, &item(&format!("{NODE}/Refused"), "int", "1"));
+    let atomic = api.command(&id, &command("Atomic", 1, &format!("{}{hopeless}", add(2, "Known"))));
+    device.settle();
+    assert_eq!(api.command_state(&atomic), "failed");
+    assert_eq!(device.csp.times("Replace", "/Refused"), 1, "what has no other way is not sent again");
+}
+
+#[test]
+// covers: M-88
+fn a_failed_rollback_flags_the_device() {
+    let (mut device, id, api) = settled();
+    let children: String =
+        (2..4).map(|n| command("Replace", n, &item(&format!("{NODE}/Mixed{n}"), "int", "1"))).collect();
+    let atomic = api.command(&id, &command("Atomic", 1, &children));
+    let reply = device.start_session();
+    let unit = reply.commands[0].clone();
+    let mut message = device.next_message(&reply);
+    let mut tell = |cmd: &str, cmd_ref: &str, code: u16| {
+        let (cmd_ref, cmd) = (cmd_ref.to_owned(), cmd.to_owned());
+        message.status(&StatusOf { msg_ref: reply.msg_id.clone(), cmd_ref, cmd, target_ref: None }, code);
+    };
+    tell("Atomic", &unit.cmd_id, 516);
+    tell("Replace", &unit.children[0].cmd_id, 516);
+    tell("Replace", &unit.children[1].cmd_id, 500);
+    let next = device.exchange(&message);
+    device.finish(next);
+    assert_eq!(api.command_state(&atomic), "failed", "M-88");
+    let warning = api.device(&id)["warning"].as_str().unwrap_or_default().to_owned();
+    assert!(warning.contains("needs re-apply"), "M-88: {warning}");
+    let is_told = |event: &Value| event["subject"] == id.as_str() && event["data"]["type"] == "needs_reapply";
+    let told = support::eventually("M-88: the event", || {
+        let events: Vec<Value> = api.events().into_iter().filter(is_told).collect();
+        (!events.is_empty()).then_some(events)
+    });
+    assert_eq!((told.len(), &told[0]["data"]["command_id"]), (1, &json!(atomic)), "M-88: {told:?}");
+}
+
+#[test]
+// covers: M-59
+fn a_list_for_device_and_user_goes_on_without_the_user() {
+    let (mut device, id, api) = settled();
+    let user = item("./User/Vendor/MSFT/Example/Theirs", "chr", "1");
+    let list = format!("{}{}", command("Replace", 1, &user), replace("Ours", "1").replace(">1</CmdID>", ">2</CmdID>"));
+    let both = api.command(&id, &list);
+    let atomic = api.command(&id, &command("Atomic", 9, &list.replace("Ours", "Together")));
+    device.login = "none".to_owned();
+    for _ in 0..3 {
+        device.check_in();
+    }
+    assert_eq!(told(&device, "/Ours"), ["Replace"], "the device's part goes out, once");
+    assert!(told(&device, "/Theirs").is_empty() && told(&device, "/Together").is_empty(), "an Atomic waits as a whole");
+    for command in [&both, &atomic] {
+        let shown = api.command_document(command);
+        assert_eq!(shown["state"], "queued", "M-59: {shown}");
+        assert!(shown["detail"].as_str().unwrap().contains("waits for the user"), "M-59: {shown}");
+    }
+    device.login = "user".to_owned();
+    device.check_in();
+    assert_eq!(
+        (api.command_state(&both), api.command_state(&atomic)),
+        ("succeeded".to_owned(), "succeeded".to_owned())
+    );
+    assert_eq!(told(&device, "/Ours"), ["Replace"], "what has its answer is not repeated");
+}
+
 #[test]
 // covers: M-89
 fn the_original_error_is_shown_with_its_name() {

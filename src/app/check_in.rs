@@ -14,7 +14,7 @@ use super::transcripts::Recorded;
 use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
 use crate::domain::action::Action;
-use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::command::{CommandState, Knowledge, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
 use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, LONGEST_NODE};
@@ -161,6 +161,7 @@ impl App {
             reply_commands: self.settings.reply_commands,
             next_message: self.settings.keep_alive_next_message,
             status_page: self.settings.status_page.clone(),
+            look: Knowledge::embedded,
         }
     }
 
@@ -341,6 +342,10 @@ impl App {
                     let words = format!("{action} {id}: offered {offers} times, because it was not answered");
                     let object = self.audit_object(enrollment).await?;
                     writes.push(self.audit(&Principal::system(), "action.offer", object, "ok", &words));
+                }
+                Notice::NeedsReapply { id } => {
+                    let data = json!({"enrollment_id": enrollment.id, "type": "needs_reapply", "command_id": id});
+                    writes.push(self.event("alert.received", subject.clone(), data));
                 }
                 Notice::Refused(rejection) => {
                     let words = rejection.to_string();

@@ -12,9 +12,22 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
-use crate::proto::syncml::{Command, LocUri, Verb, decode_fragment};
+use crate::proto::syncml::{Command, LocUri, Verb, decode_fragment, node_key};
 use crate::session::fits;
 
+/// What may be asked of a node beside its value.
+const QUERIES: &[&str] = &[
+    "list=Struct",
+    "list=StructData",
+    "prop=ACL",
+    "prop=Format",
+    "prop=Name",
+    "prop=Size",
+    "prop=Title",
+    "prop=TStamp",
+    "prop=Type",
+    "prop=VerNo",
+];
 /// Formats of OMA-DM (management reference 2.2).
 const FORMATS: &[&str] = &["b64", "bin", "bool", "chr", "date", "float", "int", "node", "null", "time", "xml"];
 
@@ -118,7 +131,7 @@ fn check_container(command: &Command, path: &str, errors: &mut Vec<FieldError>) 
     }
     let nodes = |verb: Verb| -> BTreeSet<String> {
         let of_verb = command.children.iter().filter(|child| child.verb == verb).flat_map(|child| &child.items);
-        of_verb.filter_map(|item| item.target.as_ref()).map(|uri| uri.as_str().to_lowercase()).collect()
+        of_verb.filter_map(|item| item.target.as_ref()).map(|uri| node_key(uri.as_str())).collect()
     };
     if command.verb == Verb::Atomic {
         for uri in nodes(Verb::Add).intersection(&nodes(Verb::Replace)) {
@@ -139,9 +152,9 @@ fn check_items(command: &Command, path: &str, errors: &mut Vec<FieldError>) {
         match &item.target {
             None => errors.push(mistake(&format!("{path}/Target/LocURI"), "missing")),
             Some(uri) => {
-                if let Err(error) = LocUri::checked(uri.as_str()) {
-                    errors.push(mistake(&format!("{path}/Target/LocURI"), error.to_string()));
-                }
+                let broken = LocUri::checked(uri.as_str()).err().map(|error| error.to_string());
+                let broken = broken.or_else(|| check_query(command.verb, uri).err().map(str::to_owned));
+                errors.extend(broken.map(|words| mistake(&format!("{path}/Target/LocURI"), words)));
             }
         }
         let format = item.meta.format.as_deref();
@@ -151,6 +164,16 @@ fn check_items(command: &Command, path: &str, errors: &mut Vec<FieldError>) {
         if item.more_data {
             errors.push(mistake(&format!("{path}/MoreData"), "objects are sent whole"));
         }
+    }
+}
+
+/// A query asks for the subtree below a node, or for a property of it (2.3).
+fn check_query(verb: Verb, uri: &LocUri) -> Result<(), &'static str> {
+    match uri.query() {
+        None => Ok(()),
+        Some(_) if verb != Verb::Get => Err("only a Get has a query"),
+        Some(query) if QUERIES.iter().any(|known| known.eq_ignore_ascii_case(query)) => Ok(()),
+        Some(_) => Err("a query is ?list=Struct, ?list=StructData or ?prop= and the name of a property"),
     }
 }
 
@@ -179,9 +202,15 @@ mod tests {
             (format!("<Atomic><Get>{}</Get></Atomic>", item("./a")), "Get inside an Atomic"),
             (format!("<Atomic><Atomic><Delete>{}</Delete></Atomic></Atomic>", item("./a")), "Atomic inside an Atomic"),
             (
-                format!("<Atomic><Add>{0}</Add><Replace>{0}</Replace></Atomic>", item("./a")),
-                "Add and Replace of ./a in one Atomic",
+                format!(
+                    "<Atomic><Add>{}</Add><Replace>{}</Replace></Atomic>",
+                    item("./Vendor/a"),
+                    item("./Device/vendor/A")
+                ),
+                "Add and Replace of vendor/a in one Atomic",
             ),
+            (format!("<Replace>{}</Replace>", item("./a?prop=Type")), "only a Get has a query"),
+            (format!("<Get>{}</Get>", item("./a?list=Everything")), "?list=Struct"),
             (format!("<Copy>{}</Copy>", item("./a")), "does not support Copy"),
             (format!("<Exec>{0}{0}</Exec>", item("./a")), "exactly one Item"),
             (format!("<Get>{}</Get>", item("/a")), "begins with ./"),

@@ -146,6 +146,9 @@ fn details(command: &Value) -> String {
         if !item["hresult"].is_null() {
             text.push_str(&format!(" ({})", field(item, "hresult")));
         }
+        if item["superseded"] == true {
+            text.push_str("; tried in another way");
+        }
         if !item["data"].is_null() {
             text.push_str(&format!(" = {}", field(item, "data").replace(['\r', '\n'], " ")));
         }

@@ -162,6 +162,13 @@ impl Ending {
             detail: format!("the device kept asking to try again later (status {status})"),
         }
     }
+
+    /// The device said that it is not the time, and trying again would repeat what was carried out.
+    #[must_use]
+    pub fn not_repeated(status: u16) -> Self {
+        let detail = format!("to be tried again later (status {status}), which would repeat what was carried out");
+        Self { detail, ..Self::gave_up(status) }
+    }
 }
 
 /// Why an action cannot be asked of a device.

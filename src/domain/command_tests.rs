@@ -2,7 +2,7 @@
 
 use super::super::action::{Action, Conclusion, Order, Wipe};
 use super::*;
-use crate::proto::syncml::{MsgId, decode_fragment};
+use crate::proto::syncml::{LocUri, MsgId, Status, decode_fragment};
 use crate::proto::xml::Limits;
 
 fn at(seconds: i64) -> OffsetDateTime {
@@ -90,7 +90,7 @@ fn an_atomic_is_decided_with_or_without_its_own_status() {
             }
         }
         assert!(command.is_answered());
-        let Conclusion::Finished(ending) = command.action.conclude(&Order::plain(), command.current_items()) else {
+        let Conclusion::Finished(ending) = command.action.conclude(&Order::plain(), &command.current_items()) else {
             panic!("not over: {codes:?}")
         };
         assert_eq!(ending.state, expected, "{codes:?}");

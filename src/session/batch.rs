@@ -70,18 +70,31 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
         }
     }
     hold_for_user(work, session);
+    let is_user_here = session.user_hold().is_none();
     for id in candidates(work, session) {
         let Some(command) = work.commands.get(&id) else { continue };
-        let size = encoded_len(&command.body);
-        let count = command.body.iter().flat_map(Command::walk).count();
-        let full = bytes + size > work.limits.reply_bytes || out.len() + count > most;
-        if !out.is_empty() && (full || command.placing.alone) {
+        if !out.is_empty() && command.placing.alone {
             break;
         }
         let alone = command.placing.alone;
-        bytes += size;
-        out.extend(offer(work, id));
-        if alone {
+        let ready = command.to_send(is_user_here);
+        let whole = ready.len();
+        let mut picked = Vec::with_capacity(whole);
+        let mut count = out.len();
+        for command in ready {
+            let (size, more) = (encoded_len(std::slice::from_ref(command)), command.walk().count());
+            // Alone in its message, a command goes whatever its size.
+            let full = bytes + size > work.limits.reply_bytes || count + more > most;
+            if full && count > 0 && !alone {
+                break;
+            }
+            bytes += size;
+            count += more;
+            picked.push(command.cmd_id.clone());
+        }
+        let is_cut = picked.len() < whole;
+        out.extend(offer(work, id, &picked));
+        if alone || is_cut {
             break;
         }
     }
@@ -95,7 +108,7 @@ fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
     let ready = |command: &&QueuedCommand| {
         command.action != Action::Retire
             && command.may_be_offered(session.id, work.now)
-            && (is_user_here || !command.needs_user())
+            && !command.to_send(is_user_here).is_empty()
     };
     let mut ready: Vec<&QueuedCommand> = work.commands.values().filter(ready).collect();
     ready.sort_by_key(|command| (command.placing.priority, command.created_at, command.id));
@@ -140,7 +153,9 @@ fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
     }
     if command.offers < MOST_UNENROLLS {
         undo_lockdown_first(work, id);
-        return offer(work, id);
+        let body = work.commands.get(&id).map_or(&[][..], |command| &command.body);
+        let whole: Vec<String> = body.iter().map(|each| each.cmd_id.clone()).collect();
+        return offer(work, id, &whole);
     }
     let advice = format!("did not leave although it was asked {MOST_UNENROLLS} times; consider a wipe, or block it");
     retire_failed(work, session, id, &advice)
@@ -167,26 +182,17 @@ fn retire_failed(work: &mut Work, session: &SessionState, id: Id<QueuedCommand>,
     managed(work, session)
 }
 
-/// Marks a command as sent in this message.
-fn offer(work: &mut Work, id: Id<QueuedCommand>) -> Vec<Command> {
+/// Marks the top-level commands with these CmdIDs as sent in this message.
+fn offer(work: &mut Work, id: Id<QueuedCommand>, cmd_ids: &[String]) -> Vec<Command> {
     let (now, session) = (work.now, work.session.as_ref());
     let Some((command, session)) = work.commands.get_mut(&id).zip(session) else { return Vec::new() };
-    // A retire that the device accepted stays succeeded while it is asked again.
-    if command.state.is_open() {
-        command.forget_answers();
-        command.state = CommandState::Sent;
-        if command.followed.is_none() {
-            "handed to the device, the answer is awaited".clone_into(&mut command.detail);
-        }
-    }
-    command.offers += 1;
-    command.last_offer = Some(Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });
+    command.hand_over(cmd_ids, Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });
     if command.action.is_destructive() && command.offers > 1 {
         work.notices.push(Notice::OfferedAgain { action: command.action.name(), id, offers: command.offers });
     }
     // From now on it may be on: it must be undone before the device leaves, unless the device says that it has none.
     work.enrollment.locked_to_tenant |= matches!(&command.action, Action::TenantLockdown(lockdown) if lockdown.enable);
-    command.body.clone()
+    command.body.iter().filter(|each| cmd_ids.contains(&each.cmd_id)).cloned().collect()
 }
 
 #[cfg(test)]

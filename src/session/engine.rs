@@ -10,7 +10,7 @@ use super::conversation::{Closing, Conversation, Farewell, Login, Opening, Sessi
 use super::status_page::{PageRules, PageTurn};
 use super::{batch, receive, settle};
 use crate::domain::Id;
-use crate::domain::command::QueuedCommand;
+use crate::domain::command::{Look, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, MissingNode};
@@ -59,6 +59,8 @@ pub struct Limits {
     pub next_message: bool,
     /// The enrollment status page, where it is wanted.
     pub status_page: Option<PageRules>,
+    /// What is known of nodes.
+    pub look: Look,
 }
 
 /// What one step brought.
@@ -134,6 +136,11 @@ pub enum Notice {
         id: Id<QueuedCommand>,
         /// Offers so far.
         offers: u32,
+    },
+    /// An Atomic failed and could not be rolled back: the device is in a mixed state.
+    NeedsReapply {
+        /// The command that held it.
+        id: Id<QueuedCommand>,
     },
     /// A message was refused, and its session closed.
     Refused(Rejection),

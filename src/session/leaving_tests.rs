@@ -5,11 +5,16 @@ use time::Duration;
 use super::super::world::{LEAVES, Reply, World, answers, message, package1, unreadable};
 use super::super::{Closing, Notice};
 use crate::domain::action::{Action, TenantLockdown, Wipe};
-use crate::domain::command::CommandState;
+use crate::domain::command::{CommandState, Knowledge};
 use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::remote_wipe::Variant;
-use crate::proto::syncml::{Command, Element, Verb, decode_fragment};
+use crate::proto::syncml::{Command, Element, LocUri, Verb, decode_fragment};
 use crate::proto::xml::Limits as XmlLimits;
+
+/// Nodes that can be added and not replaced.
+fn takes_no_replace(_: &LocUri) -> Option<Knowledge> {
+    Some(Knowledge { adds: true, replaces: false, is_dynamic_interior: false })
+}
 
 fn wipe(variant: Variant) -> Action {
     Action::Wipe(Wipe { variant })
@@ -118,6 +123,7 @@ fn a_portion_without_answers_does_not_hold_up_the_rest() {
 #[test]
 fn what_the_lost_delivery_added_counts_as_added() {
     let mut world = World::new();
+    world.limits.look = takes_no_replace;
     let add = "<Add><Item><Target><LocURI>./a</LocURI></Target><Data>1</Data></Item></Add>";
     let (lost, fresh) = (world.raw(add), world.raw(&add.replace("./a", "./b")));
     world.commands.get_mut(&fresh).unwrap().not_before = Some(world.now + Duration::minutes(1));
@@ -251,12 +257,14 @@ fn a_device_whose_wipe_is_no_longer_kept_comes_back_too() {
 fn what_was_never_executed_is_not_taken_for_done() {
     let add = "<Add><Item><Target><LocURI>./a</LocURI></Target><Data>1</Data></Item></Add>";
     let mut world = World::new();
+    world.limits.look = takes_no_replace;
     let unread = world.raw(add);
     world.post(&package1("1"));
     let commands = world.post(&unreadable("1", 2)).commands();
     world.post(&answers("1", 3, &commands, 418));
     assert_eq!(world.state(unread), CommandState::Failed);
     let mut world = World::new();
+    world.limits.look = takes_no_replace;
     let put_off = world.raw(add);
     let commands = world.post(&package1("1")).commands();
     world.post(&answers("1", 2, &commands, 417));

@@ -13,12 +13,25 @@ use crate::domain::inventory::MissingNode;
 use crate::proto::csp::dm_client;
 use crate::proto::syncml::{AlertType, Command, Item, StatusCode, Verb, encoded_len, retry_rule};
 
-/// Concludes every command that has all its answers.
+/// Concludes every command that has all its answers; of one that has those to what was sent, the rest is to follow.
 pub(super) fn answered(work: &mut Work) {
-    for id in ids(work, |command| command.state.is_open() && command.is_answered()) {
+    let is_over = |command: &QueuedCommand| {
+        let is_lost = command.state == CommandState::Unknown && command.has_lost_exec();
+        command.state.is_open() && command.is_answered() && !is_lost
+    };
+    for id in ids(work, is_over) {
         // What one of them meant may have ended another.
         if work.commands.get(&id).is_some_and(|command| command.state.is_open()) {
             conclude(work, id);
+        }
+    }
+    let is_in_part = |command: &QueuedCommand| {
+        let is_sent = command.state == CommandState::Sent && command.followed.is_none();
+        is_sent && command.has_pending() && !command.is_awaited()
+    };
+    for id in ids(work, is_in_part) {
+        if let Some(command) = work.commands.get_mut(&id) {
+            command.await_turn("the next commands follow");
         }
     }
     withdrawn_too_late(work);
@@ -67,17 +80,14 @@ fn missing(work: &mut Work, id: Id<QueuedCommand>) {
     if leaves_clean_up(command, &work.limits.provider_id) || command.asks_again(now) {
         return;
     }
-    if command.is_decided() {
-        return conclude(work, id);
+    if command.action != Action::Raw && !matches!(command.repeat(), Repeat::Freely) {
+        return command.lose_sight();
     }
-    match command.repeat() {
-        Repeat::Freely if !command.miss() => {
-            command.requeue("the device answered without a status for it; it is sent once more");
-        }
-        Repeat::Freely => command.end(CommandState::Failed, "no status came from the device", now),
-        Repeat::Never | Repeat::Offers { .. } => command.lose_sight(),
+    command.miss();
+    if command.has_pending() {
+        return command.requeue("the device answered without a status for it; it is sent once more");
     }
-    go_on_with_rest(work, id);
+    conclude(work, id);
 }
 
 /// A list that one message could not take goes on, whatever came of a portion; only a portion that is itself sent once
@@ -100,11 +110,18 @@ pub(super) fn session_died(work: &mut Work) {
             continue;
         }
         match command.repeat() {
-            Repeat::Freely => command.requeue("the session ended before the device answered; it is sent again"),
+            Repeat::Freely => command.requeue(SESSION_ENDED),
+            Repeat::Never if command.action == Action::Raw => lose_session(command),
             Repeat::Never | Repeat::Offers { .. } => command.lose_sight(),
         }
         go_on_with_rest(work, id);
     }
+}
+
+/// One-shot commands among others may have happened; the others go out again.
+fn lose_session(command: &mut QueuedCommand) {
+    command.lose_execs();
+    if command.has_pending() { command.requeue(SESSION_ENDED) } else { command.lose_sight() }
 }
 
 /// The clean-up before a retire goes out once; without an answer the device is asked to leave all the same.
@@ -123,11 +140,13 @@ pub(super) fn aborted(work: &mut Work) {
     let now = work.now;
     // An abort of a session that is over or unknown says nothing about the one that is open.
     let Some(session) = work.session.as_ref().map(|session| session.id) else { return };
-    let only_gets =
-        |command: &QueuedCommand| command.body.iter().all(|each| each.walk().all(|inner| inner.verb == Verb::Get));
+    let only_reads = |command: &Command| command.walk().all(|inner| inner.verb == Verb::Get);
     let here = |command: &QueuedCommand| command.last_offer.is_some_and(|offer| offer.session == session);
-    for id in ids(work, |command| command.is_out() && here(command) && only_gets(command)) {
-        if let Some(command) = work.commands.get_mut(&id) {
+    let reads = |command: &QueuedCommand| command.awaited().any(only_reads);
+    for id in ids(work, |command| command.is_out() && here(command) && reads(command)) {
+        let Some(command) = work.commands.get_mut(&id) else { continue };
+        command.give_up_awaited(only_reads, TOO_LARGE);
+        if !command.has_pending() {
             command.end(CommandState::Failed, "the result is too large for the device to send", now);
         }
         go_on_with_rest(work, id);
@@ -159,7 +178,13 @@ pub(super) fn restarted(work: &mut Work) {
                 "could not be retired: the device cannot read the command; consider a wipe, or block it",
             );
         } else if culprit {
-            command.end(CommandState::Failed, UNREADABLE, now);
+            command.lose_awaited();
+            match command.has_pending() {
+                true => {
+                    command.await_turn("the device cannot read a message with the command before; the next follows")
+                }
+                false => command.end(CommandState::Failed, UNREADABLE, now),
+            }
             go_on_with_rest(work, *id);
         } else if !command.asks_again(now) {
             command.take_back("the device could not read our message; nothing of it was executed");
@@ -202,11 +227,28 @@ pub(super) fn left(work: &mut Work, asked: bool) {
 
 /// Judges a command by its answers.
 fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
-    let now = work.now;
+    if is_sent_again(work, id) {
+        return;
+    }
     remember_missing(work, id);
+    note_mixed_state(work, id);
+    let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
     match command.conclude(&work.limits.provider_id, &work.enrollment) {
-        Conclusion::Finished(_) if !command.rest.is_empty() => next_portion(work, id),
+        Conclusion::Retry(_) if command.asks_again(now) => {}
+        Conclusion::Retry(status) if command.retries < retry_rule(StatusCode(status)).0 => {
+            put_off(work, id, status);
+        }
+        Conclusion::Follow(question) if may_follow(command, now) => command.follow(question, now),
+        Conclusion::Follow(question) => {
+            command.detail = question.detail;
+            command.stop_following(now);
+        }
+        Conclusion::Next(commands) => {
+            command.begin_step(command.step + 1, commands);
+            command.await_turn("the next step follows");
+        }
+        _ if !command.rest.is_empty() => next_portion(work, id),
         Conclusion::Finished(_) if command.action == Action::Raw && command.has_lost_exec() => command.lose_sight(),
         // Of commands in portions, what came before counts too once the last has its answers.
         Conclusion::Finished(_) if command.action == Action::Raw => {
@@ -218,29 +260,41 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
             finish(work, id, ending);
         }
         Conclusion::Finished(ending) => finish(work, id, ending),
-        Conclusion::Next(commands) => {
-            command.begin_step(command.step + 1, commands);
-            command.state = CommandState::Queued;
-            "the next step follows".clone_into(&mut command.detail);
-        }
-        Conclusion::Follow(question) if may_follow(command, now) => command.follow(question, now),
-        Conclusion::Follow(question) => {
-            command.detail = question.detail;
-            command.stop_following(now);
-        }
-        Conclusion::Retry(_) if command.asks_again(now) => {}
-        Conclusion::Retry(status) if command.retries < retry_rule(StatusCode(status)).0 => {
-            let (_, minutes) = retry_rule(StatusCode(status));
-            command.not_before = Some(now + Duration::minutes(minutes << command.retries));
-            command.retries += 1;
-            command.requeue(&format!("the device asks to try again later (status {status})"));
-            command.status = Some(status);
-        }
-        Conclusion::Retry(status) => {
-            finish(work, id, Ending::gave_up(status));
-            go_on_with_rest(work, id);
-        }
+        Conclusion::Retry(status) => finish(work, id, Ending::gave_up(status)),
     }
+}
+
+/// What was refused because its user is not there waits for the user, and what was refused because its node exists, or
+/// does not, goes another way in this session.
+fn is_sent_again(work: &mut Work, id: Id<QueuedCommand>) -> bool {
+    let hold = work.session.as_ref().and_then(SessionState::user_hold);
+    let look = work.limits.look;
+    // What is only asked to see how far the device is, is asked again anyway.
+    let Some(command) = work.commands.get_mut(&id).filter(|command| command.followed.is_none()) else { return false };
+    if let Some(words) = hold.filter(|_| command.wait_for_user()) {
+        command.await_turn(&words);
+        return true;
+    }
+    let mends = command.mend(look);
+    if mends {
+        command.await_turn("goes on in another way, because of what exists on the device and what does not");
+    }
+    mends
+}
+
+/// The device asks to come again later.
+fn put_off(work: &mut Work, id: Id<QueuedCommand>, status: u16) {
+    let now = work.now;
+    let Some(command) = work.commands.get_mut(&id) else { return };
+    if !command.put_off() {
+        finish(work, id, Ending::not_repeated(status));
+        return go_on_with_rest(work, id);
+    }
+    let (_, minutes) = retry_rule(StatusCode(status));
+    command.not_before = Some(now + Duration::minutes(minutes << command.retries));
+    command.retries += 1;
+    command.await_turn(&format!("the device asks to try again later (status {status})"));
+    command.status = Some(status);
 }
 
 /// Whether there is still time to wait for what the device does on its own.
@@ -335,11 +389,21 @@ pub(super) fn back_to_active(work: &mut Work, warning: &str) {
     work.conversation.retire = None;
 }
 
+/// After an Atomic that failed and could not be rolled back nobody knows which of its values count.
+fn note_mixed_state(work: &mut Work, id: Id<QueuedCommand>) {
+    let Some(command) = work.commands.get(&id) else { return };
+    if command.current_items().iter().any(|item| item.status == Some(516)) {
+        work.enrollment.warning = Some(format!("needs re-apply: {} failed and could not be rolled back", command.id));
+        work.notices.push(Notice::NeedsReapply { id });
+    }
+}
+
 /// 404 and 406 to an action's node are remembered for that device and build; 405 passes.
 fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
     let Some(command) = work.commands.get(&id).filter(|command| command.action != Action::Raw) else { return };
     let os_version = work.enrollment.os_version.clone().unwrap_or_default();
-    let missing = command.current_items().iter().filter(|item| item.verb() != Verb::Get);
+    let items = command.current_items();
+    let missing = items.iter().filter(|item| item.verb() != Verb::Get);
     let nodes: Vec<MissingNode> = missing
         .filter_map(|item| {
             let status = item.status.filter(|code| matches!(code, 404 | 406))?;
@@ -356,6 +420,9 @@ fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
 /// Times that a device is asked how far it is with one action.
 const MOST_QUESTIONS: u32 = 60;
 
+/// "Too large" as a status.
+const TOO_LARGE: u16 = 413;
+const SESSION_ENDED: &str = "the session ended before the device answered; it is sent again";
 const UNREADABLE: &str = "answer unreadable: the device cannot read a message with this command";
 
 fn ids(work: &Work, test: impl Fn(&QueuedCommand) -> bool) -> Vec<Id<QueuedCommand>> {
@@ -367,6 +434,9 @@ pub(super) fn offered_in(command: &QueuedCommand, session: &SessionState) -> boo
     command.last_offer.is_some_and(|offer| offer.session == session.id)
 }
 
+#[cfg(test)]
+#[path = "mending_tests.rs"]
+mod mending_tests;
 #[cfg(test)]
 #[path = "queue_tests.rs"]
 mod tests;

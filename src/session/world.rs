@@ -61,6 +61,7 @@ impl World {
             reply_commands: 100,
             next_message: true,
             status_page: None,
+            look: |_| None,
         };
         Self {
             now,

@@ -17,31 +17,45 @@ pub(super) fn decide_or_retry(item: &ItemState, verb: Verb) -> Conclusion {
     }
 }
 
-/// Every command counts; the worst decides. A container is decided by its own status, or by its children where it has none.
+/// Every command counts; the worst decides. What is inside an Atomic that failed is judged by what it failed for; a
+/// container without a status of its own is decided by its children.
 pub(super) fn conclude_all(items: &[ItemState]) -> Conclusion {
-    let failed_container = items.iter().find(|item| item.is_container() && item.status.is_some_and(|code| code >= 300));
-    if let Some(container) = failed_container {
-        // Children that were skipped or rolled back are not the ones that failed.
-        let culprit = items
-            .iter()
-            .find(|item| !item.is_container() && item.status.is_some_and(|code| code >= 300 && code != 507));
-        let mut end = decide(culprit.unwrap_or(container), Verb::Exec);
-        end.state = CommandState::Failed;
-        end.status = container.status;
-        if let Some(uri) = culprit.and_then(|item| item.loc_uri.as_deref()) {
-            end.detail = format!("{} failed at {uri}: {}; nothing of it was applied", container.cmd, end.detail);
-        }
-        return Conclusion::Finished(end);
+    let worst = items.iter().filter(|item| counts(items, item)).max_by_key(|item| rank(item));
+    let Some(item) = worst else { return Conclusion::Finished(no_status()) };
+    if rank(item) == Rank::Retry {
+        return Conclusion::Retry(item.status.unwrap_or_default());
     }
-    let counts = |item: &&ItemState| item.status.is_some() || !(item.is_container() || is_spoken_for(items, item));
-    let ranked = items.iter().filter(counts).map(|item| (rank(item), item)).max_by_key(|(rank, _)| *rank);
-    match ranked {
-        None => Conclusion::Finished(no_status()),
-        Some((Rank::Retry, item)) if items.len() == 1 || items.iter().all(|each| each.cmd != Verb::Exec.name()) => {
-            Conclusion::Retry(item.status.unwrap_or_default())
-        }
-        Some((_, item)) => Conclusion::Finished(decide(item, item.verb())),
+    let atomic = items.iter().find(|each| each.verb() == Verb::Atomic && item.is_inside(each));
+    Conclusion::Finished(match atomic {
+        Some(atomic) if rank(item) > Rank::Done => failed_inside(atomic, item),
+        _ => decide(item, item.verb()),
+    })
+}
+
+/// Whether a status tells something of its own: not where a container answers for it, or something else failed the Atomic
+/// that it stands for or lies in.
+fn counts(items: &[ItemState], item: &ItemState) -> bool {
+    if item.status.is_none() {
+        return !item.is_container() && !is_spoken_for(items, item);
     }
+    let fails = |atomic: &ItemState| items.iter().any(|each| each.is_inside(atomic) && each.is_culprit());
+    let mut atomics = items.iter().filter(|each| each.verb() == Verb::Atomic && fails(each));
+    item.is_culprit() || !atomics.any(|atomic| atomic == item || item.is_inside(atomic))
+}
+
+/// The ending of an Atomic by what failed in it.
+fn failed_inside(atomic: &ItemState, culprit: &ItemState) -> Ending {
+    let mut end = decide(culprit, culprit.verb());
+    end.state = CommandState::Failed;
+    end.status = atomic.status.or(culprit.status);
+    let outcome = match atomic.status {
+        Some(516) => "what was applied could not be rolled back",
+        Some(517) => "its answer is too large for one message: split it",
+        _ => "nothing of it was applied",
+    };
+    let uri = culprit.loc_uri.as_deref().unwrap_or_default();
+    end.detail = format!("Atomic failed at {uri}: {}; {outcome}", end.detail);
+    end
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,10 +67,7 @@ enum Rank {
 }
 
 fn rank(item: &ItemState) -> Rank {
-    if item.is_own_work() {
-        return Rank::Done;
-    }
-    match item.status.map(|code| verdict(item.verb(), StatusCode(code))) {
+    match item.verdict() {
         Some(Verdict::Done | Verdict::Wait) => Rank::Done,
         Some(Verdict::Retry) => Rank::Retry,
         Some(Verdict::Unsupported) => Rank::Unsupported,
@@ -70,7 +81,8 @@ pub(super) fn decide(item: &ItemState, verb: Verb) -> Ending {
     if item.is_own_work() {
         return ending(CommandState::Succeeded, item, "added by the delivery before, whose answer was lost");
     }
-    let state = match verdict(verb, StatusCode(code)) {
+    let judged = item.verdict().filter(|_| verb == item.verb());
+    let state = match judged.unwrap_or_else(|| verdict(verb, StatusCode(code))) {
         Verdict::Done | Verdict::Wait => CommandState::Succeeded,
         Verdict::Unsupported => CommandState::Unsupported,
         Verdict::Failed | Verdict::Retry => CommandState::Failed,

@@ -36,7 +36,7 @@ pub struct CommandDocument {
     detail: String,
     /// The OMA-DM status that decided.
     status: Option<u16>,
-    /// Each Item of each command, in the order in which they are sent.
+    /// Each Item of each command, each try of it, in the order in which they are sent.
     items: Vec<ItemDocument>,
     /// When it was asked for.
     #[schema(format = DateTime)]
@@ -74,6 +74,10 @@ pub struct ItemDocument {
     /// Of an interior node: the names of its children.
     #[serde(skip_serializing_if = "Option::is_none")]
     children: Option<Vec<String>>,
+    /// True where its status asked for another way to the same end, which was tried in the same session and stands
+    /// further on: a Replace of what exists already, an Add of what is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    superseded: bool,
 }
 
 impl CommandDocument {
@@ -111,6 +115,7 @@ impl From<ItemState> for ItemDocument {
             hresult: item.hresult,
             data: item.data.filter(|_| shows),
             format: item.format.filter(|_| shows),
+            superseded: item.superseded,
         }
     }
 }
@@ -125,6 +130,7 @@ fn waiting(command: &Command, item: &Item) -> ItemDocument {
         data: None,
         format: None,
         children: None,
+        superseded: false,
     }
 }
 
@@ -224,11 +230,9 @@ mod tests {
             cmd: "Get".to_owned(),
             loc_uri: Some("./Device/Vendor/MSFT/RemoteLock/NewPINValue".to_owned()),
             status: Some(200),
-            hresult: None,
             data: Some("482910".to_owned()),
             format: Some("chr".to_owned()),
-            again: false,
-            missed: false,
+            ..ItemState::default()
         };
         let shown = serde_json::to_string(&ItemDocument::from(item)).unwrap();
         assert!(!shown.contains("482910"), "{shown}");

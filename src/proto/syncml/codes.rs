@@ -36,10 +36,12 @@ pub fn verdict(verb: Verb, code: StatusCode) -> Verdict {
 #[must_use]
 pub fn retry_rule(code: StatusCode) -> (u32, i64) {
     match code.0 {
+        // The device cancelled what it was told: the next session is early enough.
+        214 | 512 | 514 => (5, 0),
         // The user chose not to, or the Atomic around it failed.
         215 => (1, 2),
         // The device is full.
-        420 => (2, 24 * 60),
+        420 => (1, 24 * 60),
         _ => (5, 2),
     }
 }
@@ -71,14 +73,25 @@ const WORDS: &[(u16, &str)] = &[
     (200, "done"),
     (201, "added"),
     (202, "accepted, runs on its own"),
+    (203, "done; the answer is not the device's own"),
+    (204, "done, without content"),
+    (205, "done; what was shown is to be read again"),
+    (206, "done in part"),
     (211, "was not there, nothing to delete"),
     (212, "authenticated for the session"),
     (213, "chunk accepted"),
     (214, "cancelled by the device for this session"),
     (215, "not executed"),
     (216, "rolled back with its Atomic"),
+    (300, "more than one choice"),
+    (301, "moved for good"),
+    (302, "found elsewhere"),
+    (303, "to be read elsewhere"),
+    (304, "not modified"),
+    (305, "to be asked through a proxy"),
     (400, "malformed command"),
     (401, "credentials not valid"),
+    (402, "payment required"),
     (403, "forbidden"),
     (404, "no such node on this device"),
     (405, "not allowed on this node now"),
@@ -87,6 +100,7 @@ const WORDS: &[(u16, &str)] = &[
     (408, "timed out on the device"),
     (409, "conflict on the device"),
     (410, "gone"),
+    (411, "size required"),
     (412, "incomplete command"),
     (413, "too large"),
     (414, "LocURI too long"),
@@ -99,17 +113,21 @@ const WORDS: &[(u16, &str)] = &[
     (425, "permission denied"),
     (426, "part of the Items not accepted"),
     (427, "node is not empty"),
+    (428, "could not be moved"),
     (500, "failed on the device"),
     (501, "command not implemented"),
     (503, "service on the device unavailable"),
     (505, "DTD version not supported"),
     (506, "processing error"),
     (507, "Atomic failed, nothing of it applied"),
+    (508, "refresh required"),
     (510, "data store failure on the device"),
     (511, "server failure on the device"),
+    (512, "failed on the device, for this session"),
     (513, "protocol version not supported"),
-    (516, "Atomic failed and could not be rolled back"),
-    (517, "answer to the Atomic too large"),
+    (514, "already cancelled by the device"),
+    (516, "Atomic failed and could not be rolled back: the device is in a mixed state"),
+    (517, "answer to the Atomic too large for one message: split the Atomic"),
 ];
 
 const HRESULTS: &[(u32, &str, &str)] = &[

@@ -172,6 +172,14 @@ impl Item {
         }
     }
 
+    /// Whether it carries a value: not where it makes an interior node, or a leaf without one. `outer` is the Meta of its
+    /// command, which counts where the Item has none of its own.
+    #[must_use]
+    pub fn has_value(&self, outer: &Meta) -> bool {
+        let format = self.meta.format.as_deref().or(outer.format.as_deref());
+        self.data.is_some() && format != Some("node")
+    }
+
     /// The text of `Data`, empty where there is none.
     #[must_use]
     pub fn text(&self) -> &str {

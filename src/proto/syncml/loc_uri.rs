@@ -97,6 +97,21 @@ impl LocUri {
         path_of(&self.0)
     }
 
+    /// What stands after `?`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.0.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The nodes above this one, the nearest first; without `.`.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> {
+        let mut path = self.path();
+        std::iter::from_fn(move || {
+            path = path.rsplit_once('/')?.0;
+            (path != ".").then(|| Self(path.to_owned()))
+        })
+    }
+
     /// Whether this is that node, without regard to case, `./Vendor` and `./Device/Vendor` being one.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
@@ -236,6 +251,13 @@ mod tests {
     fn children_of_an_interior_node_are_split_and_unescaped() {
         assert_eq!(split_children("CacheVersion/My%20Node/%C3%A9%"), ["CacheVersion", "My Node", "é%"]);
         assert!(split_children("").is_empty());
+    }
+
+    #[test]
+    fn the_nodes_above_are_told_from_the_nearest_on() {
+        let above: Vec<String> = LocUri::received("./Vendor/MSFT/a?list=Struct").ancestors().map(|uri| uri.0).collect();
+        assert_eq!(above, ["./Vendor/MSFT", "./Vendor"]);
+        assert_eq!(LocUri::received("./a").ancestors().count(), 0);
     }
 
     #[test]

@@ -155,6 +155,61 @@ fn the_children_of_an_interior_node_are_told_apart() {
 }
 
 #[test]
+// covers: M-77, M-89, M-90
+fn values_are_shown_with_what_they_say() {
+    let (mut device, id, api) = settled();
+    let denied = "0x80070005 ERROR_ACCESS_DENIED: access denied";
+    let cases = [
+        ("LastError", "int", "-2147024891", json!(denied)),
+        ("ErrorCode", "int", "-2147024891", json!(denied)),
+        ("Count", "int", "-5", json!(-5)),
+        ("On", "bool", "true", json!(true)),
+        ("Blob", "b64", "aGVsbG8=", json!({"bytes": 5, "text": "hello"})),
+        ("Document", "xml", "<a><b/></a>", json!({"root": "a", "elements": 2})),
+        ("Inner", "node", "x%20y/z", json!(["x y", "z"])),
+    ];
+    for (name, format, value, said) in cases {
+        device.csp.rule("Get", &format!("/{name}"), Answer::Value(format.to_owned(), value.to_owned()));
+        let item = read(&mut device, &api, &id, &format!("{NODE}/{name}"));
+        assert_eq!((&item["data"], &item["decoded"]), (&json!(value), &said), "M-90: {item}");
+        assert_eq!((&item["format"], &item["status_text"]), (&json!(format), &json!("done")), "{item}");
+    }
+    device.csp.rule("Get", "/Named", Answer::Failed(500, "0x86000011"));
+    let named = api.command(&id, &get(&format!("{NODE}/Named")));
+    device.settle();
+    let item = only_item(&api, &named);
+    assert!(item["error"].as_str().is_some_and(|text| text.contains("COMMANDNOTALLOWED")), "M-89: {item}");
+}
+
+#[test]
+// covers: M-77
+fn a_subtree_query_keeps_what_lies_below() {
+    let (mut device, id, api) = settled();
+    let query = format!("{NODE}/Tree?list=StructData");
+    device.csp.rule("Get", "/Tree?list=StructData", Answer::Status(200));
+    let command = api.command(&id, &get(&query));
+    let reply = device.start_session();
+    let cmd_id = reply.expect("Get", "?list=StructData").cmd_id.clone();
+    let mut message = device.answer(&reply);
+    let references = format!("<MsgRef>{}</MsgRef><CmdRef>{cmd_id}</CmdRef>", reply.msg_id);
+    let meta = |format: &str| format!(r#"<Meta><Format xmlns="syncml:metinf">{format}</Format></Meta>"#);
+    message.results(&references, &format!("{NODE}/Tree"), &meta("node"), "<Data>Leaf/In%2Fner</Data>");
+    message.results(&references, &format!("{NODE}/Tree/Leaf"), &meta("int"), "<Data>7</Data>");
+    message.results(&references, "./DevDetail/SwV", "", "<Data>planted</Data>");
+    let next = device.exchange(&message);
+    device.finish(next);
+    let shown = api.command_document(&command);
+    let values: Vec<(Value, Value)> = shown["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (item["loc_uri"].clone(), item["decoded"].clone()))
+        .collect();
+    let expected = [(json!(query), json!(["Leaf", "In/ner"])), (json!(format!("{NODE}/Tree/Leaf")), json!(7))];
+    assert_eq!(values, expected, "{shown}");
+}
+
+#[test]
 // covers: M-78, M-79
 fn markup_in_results_is_kept_and_cdata_flattened() {
     let (mut device, id, api) = settled();

@@ -144,15 +144,31 @@ fn details(command: &Value) -> String {
         let status = if status.is_empty() { "no answer".to_owned() } else { format!("status {status}") };
         text.push_str(&format!("{} {}: {status}", field(item, "cmd"), field(item, "loc_uri")));
         if !item["hresult"].is_null() {
-            text.push_str(&format!(" ({})", field(item, "hresult")));
+            text.push_str(&format!(" ({})", field(item, "error")));
         }
         if item["superseded"] == true {
             text.push_str("; tried in another way");
         }
         if !item["data"].is_null() {
             text.push_str(&format!(" = {}", field(item, "data").replace(['\r', '\n'], " ")));
+            text.push_str(&meaning(&item["decoded"]));
         }
         text.push('\n');
     }
     text
+}
+
+/// What a value says, where it says more than it shows.
+fn meaning(decoded: &Value) -> String {
+    match decoded {
+        Value::String(error) => format!(" [{error}]"),
+        Value::Array(names) => {
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            format!(" [{}]", names.join(", "))
+        }
+        Value::Object(_) if decoded["text"].is_string() => format!(" [{}]", field(decoded, "text")),
+        Value::Object(_) if decoded["bytes"].is_number() => format!(" [{} bytes]", field(decoded, "bytes")),
+        Value::Object(_) => format!(" [<{}>, {} elements]", field(decoded, "root"), field(decoded, "elements")),
+        _ => String::new(),
+    }
 }

@@ -13,11 +13,13 @@ use super::{List, location, stamp};
 use crate::app::App;
 use crate::app::ports::Table;
 use crate::app::redact::is_secret;
+use crate::domain::action::describe_hresult;
 use crate::domain::command::{ItemState, QueuedCommand};
+use crate::domain::decoded::{Decoded, decode};
 use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::{IdempotencyKey, NoParams, Params, expect_media_type, read_body};
-use crate::proto::syncml::{Command, Item, MEDIA_TYPE, split_children};
+use crate::proto::syncml::{Command, Item, MEDIA_TYPE, StatusCode as SyncMlStatus, split_children, status_words};
 
 /// Commands that travel together, and what the device said to them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,8 +65,14 @@ pub struct ItemDocument {
     loc_uri: Option<String>,
     /// The OMA-DM status; null until the device answered.
     status: Option<u16>,
+    /// That status in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_text: Option<&'static str>,
     /// The HRESULT beside it.
     hresult: Option<String>,
+    /// That HRESULT with its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// What a Get brought; never the value of a node that holds a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
@@ -74,6 +82,11 @@ pub struct ItemDocument {
     /// Of an interior node: the names of its children.
     #[serde(skip_serializing_if = "Option::is_none")]
     children: Option<Vec<String>>,
+    /// What the value says, read by its format: a number, true or false, an error code with its name, the names of the
+    /// children, how many bytes it is and their text, the root of an XML document. Missing where it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    decoded: Option<Decoded>,
     /// True where its status asked for another way to the same end, which was tried in the same session and stands
     /// further on: a Replace of what exists already, an Add of what is missing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -105,10 +118,15 @@ impl CommandDocument {
 
 impl From<ItemState> for ItemDocument {
     fn from(item: ItemState) -> Self {
-        let shows = !item.uri().is_some_and(|uri| is_secret(&uri));
+        let uri = item.uri();
+        let shows = !uri.as_ref().is_some_and(is_secret);
         let is_node = item.format.as_deref() == Some("node");
+        let shown = item.data.as_deref().filter(|_| shows);
         Self {
-            children: item.data.as_deref().filter(|_| shows && is_node).map(split_children),
+            children: shown.filter(|_| is_node).map(split_children),
+            decoded: uri.zip(shown).and_then(|(uri, data)| decode(&uri, item.format.as_deref(), data)),
+            status_text: item.status.map(|code| status_words(SyncMlStatus(code))),
+            error: item.hresult.as_deref().map(describe_hresult),
             cmd: item.cmd,
             loc_uri: item.loc_uri,
             status: item.status,
@@ -126,10 +144,13 @@ fn waiting(command: &Command, item: &Item) -> ItemDocument {
         cmd: command.verb.name().to_owned(),
         loc_uri: item.target.as_ref().map(ToString::to_string),
         status: None,
+        status_text: None,
         hresult: None,
+        error: None,
         data: None,
         format: None,
         children: None,
+        decoded: None,
         superseded: false,
     }
 }

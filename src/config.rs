@@ -13,9 +13,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::push::ChannelHost;
+
 pub use load::ConfigError;
 pub use template::Start;
-pub use values::{AuthPolicy, DatabaseUrl, HttpsUrl, LogFormat, LogLevel, Network, OnFailure, OpsListen, PageChoice};
+pub use values::{
+    AuthPolicy, DatabaseUrl, HttpsAddress, HttpsUrl, LogFormat, LogLevel, Network, OnFailure, OpsListen, PageChoice,
+    Secret,
+};
 
 /// Everything that an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +43,9 @@ pub struct Config {
     /// The page that out-of-box setup shows until everything is there.
     #[serde(default)]
     pub status_page: StatusPage,
+    /// Waking devices by push.
+    #[serde(default)]
+    pub wns: Wns,
     /// How much one caller may ask.
     #[serde(default)]
     pub limits: Limits,
@@ -202,6 +210,47 @@ impl Default for StatusPage {
     }
 }
 
+/// `[wns]`: push by the Windows Push Notification Service, for an app that was reserved in the Partner Center. Off unless
+/// `pfn`, `package_sid` and `client_secret` are set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wns {
+    /// The package family name of the app. Default empty.
+    pub pfn: String,
+    /// The package SID of the app, `ms-app://s-1-15-2-…`. Default empty.
+    pub package_sid: String,
+    /// The client secret of the app. Better kept in the environment, as `MUSTER__WNS__CLIENT_SECRET`. Default empty.
+    pub client_secret: Secret,
+    /// Where access tokens come from. Default `https://login.live.com/accesstoken.srf`.
+    pub token_url: HttpsAddress,
+    /// The hosts that devices' channels may be on: `.example.com` is every host below that domain on port 443,
+    /// `example.com:8443` that host and port. Only for tests another than the default, `.notify.windows.com`.
+    pub channel_hosts: Vec<ChannelHost>,
+    /// Authorities that are trusted for these hosts besides those of the system, PEM. Default empty: none.
+    pub ca_file: PathBuf,
+}
+
+impl Wns {
+    /// Whether push is set up.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.pfn.is_empty()
+    }
+}
+
+impl Default for Wns {
+    fn default() -> Self {
+        Self {
+            pfn: String::new(),
+            package_sid: String::new(),
+            client_secret: Secret::default(),
+            token_url: HttpsAddress::microsoft_tokens(),
+            channel_hosts: vec![ChannelHost::wns()],
+            ca_file: PathBuf::new(),
+        }
+    }
+}
+
 /// `[limits]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -302,6 +351,7 @@ impl Config {
             enroll: Enroll::default(),
             poll: Poll::default(),
             status_page: StatusPage::default(),
+            wns: Wns::default(),
             limits: Limits::default(),
             retention: Retention::default(),
             ops: Ops::default(),

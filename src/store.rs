@@ -17,6 +17,7 @@ mod leases;
 mod migrate;
 mod postgres;
 mod prefixes;
+mod push;
 mod query;
 mod retention;
 mod row;
@@ -48,6 +49,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
 use commands::Commands;
@@ -306,6 +308,10 @@ impl Store for SqlStore {
 
     async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<String>, StoreError> {
         enrollments::conversation(self.db(), enrollment).await
+    }
+
+    async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError> {
+        push::find(self.db(), self.sealer.as_ref(), enrollment).await
     }
 
     async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError> {

@@ -127,6 +127,7 @@ impl App {
             return self.replay(session).await;
         }
         let commands = self.load_commands(&enrollment, &conversation, message).await?;
+        let registration = self.registration(id, &incoming).await?;
         let input = Input {
             now,
             digest,
@@ -137,6 +138,7 @@ impl App {
             tokens: TokenEvidence::default(),
             enrollment,
             conversation,
+            registration,
             commands,
             limits: self.session_limits(),
         };
@@ -162,6 +164,7 @@ impl App {
             next_message: self.settings.keep_alive_next_message,
             status_page: self.settings.status_page.clone(),
             look: Knowledge::embedded,
+            push: self.settings.push.as_ref().map(|push| push.pfn.clone()),
         }
     }
 
@@ -306,7 +309,7 @@ impl App {
     async fn notice_writes(&self, request: &CheckIn, input: &Input, output: &Output) -> Result<Vec<Write>, Error> {
         let enrollment = &output.enrollment;
         let subject = Some(enrollment.device_id.to_string());
-        let mut writes = Vec::new();
+        let mut writes = self.push_writes(enrollment, &output.notices, input.now).await?;
         for notice in &output.notices {
             match notice {
                 Notice::SessionOpened => {
@@ -323,6 +326,7 @@ impl App {
                     writes.push(self.event("alert.received", subject.clone(), data));
                 }
                 Notice::Inventory(items) => writes.extend(self.inventory_writes(enrollment, items).await?),
+                Notice::Push(_) => {}
                 Notice::Missing(node) if node.loc_uri.len() > LONGEST_NODE => {}
                 Notice::Missing(node) => {
                     writes.push(Write::RememberMissing { device_id: enrollment.device_id, node: node.clone() });

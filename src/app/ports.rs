@@ -22,6 +22,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
 
@@ -159,6 +160,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Enrollment>, StoreError>;
     /// The state of an enrollment's sessions.
     async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<String>, StoreError>;
+
+    /// What is known of push to an enrollment; `None` where that is nothing.
+    async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError>;
 
     /// The certificate with that SHA-256 of its DER.
     async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError>;

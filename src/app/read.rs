@@ -8,6 +8,7 @@ use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::push::Push;
 use crate::domain::session_record::SessionRecord;
 use crate::pki::Serial;
 use crate::session::StatusPage;
@@ -23,6 +24,8 @@ pub struct DeviceDetail {
     pub missing: Vec<MissingNode>,
     /// The enrollment status page, if there was one.
     pub status_page: Option<StatusPage>,
+    /// What is known of push to it, if anything is.
+    pub push: Option<Push>,
 }
 
 impl App {
@@ -43,7 +46,8 @@ impl App {
         let inventory = self.store.inventory(id).await?;
         let missing = self.store.missing_nodes(id).await?;
         let status_page = self.load_conversation(view.enrollment.id).await?.status_page;
-        Ok(DeviceDetail { view, inventory, missing, status_page })
+        let push = self.store.push(view.enrollment.id).await?;
+        Ok(DeviceDetail { view, inventory, missing, status_page, push })
     }
 
     /// Actions and commands, newest first.

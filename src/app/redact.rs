@@ -11,13 +11,14 @@ use super::ports::Sealer;
 use crate::proto::syncml::{AlertType, Encoding, LocUri, split_children};
 use crate::proto::xml::{Document, Element, Limits};
 
-/// Last segments of nodes whose value is secret, in lower case.
+/// Last segments of nodes whose value is secret, in lower case: among them the address at which a device can be woken.
 const SECRET_NODES: &[&str] = &[
     "aauthdata",
     "aauthsecret",
     "adencryptedpasswordhistory",
     "challenge",
     "changeproductkey",
+    "channeluri",
     "eapconfiguration",
     "newpinvalue",
     "pfxcertblob",
@@ -54,9 +55,8 @@ const HARMLESS: &[&str] = &[
     "Vendor/MSFT/Update",
     "Vendor/MSFT/WindowsLicensing/Edition",
 ];
-/// Last segments below harmless nodes that are not harmless, in lower case: copies of what other nodes hold, and the address
-/// at which the device can be woken.
-const NOT_HARMLESS: &[&str] = &["changednodesdata", "channeluri", "expectedvalue"];
+/// Last segments below harmless nodes that are not harmless, in lower case: copies of what other nodes hold.
+const NOT_HARMLESS: &[&str] = &["changednodesdata", "expectedvalue"];
 
 /// Whether values of that node are secret.
 #[must_use]

@@ -1,7 +1,10 @@
 //! What use-cases need to know of the configuration.
 
+use secrecy::SecretString;
 use time::Duration;
+use url::Url;
 
+use crate::domain::push::ChannelHost;
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::Poll;
 use crate::session::PageRules;
@@ -55,6 +58,8 @@ pub struct Settings {
     pub keep_alive_next_message: bool,
     /// The enrollment status page, where it is wanted.
     pub status_page: Option<PageRules>,
+    /// Push, where it is set up.
+    pub push: Option<PushSettings>,
     /// Requests per minute that one device may make.
     pub device_requests_per_minute: u32,
     /// How often passwords may be checked before attempts are refused.
@@ -63,6 +68,21 @@ pub struct Settings {
     pub remember_password: Duration,
     /// Days after which rows are removed, by kind.
     pub retention: Retention,
+}
+
+/// The app in whose name devices are woken, and where (management reference 6.2).
+#[derive(Clone, Debug)]
+pub struct PushSettings {
+    /// Package family name.
+    pub pfn: String,
+    /// Package SID with `ms-app://` before it.
+    pub client_id: String,
+    /// Client secret.
+    pub client_secret: SecretString,
+    /// Where access tokens come from.
+    pub token_url: Url,
+    /// Where channels may be.
+    pub channel_hosts: Vec<ChannelHost>,
 }
 
 /// Days after which rows are removed; 0: never.

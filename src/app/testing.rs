@@ -171,6 +171,7 @@ impl Ground {
             cancelled: false,
             automatic: Automatic::default(),
             page_turn: crate::session::PageTurn::default(),
+            push_turn: crate::session::PushTurn::default(),
             opening: Opening::default(),
             remarks: Vec::new(),
         };
@@ -314,6 +315,7 @@ fn settings() -> Settings {
         session_timeout: Duration::minutes(30),
         keep_alive_next_message: false,
         status_page: None,
+        push: None,
         device_requests_per_minute: 600,
         password_checks: PasswordChecks {
             user_burst: 10,

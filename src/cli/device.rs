@@ -276,8 +276,26 @@ fn summary(device: &Value) -> String {
         ("same hardware as", field(device, "linked_device_id")),
         ("enrolled", time(device, "enrolled_at")),
         ("last seen", time(device, "last_seen_at")),
+        ("push", push_in_words(&device["push"])),
         ("does not have", unsupported.join(", ")),
     ])
+}
+
+/// Whether the device can be woken, in one line; empty where nothing is known of it.
+fn push_in_words(push: &Value) -> String {
+    let mut words = Vec::new();
+    let (host, refusal, status) = (field(push, "channel_host"), field(push, "refusal"), field(push, "status"));
+    if !host.is_empty() {
+        words.push(format!("channel at {host}"));
+    }
+    if !refusal.is_empty() {
+        words.push(refusal);
+    }
+    if !status.is_empty() {
+        let meaning = field(push, "status_words");
+        words.push(if meaning.is_empty() { format!("status {status}") } else { meaning });
+    }
+    words.join("; ")
 }
 
 fn nodes_in_lines(nodes: &Map<String, Value>) -> String {

@@ -2,8 +2,8 @@
 
 use time::Duration;
 
-use crate::app::{PasswordChecks, Retention, Settings};
-use crate::config::{AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage};
+use crate::app::{PasswordChecks, PushSettings, Retention, Settings};
+use crate::config::{AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Wns};
 use crate::proto::csp::first_sync_status::Page;
 use crate::proto::{mde2, wap, xml};
 use crate::session::PageRules;
@@ -39,6 +39,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         session_timeout: Duration::minutes(i64::from(limits.session_timeout_minutes)),
         keep_alive_next_message: limits.next_message,
         status_page: status_page(&config.status_page),
+        push: config.wns.is_on().then(|| push(&config.wns)),
         device_requests_per_minute: limits.device_requests_per_minute,
         password_checks: PasswordChecks {
             user_burst: limits.password_failures,
@@ -54,6 +55,17 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
             audit_days: config.retention.audit_days,
             commands_days: config.retention.commands_days,
         },
+    }
+}
+
+fn push(wns: &Wns) -> PushSettings {
+    let sid = wns.package_sid.strip_prefix("ms-app://").unwrap_or(&wns.package_sid);
+    PushSettings {
+        pfn: wns.pfn.clone(),
+        client_id: format!("ms-app://{sid}"),
+        client_secret: wns.client_secret.expose().into(),
+        token_url: wns.token_url.url().clone(),
+        channel_hosts: wns.channel_hosts.clone(),
     }
 }
 

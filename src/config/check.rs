@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::{Ca, Config, Enroll, Limits, Poll, Server};
+use super::{Ca, Config, Enroll, Limits, Poll, Server, Wns};
 
 /// A key with a value that does not do.
 pub(super) struct Problem {
@@ -26,6 +26,7 @@ pub(super) fn problem(config: &Config) -> Option<Problem> {
         .or_else(|| ca(&config.ca))
         .or_else(|| enroll(&config.enroll))
         .or_else(|| poll(&config.poll))
+        .or_else(|| wns(&config.wns))
 }
 
 /// A key, its value, and what is allowed.
@@ -176,6 +177,33 @@ fn poll(poll: &Poll) -> Option<Problem> {
     }
     if poll.remaining_interval_minutes == 0 {
         return problem_with("poll.remaining_interval_minutes", "expected at least 1; a device must go on calling");
+    }
+    None
+}
+
+/// Push is set up whole or not at all.
+fn wns(wns: &Wns) -> Option<Problem> {
+    let secret = wns.client_secret.expose();
+    let parts = [("wns.pfn", wns.pfn.as_str()), ("wns.package_sid", &wns.package_sid), ("wns.client_secret", secret)];
+    if parts.iter().all(|(_, value)| value.is_empty()) {
+        return None;
+    }
+    if let Some((key, _)) = parts.iter().find(|(_, value)| value.is_empty()) {
+        return problem_with(key, "expected pfn, package_sid and client_secret, all of them or none");
+    }
+    if !wns.pfn.contains('_') || !wns.pfn.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+        return problem_with("wns.pfn", "expected a package family name such as `12345Example.App_1a2b3c4d5e6f7`");
+    }
+    let sid = wns.package_sid.strip_prefix("ms-app://").unwrap_or(&wns.package_sid);
+    let is_sid = sid.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("S-1-15-2-"));
+    if !is_sid || !sid.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return problem_with("wns.package_sid", "expected a package SID such as `ms-app://s-1-15-2-…`");
+    }
+    if secret.chars().any(char::is_control) {
+        return problem_with("wns.client_secret", "expected no control characters");
+    }
+    if wns.channel_hosts.is_empty() {
+        return problem_with("wns.channel_hosts", "expected at least one host");
     }
     None
 }

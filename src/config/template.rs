@@ -153,6 +153,18 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # A command that failed: "ignore" releases the desktop all the same, "show" lets the page fail.
 # on_failure = "ignore"
 
+[wns]
+# Push: wakes devices when there is work for them. The package family name, package SID and client secret of an app that was
+# reserved in the Partner Center; the secret is better kept in the environment, as MUSTER__WNS__CLIENT_SECRET.
+# pfn = ""
+# package_sid = ""
+# client_secret = ""
+# Where access tokens come from, and the hosts that channels may be on; other than these only for tests.
+# token_url = "https://login.live.com/accesstoken.srf"
+# channel_hosts = [".notify.windows.com"]
+# Authorities that are trusted for these hosts besides those of the system (PEM).
+# ca_file = ""
+
 [limits]
 # Largest body of an enrollment request, and largest message from and to a device, in bytes.
 # soap_body_bytes = 1048576

@@ -342,3 +342,60 @@ fn a_database_password_is_not_printed() {
     let bad = format!("{SERVER}[database]\nurl = \"mysql://u:geheim@h/d\"\n");
     assert!(!load(&bad).unwrap_err().contains("geheim"));
 }
+
+const PFN: &str = "12345Example.Muster_1a2b3c4d5e6f7";
+
+fn wns(lines: &str) -> String {
+    format!(
+        "{SERVER}[wns]\npfn = \"{PFN}\"\npackage_sid = \"ms-app://s-1-15-2-1-2\"\nclient_secret = \"geheim\"\n{lines}"
+    )
+}
+
+#[test]
+fn push_is_set_up_whole_or_not_at_all() {
+    assert!(!load(SERVER).unwrap().wns.is_on());
+    let config = load(&wns("")).unwrap();
+    assert!(config.wns.is_on());
+    assert_eq!(config.wns.client_secret.expose(), "geheim");
+    assert_eq!(config.wns.token_url.url().as_str(), "https://login.live.com/accesstoken.srf");
+    let (without, part) = (wns("").replace("client_secret = \"geheim\"\n", ""), format!("{SERVER}[wns]\n"));
+    assert_eq!(load_with(&without, &[("MUSTER__WNS__CLIENT_SECRET", "geheim")]).unwrap(), config);
+    let whole = "expected pfn, package_sid and client_secret, all of them or none";
+    for (text, line, key) in [
+        (without, 3, "client_secret"),
+        (format!("{part}client_secret = \"geheim\"\n"), 3, "pfn"),
+        (format!("{part}pfn = \"{PFN}\"\n"), 3, "package_sid"),
+    ] {
+        let told = load(&text).unwrap_err();
+        assert!(told.starts_with(&format!("muster.toml line {line}: wns")) && told.ends_with(whole), "{key}: {told}");
+        assert!(!told.contains("geheim"), "{key}: {told}");
+    }
+    for (from, to, key) in [
+        (PFN, "Example", "pfn"),
+        (PFN, "Exa mple_1", "pfn"),
+        ("ms-app://s-1-15-2-1-2", "https://example.test", "package_sid"),
+        ("geheim", "geh\\neim", "client_secret"),
+    ] {
+        let told = load(&wns("").replace(from, to)).unwrap_err();
+        assert!(told.contains(&format!("wns.{key}: expected")), "{to}: {told}");
+    }
+    for (line, key) in [
+        ("token_url = \"http://login.example.test/\"\n", "token_url"),
+        ("token_url = \"https://user@login.example.test/\"\n", "token_url"),
+        ("channel_hosts = []\n", "channel_hosts"),
+        ("channel_hosts = [\"example.test\"]\n", "channel_hosts"),
+    ] {
+        let told = load(&wns(line)).unwrap_err();
+        assert!(told.contains(&format!("muster.toml line 7: wns.{key}: ")), "{line}: {told}");
+    }
+}
+
+#[test]
+fn the_secret_of_push_is_not_printed() {
+    assert!(!format!("{:?}", load(&wns("")).unwrap()).contains("geheim"));
+    for odd in ["47110815", "[\"geheim\"]", "{ a = \"geheim\" }"] {
+        let told = load(&wns("").replace("\"geheim\"", odd)).unwrap_err();
+        assert!(told.contains("expected text in quotation marks"), "{told}");
+        assert!(!told.contains("geheim") && !told.contains("47110815"), "{told}");
+    }
+}

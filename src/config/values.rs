@@ -104,6 +104,79 @@ impl From<HttpsUrl> for String {
     }
 }
 
+/// An `https://` URL of something on a host, perhaps with a path; no user and no fragment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HttpsAddress(Url);
+
+impl HttpsAddress {
+    /// Where Microsoft gives out access tokens for WNS.
+    #[must_use]
+    pub fn microsoft_tokens() -> Self {
+        Self(Url::parse("https://login.live.com/accesstoken.srf").expect("that is a URL"))
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for HttpsAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let expected = || format!("`{text}` is not an https:// URL without user and fragment");
+        let url = Url::parse(&text).map_err(|_| expected())?;
+        let nobody = url.username().is_empty() && url.password().is_none();
+        let fits = url.scheme() == "https" && url.host().is_some() && url.fragment().is_none() && nobody;
+        if fits { Ok(Self(url)) } else { Err(expected()) }
+    }
+}
+
+impl From<HttpsAddress> for String {
+    fn from(address: HttpsAddress) -> Self {
+        address.0.into()
+    }
+}
+
+/// A secret. Neither its `Debug` nor a complaint about it shows it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value", into = "String")]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "none" } else { "[hidden]" })
+    }
+}
+
+impl TryFrom<toml::Value> for Secret {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        match value {
+            toml::Value::String(text) => Ok(Self(text)),
+            _ => Err("expected text in quotation marks"),
+        }
+    }
+}
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> Self {
+        secret.0
+    }
+}
+
 /// Which database, and where. Its `Debug` shows no password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

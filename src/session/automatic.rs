@@ -22,6 +22,9 @@ pub struct Automatic {
     /// Commands of the inventory that were sent.
     #[serde(default)]
     pub sent: usize,
+    /// Whether the nodes of push are left out, because they are read in every session.
+    #[serde(default)]
+    pub without_push: bool,
 }
 
 /// Stages in order.
@@ -47,13 +50,14 @@ const LONGEST_FACT: usize = 256;
 
 impl Automatic {
     /// Whether an inventory is due for that enrollment.
-    pub(super) fn plan(enrollment: &Enrollment, now: OffsetDateTime) -> Self {
+    pub(super) fn plan(enrollment: &Enrollment, without_push: bool, now: OffsetDateTime) -> Self {
         let due = enrollment.inventory_at.is_none_or(|at| now - at >= EVERY || at > now);
         Self {
             stage: if due { Stage::Due } else { Stage::NotDue },
             first: enrollment.inventory_at.is_none(),
             max_sync_version: None,
             sent: 0,
+            without_push,
         }
     }
 
@@ -68,7 +72,7 @@ impl Automatic {
             }
             Stage::Follow => {
                 self.stage = Stage::Done;
-                vec![Command { cmd_id: "k2".to_owned(), ..dm_client::set_sync_version(provider_id, "3.0") }]
+                vec![dm_client::set_sync_version(provider_id, "3.0").named("k2")]
             }
             Stage::NotDue | Stage::Sent | Stage::Done => Vec::new(),
         }
@@ -76,12 +80,12 @@ impl Automatic {
 
     /// Every command of the inventory, in order.
     fn inventory(&self, provider_id: &str) -> Vec<Command> {
-        let mut commands: Vec<Command> = device_info::inventory(provider_id).into_iter().map(Command::get).collect();
+        let mut commands: Vec<Command> = self.nodes(provider_id).into_iter().map(Command::get).collect();
         for (index, command) in commands.iter_mut().enumerate() {
             command.cmd_id = format!("i{}", index + 1);
         }
         if self.first {
-            commands.push(Command { cmd_id: "k1".to_owned(), ..dm_client::enable_keep_alive(provider_id) });
+            commands.push(dm_client::enable_keep_alive(provider_id).named("k1"));
         }
         commands
     }
@@ -92,7 +96,16 @@ impl Automatic {
             return None;
         }
         let index: usize = cmd_ref.strip_prefix('i')?.parse().ok()?;
-        device_info::inventory(provider_id).into_iter().nth(index.checked_sub(1)?)
+        self.nodes(provider_id).into_iter().nth(index.checked_sub(1)?)
+    }
+
+    fn nodes(&self, provider_id: &str) -> Vec<LocUri> {
+        let mut nodes = device_info::inventory(provider_id);
+        if self.without_push {
+            let push = dm_client::node(provider_id, "Push");
+            nodes.retain(|node| !node.is_at_or_below(&push));
+        }
+        nodes
     }
 
     /// Whether a CmdID is one of ours.

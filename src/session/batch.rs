@@ -2,7 +2,7 @@
 
 use super::conversation::SessionState;
 use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
-use super::{settle, status_page};
+use super::{push, settle, status_page};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
@@ -61,7 +61,8 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
     let most = if work.conversation.one_by_one { 1 } else { work.limits.reply_commands };
     expire(work);
     if !work.conversation.one_by_one {
-        out = status_page::commands(work);
+        out = push::commands(work);
+        out.extend(status_page::commands(work));
         let provider_id = work.limits.provider_id.clone();
         let room = most.saturating_sub(out.len()).max(1);
         if let Some(session) = &mut work.session {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::automatic::Automatic;
+use super::push::PushTurn;
 use super::status_page::{PageTurn, StatusPage};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
@@ -75,6 +76,9 @@ pub struct SessionState {
     /// What was sent for the enrollment status page in this session.
     #[serde(default)]
     pub page_turn: PageTurn,
+    /// What was asked about push in this session.
+    #[serde(default)]
+    pub push_turn: PushTurn,
     /// What the first request told about itself.
     #[serde(default)]
     pub opening: Opening,

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::automatic::Automatic;
 use super::classify::{Incoming, Rejection};
 use super::conversation::{Closing, Conversation, Farewell, Login, Opening, SessionState};
+use super::push::{PushReport, PushTurn};
 use super::status_page::{PageRules, PageTurn};
 use super::{batch, receive, settle};
 use crate::domain::Id;
@@ -14,6 +15,7 @@ use crate::domain::command::{Look, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::push::Registration;
 use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Alert, Command, Element, Header, Message, MsgId, Status};
 
@@ -38,6 +40,8 @@ pub struct Input {
     pub enrollment: Enrollment,
     /// Its sessions.
     pub conversation: Conversation,
+    /// Its registration for push, should the message open a session.
+    pub registration: Registration,
     /// Its commands: all that were offered and can still be answered, and the head of the queue.
     pub commands: Vec<QueuedCommand>,
     /// Limits and fixed values.
@@ -61,6 +65,8 @@ pub struct Limits {
     pub status_page: Option<PageRules>,
     /// What is known of nodes.
     pub look: Look,
+    /// The package family name for which devices register for push, where push is set up.
+    pub push: Option<String>,
 }
 
 /// What one step brought.
@@ -109,6 +115,8 @@ pub enum Notice {
     },
     /// The device told something about itself.
     Inventory(Vec<InventoryItem>),
+    /// The device told something about push.
+    Push(PushReport),
     /// The device does not have a node that an action needed.
     Missing(MissingNode),
     /// Another Source than last time, unknown to us.
@@ -475,8 +483,9 @@ fn opened(input: &Input) -> SessionState {
         login: Login::default(),
         tokens: TokenEvidence::default(),
         unreadable: 0,
-        automatic: Automatic::plan(&input.enrollment, input.now),
+        automatic: Automatic::plan(&input.enrollment, input.limits.push.is_some(), input.now),
         page_turn: PageTurn::default(),
+        push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),
         opening: input.opening.clone(),
         remarks: Vec::new(),
     }

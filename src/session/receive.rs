@@ -2,7 +2,7 @@
 
 use super::automatic::{self, Automatic};
 use super::engine::{Notice, Work};
-use super::{alerts, status_page};
+use super::{alerts, push, status_page};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
@@ -58,6 +58,9 @@ fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) 
     if let Some(session) = &mut work.session {
         session.cancelled |= status.code.0 == 214;
     }
+    if push::owns(&status.cmd_ref) {
+        return push::take_status(work, status);
+    }
     if status_page::owns(&status.cmd_ref) {
         return status_page::take_status(work, status);
     }
@@ -110,6 +113,10 @@ fn take_results(work: &mut Work, results: &Results, told: &mut Vec<InventoryItem
             }
             continue;
         }
+        if push::owns(&results.cmd_ref) {
+            push::take_result(work, &results.cmd_ref, item);
+            continue;
+        }
         if Automatic::owns(&results.cmd_ref) {
             take_inventory(work, &results.cmd_ref, item, told);
             continue;
@@ -132,6 +139,7 @@ fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, told: &mut Vec<In
     if asked.last_segment() == "MaxSyncApplicationVersion" {
         session.automatic.max_sync_version = Some(item.text().to_owned());
     }
+    push::take_value(work, &asked, item.text());
     told.push(InventoryItem {
         loc_uri: asked,
         value: Some(item.text().to_owned()),

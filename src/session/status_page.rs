@@ -119,13 +119,13 @@ pub(super) fn commands(work: &mut Work) -> Vec<Command> {
         PageStage::Releasing => {
             let mut out = Vec::new();
             if !page.device_done && !std::mem::replace(&mut turn.ended, true) {
-                out.push(named(READY, first_sync_status::ready(&provider_id)));
-                out.push(named(DEVICE_RELEASED, first_sync_status::release_device(&provider_id)));
+                out.push(first_sync_status::ready(&provider_id).named(READY));
+                out.push(first_sync_status::release_device(&provider_id).named(DEVICE_RELEASED));
             }
             let due = session.login == Login::User || now - page.began_at < USER_TRIED;
             let free = !page.user_done && due && !waits_for_user(&work.commands, page, now, &rules);
             if free && !std::mem::replace(&mut turn.user_ended, true) {
-                out.push(named(USER_RELEASED, first_sync_status::release_user(&provider_id)));
+                out.push(first_sync_status::release_user(&provider_id).named(USER_RELEASED));
             }
             out
         }
@@ -236,12 +236,8 @@ pub(super) fn take_status(work: &mut Work, status: &Status) {
 }
 
 fn numbered(letter: char, commands: Vec<Command>) -> Vec<Command> {
-    let number = |(index, command)| named(&format!("{letter}{}", index + 1), command);
+    let number = |(index, command)| Command::named(command, &format!("{letter}{}", index + 1));
     commands.into_iter().enumerate().map(number).collect()
-}
-
-fn named(id: &str, command: Command) -> Command {
-    Command { cmd_id: id.to_owned(), ..command }
 }
 
 /// Longest words of a failed command that the page shows, in characters.

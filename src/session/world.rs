@@ -11,6 +11,7 @@ use crate::domain::action::{Action, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
+use crate::domain::push::Registration;
 use crate::proto::syncml::{Command, Element, Message, decode, decode_fragment, encode};
 use crate::proto::xml::Limits as XmlLimits;
 
@@ -23,6 +24,8 @@ pub(super) struct World {
     pub(super) limits: Limits,
     pub(super) next_id: u128,
     pub(super) notices: Vec<Notice>,
+    /// Its registration for push.
+    pub(super) registration: Registration,
     /// What the tokens of the next request are worth.
     pub(super) tokens: TokenEvidence,
 }
@@ -62,6 +65,7 @@ impl World {
             next_message: true,
             status_page: None,
             look: |_| None,
+            push: None,
         };
         Self {
             now,
@@ -71,6 +75,7 @@ impl World {
             limits,
             next_id: 0x1000,
             notices: Vec::new(),
+            registration: Registration::default(),
             tokens: TokenEvidence::default(),
         }
     }
@@ -142,6 +147,7 @@ impl World {
             tokens: std::mem::take(&mut self.tokens),
             enrollment: self.enrollment.clone(),
             conversation: self.conversation.clone(),
+            registration: self.registration.clone(),
             commands: self.commands.values().filter(|c| c.state.is_open() || c.last_offer.is_some()).cloned().collect(),
             limits: self.limits.clone(),
         };

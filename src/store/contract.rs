@@ -11,6 +11,7 @@ mod enrollments;
 mod events;
 pub(super) mod fixtures;
 mod hostile;
+mod push;
 mod retention;
 mod sessions;
 mod users;
@@ -50,6 +51,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     sessions::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;
+    push::run(&make).await;
     retention::run(&make).await;
     hostile::run(&make).await;
 }

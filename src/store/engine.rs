@@ -241,6 +241,9 @@ impl From<&[u8]> for Value {
     }
 }
 
+impl Scalar for Vec<u8> {
+    const NULL: Value = Value::Bytes(None);
+}
 impl From<Vec<u8>> for Value {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Bytes(Some(bytes))

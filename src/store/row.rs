@@ -143,9 +143,15 @@ impl<'r> Record<'r> {
 
     /// A BLOB.
     pub(crate) fn bytes(&self, column: &str) -> Result<&'r [u8], StoreError> {
+        self.opt_bytes(column)?.ok_or_else(|| self.odd(column, "is no BLOB"))
+    }
+
+    /// A BLOB that may be missing.
+    pub(crate) fn opt_bytes(&self, column: &str) -> Result<Option<&'r [u8]>, StoreError> {
         match self.cell(column)? {
-            Cell::Bytes(bytes) => Ok(bytes),
-            Cell::Null | Cell::Int(_) | Cell::Text(_) => Err(self.odd(column, "is no BLOB")),
+            Cell::Null => Ok(None),
+            Cell::Bytes(bytes) => Ok(Some(bytes)),
+            Cell::Int(_) | Cell::Text(_) => Err(self.odd(column, "is no BLOB")),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::engine::Statement;
 use super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, leases, retention, sessions, tokens, users,
+    attempts, audit, certificates, commands, devices, enrollments, events, leases, push, retention, sessions, tokens,
+    users,
 };
 use crate::app::ports::{Sealer, StoreError, Write};
 
@@ -44,6 +45,7 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::InsertEnrollment(enrollment) => enrollments::insert(enrollment)?,
         Write::UpdateEnrollment(enrollment) => enrollments::update(enrollment)?,
         Write::SaveConversation { enrollment_id, state } => vec![enrollments::save_conversation(*enrollment_id, state)],
+        Write::ChangePush { enrollment_id, change } => vec![push::change(*enrollment_id, change, sealer)],
         Write::InsertCertificate(certificate) => vec![certificates::insert(certificate)],
         Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
         Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],

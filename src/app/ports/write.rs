@@ -11,6 +11,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::push::PushChange;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
 
@@ -84,6 +85,13 @@ pub enum Write {
         enrollment_id: Id<Enrollment>,
         /// JSON.
         state: String,
+    },
+    /// What a device told about push.
+    ChangePush {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// What.
+        change: PushChange,
     },
     /// A new certificate; a serial or a key that another certificate has is a conflict.
     InsertCertificate(Box<Certificate>),

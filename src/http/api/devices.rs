@@ -13,6 +13,7 @@ use crate::app::ports::{DeviceFilter, DeviceView, Table};
 use crate::app::read::DeviceDetail;
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::push::{Push, status_words};
 use crate::http::error::Problem;
 use crate::http::extract::Params;
 use crate::proto::mde2::os_edition_name;
@@ -98,6 +99,8 @@ pub struct DeviceDetailDocument {
     unsupported: Vec<MissingNodeDocument>,
     /// The enrollment status page; null where none was shown.
     status_page: Option<StatusPageDocument>,
+    /// Push; null where nothing is known of it.
+    push: Option<PushDocument>,
     /// The items of the enrollment request, as sent.
     context: Vec<ContextItem>,
 }
@@ -143,6 +146,43 @@ impl From<StatusPage> for StatusPageDocument {
     }
 }
 
+/// Whether and where the device can be woken by push (WNS).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PushDocument {
+    /// The package family name for which the device was to register.
+    pfn: Option<String>,
+    /// What the device answered to that (OMA-DM).
+    pfn_status: Option<u16>,
+    /// How its registration stands (`Push/Status`), as reported.
+    #[schema(example = "0")]
+    status: Option<String>,
+    /// The same in words.
+    #[schema(example = "registered")]
+    status_words: Option<&'static str>,
+    /// Host of its channel; null where it has none that may be used. The rest of the address is a secret.
+    #[schema(example = "db5p.notify.windows.com")]
+    channel_host: Option<String>,
+    /// When the channel changed last.
+    #[schema(format = DateTime)]
+    channel_at: Option<String>,
+    /// Why the channel that it reported is not used.
+    refusal: Option<String>,
+}
+
+impl From<Push> for PushDocument {
+    fn from(push: Push) -> Self {
+        Self {
+            pfn: push.registration.pfn,
+            pfn_status: push.registration.status,
+            status_words: push.status.as_deref().and_then(status_words),
+            status: push.status,
+            channel_host: push.channel.and_then(|channel| channel.host()),
+            channel_at: push.channel_at.map(stamp),
+            refusal: push.refusal,
+        }
+    }
+}
+
 /// An item of the enrollment request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ContextItem {
@@ -160,6 +200,7 @@ impl From<DeviceDetail> for DeviceDetailDocument {
             inventory: detail.inventory.into_iter().map(node).collect(),
             unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),
             status_page: detail.status_page.map(StatusPageDocument::from),
+            push: detail.push.map(PushDocument::from),
             context: context.into_iter().map(|(name, value)| ContextItem { name, value }).collect(),
         }
     }

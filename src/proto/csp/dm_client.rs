@@ -11,6 +11,35 @@ pub fn node(provider_id: &str, name: &'static str) -> LocUri {
     LocUri::fixed("./Device/Vendor/MSFT/DMClient/Provider").join(provider_id).join(name)
 }
 
+/// A node of push, of our provider.
+fn push(provider_id: &str, name: &'static str) -> LocUri {
+    node(provider_id, "Push").join(name)
+}
+
+/// Where the device can be woken.
+#[must_use]
+pub fn channel_uri(provider_id: &str) -> LocUri {
+    push(provider_id, "ChannelURI")
+}
+
+/// How the device's registration for push stands.
+#[must_use]
+pub fn push_status(provider_id: &str) -> LocUri {
+    push(provider_id, "Status")
+}
+
+/// Adds or replaces the package family name for which the device registers for push.
+#[must_use]
+pub fn set_pfn(verb: Verb, provider_id: &str, pfn: &str) -> Command {
+    Command::new(verb, Item::value(push(provider_id, "PFN"), "chr", pfn))
+}
+
+/// Adds the node above the nodes of push.
+#[must_use]
+pub fn add_push(provider_id: &str) -> Command {
+    Command::add_node(node(provider_id, "Push"), "node")
+}
+
 /// `Exec` of Unenroll. Windows 10 ignores the data; it is sent all the same.
 #[must_use]
 pub fn unenroll(provider_id: &str) -> Command {

@@ -3,7 +3,7 @@
 //!
 //! Out-of-box setup shows the page until the server says, in the device's and in the user's tree, that it has finished.
 
-use crate::proto::syncml::{Command, Item, LocUri, Meta, Verb};
+use crate::proto::syncml::{Command, LocUri};
 
 /// What the page shows and allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub struct Page {
 pub fn hold(provider_id: &str, page: &Page, expected: &[Expected]) -> Vec<Command> {
     let user = user_provider(provider_id);
     let mut commands = vec![
-        add_node(user.clone()),
-        add_node(user.join("FirstSyncStatus")),
+        Command::add_node(user.clone(), "node"),
+        Command::add_node(user.join("FirstSyncStatus"), "node"),
         set(device(provider_id, "SkipDeviceStatusPage"), "bool", "false"),
         set(device(provider_id, "SkipUserStatusPage"), "bool", "false"),
         set(device(provider_id, "BlockInStatusPage"), "int", &page.choices.to_string()),
@@ -35,7 +35,7 @@ pub fn hold(provider_id: &str, page: &Page, expected: &[Expected]) -> Vec<Comman
     }
     commands.push(set(device(provider_id, "TimeOutUntilSyncFailure"), "int", &page.timeout_minutes.to_string()));
     commands.extend(expected.iter().map(|list| set(device(provider_id, list.node), "chr", &list.value)));
-    commands.push(add_node(tracked(provider_id)));
+    commands.push(Command::add_node(tracked(provider_id), "node"));
     commands.push(set(tracked(provider_id).join("InstallationState"), "int", NOT_INSTALLED));
     commands
 }
@@ -133,11 +133,6 @@ fn tracked(provider_id: &str) -> LocUri {
 
 fn set(uri: LocUri, format: &str, value: &str) -> Command {
     Command::replace(uri, format, value)
-}
-
-fn add_node(uri: LocUri) -> Command {
-    let meta = Meta { format: Some("node".to_owned()), ..Meta::default() };
-    Command::new(Verb::Add, Item { target: Some(uri), meta, ..Item::default() })
 }
 
 #[cfg(test)]

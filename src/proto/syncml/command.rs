@@ -128,6 +128,12 @@ impl Command {
         Self::new(Verb::Exec, Item::value(uri, format, data))
     }
 
+    /// The same command with that CmdID.
+    #[must_use]
+    pub fn named(self, cmd_id: &str) -> Self {
+        Self { cmd_id: cmd_id.to_owned(), ..self }
+    }
+
     /// Runs a node without data.
     #[must_use]
     pub fn exec(uri: LocUri) -> Self {

@@ -110,6 +110,20 @@ CREATE TABLE conversations (
     state TEXT NOT NULL
 );
 
+-- Waking devices by push. channel is sealed, channel_seq counts its changes; claimed_by names the process that sends.
+CREATE TABLE push (
+    enrollment_id TEXT NOT NULL PRIMARY KEY REFERENCES enrollments (id),
+    pfn TEXT,
+    pfn_status BIGINT,
+    pfn_at BIGINT,
+    channel BLOB,
+    channel_seq BIGINT NOT NULL,
+    channel_at BIGINT,
+    refusal TEXT,
+    status TEXT,
+    status_at BIGINT
+);
+
 CREATE TABLE inventory (
     device_id TEXT NOT NULL REFERENCES devices (id),
     node_key TEXT NOT NULL,

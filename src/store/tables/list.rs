@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 17] = [
+pub(in crate::store) static TABLES: [Table; 18] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -159,6 +159,31 @@ pub(in crate::store) static TABLES: [Table; 17] = [
         insert: "INSERT INTO conversations (enrollment_id, state) VALUES ($1, $2)",
         count: "SELECT COUNT(*) AS number FROM conversations",
         delete: "DELETE FROM conversations",
+        link: None,
+    },
+    Table {
+        name: "push",
+        columns: &[
+            text("enrollment_id"),
+            text("pfn"),
+            int("pfn_status"),
+            int("pfn_at"),
+            bytes("channel"),
+            int("channel_seq"),
+            int("channel_at"),
+            text("refusal"),
+            text("status"),
+            int("status_at"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM push ORDER BY enrollment_id LIMIT $1",
+        next: "SELECT * FROM push WHERE enrollment_id > $1 ORDER BY enrollment_id LIMIT $2",
+        insert: "\
+            INSERT INTO push (enrollment_id, pfn, pfn_status, pfn_at, channel, channel_seq, channel_at, refusal, \
+            status, status_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        count: "SELECT COUNT(*) AS number FROM push",
+        delete: "DELETE FROM push",
         link: None,
     },
     Table {
@@ -394,7 +419,7 @@ pub(in crate::store) static TABLES: [Table; 17] = [
 
 pub(super) const TRUNCATE: &str = "\
     TRUNCATE audit, events, attempts, answers, transcripts, sessions, commands, certificates, missing_nodes, \
-    inventory, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
+    inventory, push, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

@@ -1,7 +1,7 @@
 //! Query plans: what runs with every message, sweep or page goes through an index.
 
 use super::super::super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, leases, prefixes, retention, sessions,
+    attempts, audit, certificates, commands, devices, enrollments, events, leases, prefixes, push, retention, sessions,
     tokens, users,
 };
 use super::*;
@@ -40,6 +40,7 @@ async fn hot_queries_look_up() {
         enrollments::FORMER,
         enrollments::QUIET_SINCE,
         enrollments::CONVERSATION,
+        push::FIND,
         certificates::FIND,
         certificates::FIND_BY_SERIAL,
         certificates::KEY_OWNER,

@@ -107,6 +107,29 @@ fn a_device_is_named_by_id_by_the_beginning_of_it_and_by_name() {
 }
 
 #[test]
+fn settings_are_given_as_options_and_documents_as_files() {
+    let server = Server::shared();
+    let (device, _) = FakeDevice::settled(server);
+    let id = device.id(server);
+    let lock = json(server, &["device", "device-lock", &id, "--min-length", "8", "--allow-simple-password", "false"]);
+    assert_eq!((lock["type"].as_str(), lock["state"].as_str()), (Some("device_lock"), Some("queued")), "{lock}");
+    assert_eq!(
+        (lock["min_length"].as_u64(), lock["allow_simple_password"].as_bool()),
+        (Some(8), Some(false)),
+        "{lock}"
+    );
+    let vpn = "<VPNProfile><NativeProfile><Servers>vpn.example.test</Servers></NativeProfile></VPNProfile>";
+    let line = ["device", "vpn-profile", &id, "--name", "Head office", "--profile", "-", "--dry-run"];
+    let (code, out, err) = with_input(server, &line, vpn);
+    assert!(code == 0 && out.contains("queued") && !out.contains("example.test"), "{out}{err}");
+    let (code, _, err) = with_input(server, &line, "<VPNProfile/>");
+    assert!(code == 1 && err.contains("/profile"), "the place is told: {err}");
+    assert_eq!(run(server, &["device", "vpn-profile", &id, "--name", "x", "--profile", "no-such-file"]).0, 2);
+    let removed = json(server, &["device", "remove-setting", &id, "--setting", "device_lock"]);
+    assert_eq!(removed["setting"], "device_lock", "{removed}");
+}
+
+#[test]
 fn a_revocation_can_be_tried_with_a_serial_number_as_windows_shows_it() {
     let server = Server::shared();
     let (device, _) = FakeDevice::settled(server);

@@ -89,7 +89,8 @@ async fn queue(client: &Client, out: &Out, args: RunArgs) -> Result<()> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Vec<u8>> {
+/// The bytes of a file; `-` for standard input.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     if file != Path::new("-") {
         return std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     }

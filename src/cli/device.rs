@@ -1,5 +1,7 @@
 //! `muster device`
 
+mod settings;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Result, bail};
@@ -80,6 +82,8 @@ pub(super) enum Command {
         #[arg(value_enum)]
         setting: Setting,
     },
+    #[command(flatten)]
+    Set(settings::Kind),
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +215,10 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::TenantLockdown { act, setting } => {
             let enable = matches!(setting, Setting::On);
             order(client, out, act, json!({"type": "tenant_lockdown", "enable": enable})).await
+        }
+        Command::Set(setting) => {
+            let (act, body) = setting.order()?;
+            order(client, out, act, body).await
         }
     }
 }

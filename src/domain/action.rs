@@ -4,16 +4,21 @@
 //! below this one; what all of them have to say is the trait in `recipe`.
 
 mod autopilot_reset;
+mod contact;
+mod device_lock;
 mod judge;
 mod lock;
+mod network_profiles;
 mod raw;
 mod reboot;
 mod recipe;
+mod remove_setting;
 mod rename;
 mod reset_passcode;
 mod retire;
 mod rotate_bitlocker_keys;
 mod secrets;
+mod setting;
 mod sync;
 mod tenant_lockdown;
 mod wipe;
@@ -24,10 +29,17 @@ use time::Duration;
 use super::command::{CommandState, ItemState};
 use super::enrollment::Enrollment;
 use crate::proto::csp::computer_name;
+use crate::proto::csp::config_refresh::ConfigRefresh;
+use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::lost_contact::LostContact;
+use crate::proto::csp::parameter::Unfit;
+use crate::proto::csp::vpn::VpnProfile;
+use crate::proto::csp::wifi::WifiProfile;
 use crate::proto::syncml::{AlertType, Command, LocUri};
 
 pub use judge::describe_hresult;
 pub use recipe::Order;
+pub use remove_setting::{Removable, RemoveSetting};
 pub use rename::Rename;
 pub use reset_passcode::{ResetMethod, ResetPasscode};
 pub use tenant_lockdown::TenantLockdown;
@@ -63,6 +75,18 @@ pub enum Action {
     RotateBitlockerKeys,
     /// Autopilot reset: erase apps, settings and personal files, stay enrolled.
     AutopilotReset,
+    /// Give the device a Wi-Fi profile.
+    WifiProfile(WifiProfile),
+    /// Give the device a VPN profile.
+    VpnProfile(VpnProfile),
+    /// Say what a password must be, and when the device locks itself.
+    DeviceLock(DeviceLock),
+    /// Have Windows put policies back by itself.
+    ConfigRefresh(ConfigRefresh),
+    /// Have the device leave by itself once the server is lost.
+    LostContact(LostContact),
+    /// Take a setting away.
+    RemoveSetting(RemoveSetting),
 }
 
 /// Whether a command without an answer may be offered again (management reference 1.15).
@@ -183,6 +207,12 @@ pub enum Impossible {
     /// HoloLens has two of the wipe variants.
     #[error("HoloLens supports only the variants wipe and keep_provisioning")]
     NotOnHoloLens,
+    /// A parameter is not what Windows takes.
+    #[error(transparent)]
+    Parameter(Unfit),
+    /// The build or the edition of Windows does not have one of the nodes.
+    #[error("this device does not have {0}")]
+    NotOnThisWindows(String),
 }
 
 impl Action {
@@ -200,6 +230,12 @@ impl Action {
             Self::TenantLockdown(lockdown) => lockdown,
             Self::RotateBitlockerKeys => &rotate_bitlocker_keys::RotateBitlockerKeys,
             Self::AutopilotReset => &autopilot_reset::AutopilotReset,
+            Self::WifiProfile(profile) => profile,
+            Self::VpnProfile(profile) => profile,
+            Self::DeviceLock(lock) => lock,
+            Self::ConfigRefresh(refresh) => refresh,
+            Self::LostContact(contact) => contact,
+            Self::RemoveSetting(removal) => removal,
         }
     }
 

@@ -6,12 +6,22 @@ pub mod automatic_redeployment;
 pub mod bitlocker;
 pub mod catalogue;
 pub mod computer_name;
+pub mod config_refresh;
 pub mod device_info;
+pub mod device_lock;
 pub mod dm_client;
 pub mod first_sync_status;
 pub mod laps;
+pub mod lost_contact;
+pub mod parameter;
 pub mod reboot;
 pub mod remote_lock;
 pub mod remote_wipe;
+pub mod scope;
 pub mod secret;
 pub mod tenant_lockdown;
+pub mod vpn;
+pub mod wifi;
+
+#[cfg(test)]
+mod told;

@@ -404,7 +404,8 @@ fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
     let Some(command) = work.commands.get(&id).filter(|command| command.action != Action::Raw) else { return };
     let os_version = work.enrollment.os_version.clone().unwrap_or_default();
     let items = command.current_items();
-    let missing = items.iter().filter(|item| item.verb() != Verb::Get);
+    // A Get or a Delete of what is not there says nothing about what the device can have.
+    let missing = items.iter().filter(|item| !matches!(item.verb(), Verb::Get | Verb::Delete));
     let nodes: Vec<MissingNode> = missing
         .filter_map(|item| {
             let status = item.status.filter(|code| matches!(code, 404 | 406))?;

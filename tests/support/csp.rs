@@ -141,7 +141,7 @@ impl Csp {
         format: Option<&str>,
     ) -> Option<u16> {
         let name = key(uri);
-        let known = self.nodes.contains_key(&name);
+        let known = self.exists(&name);
         match command.verb.as_str() {
             "Get" => match self.read(&name) {
                 Some((format, value)) => {
@@ -157,12 +157,19 @@ impl Csp {
                 Some(200)
             }
             "Delete" if known => {
-                self.nodes.remove(&name);
+                let below = format!("{name}/");
+                self.nodes.retain(|uri, _| *uri != name && !uri.starts_with(&below));
                 Some(200)
             }
             "Delete" => Some(404),
             _ => Some(200),
         }
+    }
+
+    /// Whether there is a leaf, or something below.
+    fn exists(&self, name: &str) -> bool {
+        let below = format!("{name}/");
+        self.nodes.keys().any(|uri| uri == name || uri.starts_with(&below))
     }
 
     /// A leaf's value, or the children of an interior node joined with `/`.

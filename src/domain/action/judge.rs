@@ -58,6 +58,37 @@ fn failed_inside(atomic: &ItemState, culprit: &ItemState) -> Ending {
     end
 }
 
+/// What the answers to the commands of a setting mean: each value must have been taken. Those that were not are named.
+pub(super) fn conclude_setting(items: &[ItemState], subject: &str, outcome: String) -> Conclusion {
+    let mut end = match conclude_all(items) {
+        Conclusion::Finished(end) => end,
+        other => return other,
+    };
+    let is_one_unit = items.iter().any(ItemState::is_container);
+    let refused: Vec<&ItemState> = items.iter().filter(|item| rank(item) > Rank::Done).collect();
+    if end.state == CommandState::Succeeded {
+        end.detail = outcome;
+    } else if !is_one_unit && !refused.is_empty() {
+        let is_absent = |item: &&ItemState| matches!(item.status, Some(404 | 406 | 410 | 501));
+        let is_unsupported = refused.iter().all(is_absent);
+        end.state = if is_unsupported { CommandState::Unsupported } else { CommandState::Failed };
+        let told = refused.iter().take(MOST_TOLD).map(|item| told(item)).collect::<Vec<_>>().join("; ");
+        let more = refused.len().saturating_sub(MOST_TOLD);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        end.detail = format!("{subject}: {} of {} values were not taken: {told}{more}", refused.len(), items.len());
+    }
+    Conclusion::Finished(end)
+}
+
+/// Values that were not taken and are named.
+const MOST_TOLD: usize = 3;
+
+fn told(item: &ItemState) -> String {
+    let uri = item.uri();
+    let name = uri.as_ref().map_or("", |uri| uri.last_segment());
+    format!("{name} {}", decide(item, item.verb()).detail)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Done,

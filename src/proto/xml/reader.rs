@@ -191,6 +191,18 @@ impl Element {
         self.attributes.iter().find(|attribute| attribute.local == local).map(|attribute| attribute.value.as_str())
     }
 
+    /// This element and all below it, in document order.
+    pub fn descendants(&self) -> impl Iterator<Item = &Self> {
+        let mut stack = vec![self];
+        std::iter::from_fn(move || {
+            let next = stack.pop()?;
+            let at = stack.len();
+            stack.extend(next.elements());
+            stack[at..].reverse();
+            Some(next)
+        })
+    }
+
     /// Whether there are child elements.
     #[must_use]
     pub fn has_elements(&self) -> bool {

@@ -9,9 +9,14 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::super::period::Period;
 use crate::app::actions::ActionRequest;
-use crate::domain::action::{Action, Rename, ResetPasscode, TenantLockdown, Wipe};
+use crate::domain::action::{Action, RemoveSetting, Rename, ResetPasscode, TenantLockdown, Wipe};
 use crate::http::error::Problem;
 use crate::http::extract::from_value;
+use crate::proto::csp::config_refresh::ConfigRefresh;
+use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::lost_contact::LostContact;
+use crate::proto::csp::vpn::VpnProfile;
+use crate::proto::csp::wifi::WifiProfile;
 
 /// One kind of action.
 struct Kind {
@@ -43,6 +48,20 @@ const KINDS: &[Kind] = &[
     plain("autopilot_reset", "Erase apps, settings and personal files; stay joined and enrolled.", |value| {
         nothing(value, Action::AutopilotReset)
     }),
+    kind::<WifiProfile>("wifi_profile", "Give the device a Wi-Fi profile.", |value| with(value, Action::WifiProfile)),
+    kind::<VpnProfile>("vpn_profile", "Give the device a VPN profile.", |value| with(value, Action::VpnProfile)),
+    kind::<DeviceLock>("device_lock", "Say what a password must be, and when the device locks itself.", |value| {
+        with(value, Action::DeviceLock)
+    }),
+    kind::<ConfigRefresh>("config_refresh", "Have Windows put policies back by itself.", |value| {
+        with(value, Action::ConfigRefresh)
+    }),
+    kind::<LostContact>(
+        "lost_contact",
+        "Have the device leave management by itself once the server is lost.",
+        |value| with(value, Action::LostContact),
+    ),
+    kind::<RemoveSetting>("remove_setting", "Take a setting away.", |value| with(value, Action::RemoveSetting)),
 ];
 
 /// A row for an action whose parameters are a `T`.

@@ -1,0 +1,171 @@
+//! `muster device …`: settings, each with the parameters of the API as options.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ActArgs;
+use crate::cli::command;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Kind {
+    /// Give the device a Wi-Fi profile.
+    WifiProfile(Of<WifiProfile>),
+    /// Give the device a VPN profile.
+    VpnProfile(Of<VpnProfile>),
+    /// Say what a password must be, and when the device locks itself.
+    DeviceLock(Of<DeviceLock>),
+    /// Have Windows put policies back by itself, or no longer.
+    ConfigRefresh(Of<ConfigRefresh>),
+    /// Have the device leave management by itself once the server is lost.
+    LostContact(Of<LostContact>),
+    /// Take a setting away.
+    RemoveSetting(Of<RemoveSetting>),
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct WifiProfile {
+    /// Its name, as in the profile.
+    #[arg(long)]
+    name: String,
+    /// File with the WLANProfile document, as `netsh wlan export profile key=clear` writes it; `-` for standard input.
+    #[arg(long, value_name = "FILE", value_parser = document)]
+    profile: String,
+    /// Whose it is.
+    #[arg(long, value_parser = ["device", "user"])]
+    scope: Option<String>,
+    /// Proxy of the network.
+    #[arg(long, value_name = "HOST:PORT")]
+    proxy: Option<String>,
+    /// Where its proxy configuration file is.
+    #[arg(long, value_name = "URL")]
+    proxy_pac_url: Option<String>,
+    /// Whether the network tells its proxy itself.
+    #[arg(long, value_name = "true|false")]
+    proxy_wpad: Option<bool>,
+    /// What traffic costs.
+    #[arg(long, value_parser = ["unrestricted", "fixed", "variable"])]
+    cost: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct VpnProfile {
+    /// Its name.
+    #[arg(long)]
+    name: String,
+    /// File with the VPNProfile document; `-` for standard input.
+    #[arg(long, value_name = "FILE", value_parser = document)]
+    profile: String,
+    /// Whose it is.
+    #[arg(long, value_parser = ["device", "user"])]
+    scope: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct DeviceLock {
+    /// Whether a password is asked for; the other policies have an effect only then.
+    #[arg(long, value_name = "true|false")]
+    require_password: Option<bool>,
+    /// Whether passwords such as 1111 or 1234 are allowed.
+    #[arg(long, value_name = "true|false")]
+    allow_simple_password: Option<bool>,
+    /// What kind of password.
+    #[arg(long, value_parser = ["alphanumeric", "numeric", "any"])]
+    password_kind: Option<String>,
+    /// Least characters, 4 to 16.
+    #[arg(long, value_name = "NUMBER")]
+    min_length: Option<u8>,
+    /// How many of digits, small letters, capitals and other characters it must have, 1 to 4.
+    #[arg(long, value_name = "NUMBER")]
+    min_complex_characters: Option<u8>,
+    /// Days after which it must be changed; 0: never.
+    #[arg(long, value_name = "DAYS")]
+    expires_after_days: Option<u16>,
+    /// How many earlier passwords must not come again.
+    #[arg(long, value_name = "NUMBER")]
+    history: Option<u8>,
+    /// Failed attempts after which a PC asks for its recovery password and a HoloLens is wiped; 0: no such limit.
+    #[arg(long, value_name = "NUMBER")]
+    max_failed_attempts: Option<u16>,
+    /// Minutes without use after which the device locks itself; 0: never.
+    #[arg(long, value_name = "MINUTES")]
+    max_idle_minutes: Option<u16>,
+    /// Whether a HoloLens that was idle may be used again without the password.
+    #[arg(long, value_name = "true|false")]
+    allow_idle_return_without_password: Option<bool>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct ConfigRefresh {
+    /// Whether Windows does it.
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    enabled: bool,
+    /// Minutes between two rounds, 30 to 1440.
+    #[arg(long, value_name = "MINUTES")]
+    cadence_minutes: Option<u16>,
+    /// Minutes for which it pauses, 0 to 1440.
+    #[arg(long, value_name = "MINUTES")]
+    pause_minutes: Option<u16>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct LostContact {
+    /// Days without a good session, 7 to 3650.
+    #[arg(long)]
+    days: u16,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct RemoveSetting {
+    /// Which: its subcommand with `_` in place of `-`, such as `wifi_profile`.
+    #[arg(long)]
+    setting: String,
+    /// Of a profile: its name.
+    #[arg(long)]
+    name: Option<String>,
+    /// Of a profile: whose it is.
+    #[arg(long, value_parser = ["device", "user"])]
+    scope: Option<String>,
+}
+
+impl Kind {
+    /// The devices that it is asked of, and the body of the request.
+    pub(super) fn order(self) -> Result<(ActArgs, Value)> {
+        match self {
+            Self::WifiProfile(of) => of.order("wifi_profile"),
+            Self::VpnProfile(of) => of.order("vpn_profile"),
+            Self::DeviceLock(of) => of.order("device_lock"),
+            Self::ConfigRefresh(of) => of.order("config_refresh"),
+            Self::LostContact(of) => of.order("lost_contact"),
+            Self::RemoveSetting(of) => of.order("remove_setting"),
+        }
+    }
+}
+
+/// A setting, and the devices that it is asked of.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Of<T: Args> {
+    #[command(flatten)]
+    act: ActArgs,
+    #[command(flatten)]
+    parameters: T,
+}
+
+impl<T: Args + Serialize> Of<T> {
+    fn order(self, kind: &str) -> Result<(ActArgs, Value)> {
+        let mut body = serde_json::to_value(&self.parameters)?;
+        if let Some(fields) = body.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+        }
+        body["type"] = Value::from(kind);
+        Ok((self.act, body))
+    }
+}
+
+/// The text of a file; `-` for standard input.
+fn document(file: &str) -> Result<String> {
+    String::from_utf8(command::read(Path::new(file))?).with_context(|| format!("{file} is not UTF-8"))
+}

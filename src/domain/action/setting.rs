@@ -1,0 +1,173 @@
+//! Settings: nodes that are written with values, as often as one likes, and taken away again.
+//!
+//! What goes out is made in `proto::csp`; here stands what the answers mean. Who asks for a setting that the build or the
+//! edition of Windows does not have is told so at once.
+
+use super::judge::conclude_setting;
+use super::recipe::{Order, Recipe};
+use super::{Conclusion, Impossible, Repeat};
+use crate::domain::command::ItemState;
+use crate::domain::enrollment::Enrollment;
+use crate::proto::csp::catalogue::{Build, Check, ErrorKind, embedded};
+use crate::proto::csp::parameter::Unfit;
+use crate::proto::syncml::{Command, LocUri, Verb};
+
+/// What a setting has to say about itself.
+pub(super) trait Setting {
+    /// The word of the API.
+    fn name(&self) -> &'static str;
+
+    /// What it is called in a sentence.
+    fn subject(&self) -> String;
+
+    /// Whether Windows would take the values.
+    fn check(&self) -> Result<(), Unfit>;
+
+    /// What writes it.
+    fn commands(&self, provider_id: &str) -> Vec<Command>;
+
+    /// What is so once the device took it.
+    fn outcome(&self) -> String {
+        format!("{} is set", self.subject())
+    }
+}
+
+impl<T: Setting> Recipe for T {
+    fn name(&self) -> &'static str {
+        Setting::name(self)
+    }
+
+    fn check(&self, enrollment: &Enrollment) -> Result<(), Impossible> {
+        Setting::check(self).map_err(Impossible::Parameter)?;
+        // The provider id is a name like any other: whether Windows has the node does not depend on it.
+        is_on_this_windows(enrollment, &self.commands("Muster"))
+    }
+
+    fn nodes(&self, order: &Order<'_>) -> Vec<LocUri> {
+        needed(&self.commands(order.provider_id)).map(|(_, uri)| uri).collect()
+    }
+
+    fn first_step(&self, order: &Order<'_>) -> Vec<Command> {
+        self.commands(order.provider_id)
+    }
+
+    fn repeat(&self, _: &[Command]) -> Repeat {
+        Repeat::Freely
+    }
+
+    fn conclude(&self, _: &Order<'_>, items: &[ItemState]) -> Conclusion {
+        conclude_setting(items, &self.subject(), self.outcome())
+    }
+}
+
+/// Whether the build and the edition of Windows that the device told have the nodes of these commands.
+pub(super) fn is_on_this_windows(enrollment: &Enrollment, commands: &[Command]) -> Result<(), Impossible> {
+    let build = enrollment.os_version.as_deref().and_then(Build::parse);
+    match lacking(build, enrollment.os_edition, commands) {
+        Some(why) => Err(Impossible::NotOnThisWindows(why)),
+        None => Ok(()),
+    }
+}
+
+/// The first node of these commands that such a device does not have, and why, as far as the catalogue knows. What is not
+/// there can always be taken away.
+fn lacking(build: Option<Build>, edition: Option<u32>, commands: &[Command]) -> Option<String> {
+    needed(commands).find_map(|(verb, uri)| {
+        let refusal = embedded().check(&Check { build, edition, ..Check::new(uri.as_str(), verb) }).err()?;
+        let lacks = matches!(refusal.kind, ErrorKind::NotApplicableOs | ErrorKind::NotApplicableEdition);
+        lacks.then(|| format!("{uri}: {}", refusal.message))
+    })
+}
+
+/// The nodes without which these commands cannot work.
+fn needed(commands: &[Command]) -> impl Iterator<Item = (Verb, LocUri)> {
+    let single = commands.iter().flat_map(Command::walk).filter(|command| command.verb != Verb::Delete);
+    single.flat_map(|command| command.items.iter().filter_map(|item| Some((command.verb, item.target.clone()?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::action::{Action, Ending};
+    use crate::domain::command::CommandState;
+    use crate::proto::csp::config_refresh::ConfigRefresh;
+    use crate::proto::csp::device_lock::{self, DeviceLock};
+
+    const REFRESH: ConfigRefresh = ConfigRefresh { enabled: true, cadence_minutes: Some(60), pause_minutes: None };
+
+    /// The answers to the commands of an action, in their order; a container comes before what is in it.
+    fn answered(action: &Action, statuses: &[u16]) -> Conclusion {
+        let order = Order::plain();
+        let commands = action.first_step(&order);
+        let each = commands.iter().flat_map(Command::walk).zip(statuses).enumerate();
+        let items: Vec<ItemState> = each
+            .map(|(number, (command, status))| ItemState {
+                step: 0,
+                // What is in the only container has its number before its own.
+                cmd_id: if commands[0].verb.is_container() && number > 0 {
+                    format!("c.{number}")
+                } else {
+                    "c".to_owned()
+                },
+                cmd: command.verb.name().to_owned(),
+                loc_uri: command.items.first().and_then(|item| item.target.as_ref()).map(ToString::to_string),
+                status: Some(*status),
+                ..ItemState::default()
+            })
+            .collect();
+        action.conclude(&order, &items)
+    }
+
+    #[track_caller]
+    fn end(conclusion: Conclusion) -> Ending {
+        match conclusion {
+            Conclusion::Finished(ending) => ending,
+            other => panic!("not over: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_value_must_have_been_taken() {
+        let refresh = Action::ConfigRefresh(REFRESH);
+        let cases: [(&[u16], CommandState, &str); 5] = [
+            (&[200, 200, 200], CommandState::Succeeded, "the device puts policies back by itself"),
+            (&[200, 405, 200], CommandState::Failed, "ConfigRefresh: 1 of 3 values were not taken: Cadence "),
+            (&[404, 404, 404], CommandState::Unsupported, "3 of 3 values were not taken: ConfigRefresh "),
+            (&[404, 500, 404], CommandState::Failed, "; Cadence "),
+            (&[501, 501, 501], CommandState::Unsupported, "3 of 3"),
+        ];
+        for (statuses, state, words) in cases {
+            let ending = end(answered(&refresh, statuses));
+            assert_eq!(ending.state, state, "{statuses:?}");
+            assert!(ending.detail.contains(words), "{statuses:?}: {}", ending.detail);
+        }
+        assert_eq!(answered(&refresh, &[200, 503, 200]), Conclusion::Retry(503));
+    }
+
+    // covers: M-115
+    #[test]
+    fn an_atomic_that_failed_names_the_value() {
+        let lock: DeviceLock = serde_json::from_str(r#"{"min_length": 8}"#).unwrap();
+        let action = Action::DeviceLock(lock);
+        assert_eq!(end(answered(&action, &[200, 200, 200])).detail, "the password policy is set");
+        let failed = end(answered(&action, &[507, 216, 500]));
+        assert_eq!(failed.state, CommandState::Failed);
+        assert!(failed.detail.contains("nothing of it was applied"), "{}", failed.detail);
+    }
+
+    #[test]
+    fn a_build_or_edition_without_the_node_is_told_so() {
+        let commands = REFRESH.commands("Muster");
+        let lacks = |build: &str, edition| lacking(Build::parse(build), Some(edition), &commands);
+        assert_eq!(lacks("10.0.22631.3235", 48), None);
+        assert_eq!(lacks("10.0.26100.1", 136), None, "HoloLens");
+        let old = lacks("10.0.22631.3155", 48).unwrap();
+        assert!(old.contains("/ConfigRefresh: build 10.0.22631.3155") && old.contains("10.0.22621.3235"), "{old}");
+        assert_eq!(lacking(None, None, &commands), None, "nothing is known of the device");
+        let lock =
+            serde_json::from_str::<DeviceLock>(r#"{"allow_idle_return_without_password": true}"#).unwrap().commands();
+        assert!(lacking(None, Some(48), &lock).unwrap().contains("AllowIdleReturnWithoutPassword"));
+        assert_eq!(lacking(None, Some(136), &lock), None, "HoloLens");
+        assert_eq!(lacking(None, Some(48), &device_lock::remove()), None, "it is not there anyway");
+    }
+}

@@ -1,0 +1,251 @@
+//! Settings as actions: what goes to the device, what becomes of it, and what is refused before anything is sent.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::api::Api;
+use support::csp::Answer;
+use support::database;
+use support::device::{FakeDevice, Profile, Visit};
+use support::reply::Command;
+use support::server::Server;
+
+const DEVICE_LOCK: &str = "./Device/Vendor/MSFT/Policy/Config/DeviceLock";
+
+fn settled_on(build: &str, edition: &str) -> (FakeDevice, String, Api) {
+    let server = Server::shared();
+    let api = server.api();
+    let user = api.add_user();
+    let profile = Profile { os_version: build.to_owned(), os_edition: edition.to_owned(), ..Profile::new() };
+    let mut device = FakeDevice::enroll(server, &user, profile);
+    device.settle();
+    let id = device.id(server);
+    (device, id, api)
+}
+
+/// A PC with Windows 11 24H2 Pro.
+fn settled() -> (FakeDevice, String, Api) {
+    settled_on("10.0.26100.3915", "48")
+}
+
+/// Orders an action, lets the device meet it, returns what came of it.
+#[track_caller]
+fn carried_out(device: &mut FakeDevice, api: &Api, id: &str, body: &Value) -> (Value, Visit) {
+    let action = api.act(id, body);
+    let visit = device.check_in();
+    (api.action(&action), visit)
+}
+
+/// `Verb LocURI format data` of a command and of all in it.
+fn lines(commands: &[&Command]) -> Vec<String> {
+    let text = |command: &&Command| match command.items.first() {
+        None => command.verb.clone(),
+        Some(item) => {
+            let parts = [Some(item.uri.clone()), item.format.clone(), item.data.clone()];
+            format!("{} {}", command.verb, parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
+        }
+    };
+    commands.iter().map(text).collect()
+}
+
+#[track_caller]
+fn succeeds(device: &mut FakeDevice, api: &Api, id: &str, body: &Value, expected: &[String]) -> Value {
+    let (action, visit) = carried_out(device, api, id, body);
+    assert_eq!(lines(&visit.commands()), expected, "{action}");
+    assert_eq!(action["state"], "succeeded", "{action}");
+    action
+}
+
+/// The pointer of the parameter for which an action is refused.
+#[track_caller]
+fn refused_for(api: &Api, id: &str, body: &Value) -> String {
+    let problem = api.post(&format!("/devices/{id}/actions"), body, 422);
+    problem["errors"][0]["pointer"].as_str().unwrap_or_else(|| panic!("{problem}")).to_owned()
+}
+
+fn detail(action: &Value) -> String {
+    action["detail"].as_str().unwrap_or_default().to_owned()
+}
+
+fn wlan(name: &str, key: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><WLANProfile xmlns=\"http://www.microsoft.com/networking/WLAN/profile/v1\"><name>{name}</name>\
+         <SSIDConfig><SSID><name>{name}</name></SSID></SSIDConfig><MSM><security><sharedKey><keyType>passPhrase</keyType>\
+         <protected>false</protected><keyMaterial>{key}</keyMaterial></sharedKey></security></MSM></WLANProfile>"
+    )
+}
+
+#[test]
+// covers: M-91, M-146
+fn a_wifi_profile_reaches_the_device_and_nobody_else() {
+    let server = Server::shared();
+    let (mut device, id, api) = settled();
+    let key = "correct-horse-7731";
+    let profile = wlan("Café 1/2", key);
+    let body = json!({"type": "wifi_profile", "name": "Café 1/2", "profile": profile, "proxy": "proxy.example.test:8080",
+        "cost": "fixed"});
+    let node = "./Device/Vendor/MSFT/WiFi/Profile/Caf%C3%A9%201%2F2";
+    let expected = [
+        format!("Add {node}/WlanXml chr {profile}"),
+        format!("Add {node}/Proxy chr proxy.example.test:8080"),
+        format!("Add {node}/WiFiCost int 2"),
+    ];
+    let action = succeeds(&mut device, &api, &id, &body, &expected);
+    assert_eq!((action["name"].as_str(), action["cost"].as_str()), (Some("Café 1/2"), Some("fixed")), "{action}");
+    assert!(action.get("profile").is_none(), "a secret is not shown: {action}");
+    assert_eq!(detail(&action), "the Wi-Fi profile Café 1/2 is set");
+    let transcript = support::eventually("the transcript", || {
+        let shown = Value::from(api.sessions(&id)).to_string();
+        shown.contains("WlanXml").then_some(shown)
+    });
+    let command = api.get(&format!("/commands/{}", action["id"].as_str().unwrap()));
+    let recorded = format!("{action}{command}{transcript}{:?}{:?}", api.events(), api.list("/audit?limit=200"));
+    for place in [("documents", recorded.as_str()), ("the log", &server.log())] {
+        assert!(!place.1.contains(key), "the key is in {}", place.0);
+    }
+    assert!(!database::holds(server, key), "the key is not in the database in clear");
+    let (again, visit) = carried_out(&mut device, &api, &id, &body);
+    let repaired = expected.iter().map(|line| line.replacen("Add", "Replace", 1));
+    assert_eq!(lines(&visit.commands()), expected.iter().cloned().chain(repaired).collect::<Vec<_>>(), "2.4: 418");
+    assert_eq!(again["state"], "succeeded", "{again}");
+    let taken = json!({"type": "remove_setting", "setting": "wifi_profile", "name": "Café 1/2"});
+    let removed = succeeds(&mut device, &api, &id, &taken, &[format!("Delete {node}")]);
+    assert_eq!(detail(&removed), "the Wi-Fi profile Café 1/2 is taken away");
+    assert_eq!(device.csp.value(&format!("{node}/WlanXml")), None);
+    succeeds(&mut device, &api, &id, &taken, &[format!("Delete {node}")]);
+    succeeds(&mut device, &api, &id, &body, &expected);
+}
+
+#[test]
+fn a_profile_of_the_user_waits_for_the_user() {
+    let (mut device, id, api) = settled();
+    device.login = "none".to_owned();
+    let xml = "<VPNProfile><NativeProfile><Servers>vpn.example.test</Servers></NativeProfile></VPNProfile>";
+    let action = api.act(&id, &json!({"type": "vpn_profile", "name": "Head office", "scope": "user", "profile": xml}));
+    assert!(device.check_in().is_quiet(), "2.3: ./User only while the user is signed in");
+    assert!(detail(&api.action(&action)).contains("sign in"), "{}", api.action(&action));
+    device.login = "user".to_owned();
+    let visit = device.check_in();
+    let expected = ["Atomic".to_owned(), format!("Add ./User/Vendor/MSFT/VPNv2/Head%20office/ProfileXML chr {xml}")];
+    assert_eq!(lines(&visit.commands()), expected, "2.4: one Atomic for each VPN profile");
+    assert_eq!(api.action_state(&action), "succeeded");
+    let again = json!({"type": "vpn_profile", "name": "Head office", "scope": "user", "profile": xml});
+    let (again, visit) = carried_out(&mut device, &api, &id, &again);
+    let repaired = ["Atomic".to_owned(), expected[1].replacen("Add", "Replace", 1)];
+    assert_eq!(lines(&visit.commands()), [expected, repaired].concat(), "2.4: 418");
+    assert_eq!(again["state"], "succeeded", "{again}");
+}
+
+#[test]
+// covers: M-115
+fn password_policies_are_one_atomic_with_the_password_first() {
+    let (mut device, id, api) = settled();
+    let body = json!({"type": "device_lock", "min_length": 8, "password_kind": "alphanumeric",
+        "allow_simple_password": false, "max_idle_minutes": 15});
+    let expected = [
+        "Atomic".to_owned(),
+        format!("Replace {DEVICE_LOCK}/DevicePasswordEnabled int 0"),
+        format!("Replace {DEVICE_LOCK}/AllowSimpleDevicePassword int 0"),
+        format!("Replace {DEVICE_LOCK}/AlphanumericDevicePasswordRequired int 0"),
+        format!("Replace {DEVICE_LOCK}/MinDevicePasswordLength int 8"),
+        format!("Replace {DEVICE_LOCK}/MaxInactivityTimeDeviceLock int 15"),
+    ];
+    let action = succeeds(&mut device, &api, &id, &body, &expected);
+    assert_eq!(action["min_length"], 8, "{action}");
+    device.csp.rule("Replace", "/MinDevicePasswordLength", Answer::Failed(500, "0x80070057"));
+    let (failed, _) = carried_out(&mut device, &api, &id, &body);
+    assert_eq!((failed["state"].as_str(), failed["status"].as_u64()), (Some("failed"), Some(507)), "M-115: {failed}");
+    assert!(detail(&failed).contains("/MinDevicePasswordLength"), "M-115: the value is named: {failed}");
+    assert!(detail(&failed).contains("nothing of it was applied"), "M-115: {failed}");
+    device.csp.forget_rules();
+    let taken = api.act(&id, &json!({"type": "remove_setting", "setting": "device_lock"}));
+    let removed = lines(&device.check_in().commands());
+    assert_eq!(removed.len(), 10, "{removed:?}");
+    assert_eq!(removed[9], format!("Delete {DEVICE_LOCK}/DevicePasswordEnabled"));
+    assert_eq!(api.action_state(&taken), "succeeded", "404 for what was never set is no failure");
+    assert_eq!(device.csp.value(&format!("{DEVICE_LOCK}/MinDevicePasswordLength")), None);
+}
+
+#[test]
+fn config_refresh_and_lost_contact_are_nodes_of_our_provider() {
+    let (mut device, id, api) = settled();
+    let provider = "./Device/Vendor/MSFT/DMClient/Provider/Muster";
+    let refresh = json!({"type": "config_refresh", "enabled": true, "cadence_minutes": 30});
+    let expected = [
+        format!("Add {provider}/ConfigRefresh node"),
+        format!("Replace {provider}/ConfigRefresh/Cadence int 30"),
+        format!("Replace {provider}/ConfigRefresh/Enabled bool true"),
+    ];
+    succeeds(&mut device, &api, &id, &refresh, &expected);
+    let removed = json!({"type": "remove_setting", "setting": "config_refresh"});
+    succeeds(&mut device, &api, &id, &removed, &[format!("Delete {provider}/ConfigRefresh")]);
+    let days = format!("{provider}/NumberOfDaysAfterLostContactToUnenroll");
+    let lost = json!({"type": "lost_contact", "days": 120});
+    let action = succeeds(&mut device, &api, &id, &lost, &[format!("Replace {days} int 120")]);
+    assert!(detail(&action).contains("120 days"), "{action}");
+    let removed = json!({"type": "remove_setting", "setting": "lost_contact"});
+    succeeds(&mut device, &api, &id, &removed, &[format!("Delete {days}")]);
+}
+
+#[test]
+fn what_this_windows_does_not_have_is_said_before_it_is_sent() {
+    let (mut device, id, api) = settled_on("10.0.22621.3155", "48");
+    let refresh = json!({"type": "config_refresh", "enabled": true});
+    assert_eq!(api.act_refused(&id, &refresh), "not_supported_by_device");
+    let problem = api.post(&format!("/devices/{id}/actions"), &refresh, 409);
+    let words = problem["detail"].as_str().unwrap();
+    assert!(words.contains("10.0.22621.3155") && words.contains("10.0.22621.3235"), "{problem}");
+    let holographic = json!({"type": "device_lock", "allow_idle_return_without_password": false});
+    assert_eq!(api.act_refused(&id, &holographic), "not_supported_by_device");
+    assert!(device.check_in().is_quiet(), "nothing was queued");
+    let (mut hololens, id, api) = settled_on("10.0.22621.1244", "136");
+    let (action, _) = carried_out(&mut hololens, &api, &id, &holographic);
+    assert_eq!(action["state"], "succeeded", "7.9, 7.26: HoloLens: {action}");
+}
+
+#[test]
+fn a_node_that_the_device_turns_out_to_lack_is_remembered_for_it() {
+    let (mut device, id, api) = settled();
+    device.csp.rule("Replace", "/NumberOfDaysAfterLostContactToUnenroll", Answer::Status(406));
+    let body = json!({"type": "lost_contact", "days": 30});
+    let (action, _) = carried_out(&mut device, &api, &id, &body);
+    assert_eq!(action["state"], "unsupported", "{action}");
+    assert!(detail(&action).contains("NumberOfDaysAfterLostContactToUnenroll"), "{action}");
+    assert_eq!(api.act_refused(&id, &body), "not_supported_by_device");
+}
+
+#[test]
+// covers: M-144
+fn parameters_are_judged_where_they_stand() {
+    let (mut device, id, api) = settled();
+    let wifi = |name: &str, profile: &str| json!({"type": "wifi_profile", "name": name, "profile": profile});
+    let good = wlan("Office", "k");
+    let cases = [
+        (wifi("Other", &good), "/name"),
+        (wifi("Office", "<WLANProfile/>"), "/profile"),
+        (wifi("Office", &good.replace("<protected>false", "<protected>true")), "/profile"),
+        (wifi("Office\u{1}", &good), "/name"),
+        (json!({"type": "wifi_profile", "name": "Office"}), "/profile"),
+        (json!({"type": "wifi_profile", "name": "Office", "profile": good, "cost": "cheap"}), "/cost"),
+        (json!({"type": "wifi_profile", "name": "Office", "profile": good, "scope": "all"}), "/scope"),
+        (json!({"type": "vpn_profile", "name": "a/b", "profile": "<VPNProfile/>"}), "/name"),
+        (json!({"type": "vpn_profile", "name": "a", "profile": "<VPNProfile/>"}), "/profile"),
+        (json!({"type": "device_lock", "min_length": 3}), "/min_length"),
+        (json!({"type": "device_lock", "min_length": "8"}), "/min_length"),
+        (json!({"type": "device_lock", "require_password": false, "history": 1}), "/require_password"),
+        (json!({"type": "device_lock", "colour": "red"}), "/colour"),
+        (json!({"type": "config_refresh", "enabled": true, "cadence_minutes": 29}), "/cadence_minutes"),
+        (json!({"type": "config_refresh"}), "/enabled"),
+        (json!({"type": "lost_contact", "days": 1}), "/days"),
+        (json!({"type": "remove_setting", "setting": "wifi_profile"}), "/name"),
+        (json!({"type": "remove_setting", "setting": "device_lock", "name": "x"}), "/name"),
+        (json!({"type": "remove_setting", "setting": "device_lock", "scope": "user"}), "/scope"),
+        (json!({"type": "remove_setting", "setting": "everything"}), "/setting"),
+    ];
+    for (body, pointer) in cases {
+        assert_eq!(refused_for(&api, &id, &body), pointer, "{body}");
+    }
+    assert!(device.check_in().is_quiet());
+}

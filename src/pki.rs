@@ -11,6 +11,7 @@ pub mod create;
 pub mod crl;
 pub mod csr;
 mod der;
+mod device_certificates;
 pub mod pem;
 pub mod profile;
 
@@ -23,6 +24,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 pub use authority::{Authority, IssuedCertificate};
 pub use cms::{DetachedSignature, SignatureRejected};
 pub use csr::{CertificateRequest, CsrRejected};
+pub use device_certificates::DeviceCertificates;
 pub use profile::{DeviceProfile, Serial};
 
 /// Why a certificate or revocation list was not made, or why CA material was not taken.

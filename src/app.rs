@@ -3,7 +3,9 @@
 //! Every use-case is a method of [`App`] and has the same shape: load, compute with the pure layers below, commit. The
 //! doors (SOAP, SyncML, API, command line) call the same ones.
 
+mod account;
 pub mod actions;
+mod admit;
 pub mod certificates;
 mod check_in;
 mod clock_watch;
@@ -13,6 +15,7 @@ mod discover;
 mod drain;
 mod duties;
 mod enroll;
+mod entra;
 mod error;
 pub mod idempotency;
 mod identify;
@@ -51,19 +54,21 @@ use crate::domain::user::User;
 use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
-pub use check_in::{CheckIn, CheckInAnswer};
+pub use admit::Delivery;
+use admit::Strangers;
+pub use check_in::CheckInAnswer;
 use clock_watch::ClockWatch;
 use duties::Duties;
 pub use enroll::Enrolled;
 pub use error::{Error, FieldError};
-pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
+pub use identify::{DeviceIdentity, Sender, Shown, Signer, TurnedAway, Unidentified};
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
-use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
+use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, TokenVerifier, Write};
 pub use principal::Principal;
 pub use refusal::Refusal;
-pub use settings::{PasswordChecks, PushSettings, Retention, Settings};
+pub use settings::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
 use sign_in::Remembered;
 pub use storage::StorageWatch;
 use throttle::Throttles;
@@ -87,6 +92,8 @@ pub struct App {
     pub hasher: Arc<dyn PasswordHasher>,
     /// Sealing.
     pub sealer: Arc<dyn Sealer>,
+    /// Tokens of Entra.
+    pub entra: Arc<dyn TokenVerifier>,
     /// What one process remembers and may lose.
     pub memory: Arc<Memory>,
 }
@@ -116,6 +123,8 @@ pub struct Memory {
     networks: Turns<IpAddr>,
     /// Enrollments, by user.
     enrolling: Turns<Id<User>>,
+    /// Names of no device that came without a certificate.
+    strangers: Strangers,
     /// Where messages of transcripts go.
     transcripts: transcripts::Line,
 }
@@ -138,6 +147,7 @@ impl Memory {
             signing_in: Turns::new(),
             networks: Turns::new(),
             enrolling: Turns::new(),
+            strangers: Strangers::default(),
             transcripts,
         };
         (memory, writer)

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::push::ChannelHost;
 
@@ -19,8 +20,10 @@ pub use load::ConfigError;
 pub use template::Start;
 pub use values::{
     AuthPolicy, DatabaseUrl, HttpsAddress, HttpsUrl, LogFormat, LogLevel, Network, OnFailure, OpsListen, PageChoice,
-    Secret,
+    ProxyCertificate, Secret,
 };
+
+use crate::domain::proof::{DigestMode, MessageSigning};
 
 /// Everything that an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,12 @@ pub struct Config {
     /// Who may enroll, and how.
     #[serde(default)]
     pub enroll: Enroll,
+    /// How devices prove who they are beside their certificate.
+    #[serde(default)]
+    pub device_auth: DeviceAuth,
+    /// Entra tenants whose tokens are believed; a table for each. Default: none.
+    #[serde(default)]
+    pub entra: Vec<EntraTenant>,
     /// When devices call.
     #[serde(default)]
     pub poll: Poll,
@@ -87,7 +96,8 @@ pub struct Server {
     /// The private key of `tls_certificate`, PEM, readable by its owner alone. Default `tls/server.key`.
     #[serde(default = "default_tls_key")]
     pub tls_key: PathBuf,
-    /// Addresses or networks whose `X-Forwarded-For` is believed. Default: none.
+    /// Addresses or networks of proxies in front, whose word about the caller is believed: its address in
+    /// `X-Forwarded-For` and, if `device_auth.proxy_certificate` says so, its certificate. Default: none.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
     /// Whether devices may use TLS 1.3; the keys of many TPMs cannot. Default false.
@@ -152,6 +162,63 @@ pub struct Enroll {
     pub match_hardware: bool,
     /// Highest enrollment protocol version offered, `3.0` to `9.0`. Default `4.0`.
     pub max_version: String,
+}
+
+/// `[device_auth]`: how a device may prove itself beside the certificate of its TLS connection, which is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceAuth {
+    /// How the proxies of `server.trusted_proxies` hand over the certificate that a device showed to them: `rfc9440` (the
+    /// DER as `:base64:`), `pem` (PEM, percent-encoded), or `off`. Default `off`.
+    pub proxy_certificate: ProxyCertificate,
+    /// In which header. Default empty: `Client-Cert` for `rfc9440`, `X-SSL-Client-Cert` for `pem`.
+    pub proxy_certificate_header: String,
+    /// Signatures of devices over their messages: `accepted` in the place of a certificate, `required` also beside one, or
+    /// `off`. Default `off`.
+    pub message_signing: MessageSigning,
+    /// By how many minutes the time of a signature may differ from ours, up to 1440; 0 does not look at it. Default 15.
+    pub signing_minutes: u32,
+    /// MD5 digests of a secret and a nonce: `without_certificate` in the place of a certificate, `required` also beside
+    /// one, or `off`. Default `off`.
+    pub digest: DigestMode,
+}
+
+impl Default for DeviceAuth {
+    fn default() -> Self {
+        Self {
+            proxy_certificate: ProxyCertificate::Off,
+            proxy_certificate_header: String::new(),
+            message_signing: MessageSigning::Off,
+            signing_minutes: 15,
+            digest: DigestMode::Off,
+        }
+    }
+}
+
+impl DeviceAuth {
+    /// The header with the certificate that a proxy hands over; `None` if none is taken.
+    #[must_use]
+    pub fn certificate_header(&self) -> Option<&str> {
+        let default = match self.proxy_certificate {
+            ProxyCertificate::Off => return None,
+            ProxyCertificate::Rfc9440 => "Client-Cert",
+            ProxyCertificate::Pem => "X-SSL-Client-Cert",
+        };
+        let own = self.proxy_certificate_header.as_str();
+        Some(if own.is_empty() { default } else { own })
+    }
+}
+
+/// `[[entra]]`: a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntraTenant {
+    /// The tenant's id. Required.
+    pub tenant_id: Uuid,
+    /// For whom a token may be made out: the application ID URI and the client id of this server's application. Required.
+    pub audience: Vec<String>,
+    /// The tenant's signing keys, a JSON Web Key Set. Read again when it changes. Required.
+    pub keys_file: PathBuf,
 }
 
 /// `[poll]`: three sets of calls after enrollment, one after the other.
@@ -349,6 +416,8 @@ impl Config {
             database: Database::default(),
             ca: Ca::default(),
             enroll: Enroll::default(),
+            device_auth: DeviceAuth::default(),
+            entra: Vec::new(),
             poll: Poll::default(),
             status_page: StatusPage::default(),
             wns: Wns::default(),

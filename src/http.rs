@@ -36,6 +36,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Whose word about a client's address is believed.
     pub trusted_proxies: Arc<[Network]>,
+    /// What trusted proxies hand over of a device's certificate, if anything.
+    pub forwarded: Option<mdm::Forwarded>,
     /// Limits of the doors for devices.
     pub doors: Doors,
     /// The order to let go of the database.

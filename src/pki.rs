@@ -1,13 +1,17 @@
-//! Layer 2: certificates. Requests in, device certificates and revocation lists out, and the making of the two CAs.
+//! Layer 2: certificates. Requests in, device certificates and revocation lists out, the making of the two CAs, and the
+//! reading of what was signed with a device certificate.
 //!
 //! Two levels: a root signs the device issuing CA and, by another key, the server certificate; only the issuing CA signs
 //! devices, and the device host trusts the issuing CA alone. Nothing here reads a clock or makes identifiers: time and
 //! random bytes are arguments. Making keys and signing use the randomness inside aws-lc-rs.
 
 pub mod authority;
+pub mod cms;
 pub mod create;
 pub mod crl;
 pub mod csr;
+mod der;
+mod device_certificates;
 pub mod pem;
 pub mod profile;
 
@@ -18,7 +22,9 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 pub use authority::{Authority, IssuedCertificate};
+pub use cms::{DetachedSignature, SignatureRejected};
 pub use csr::{CertificateRequest, CsrRejected};
+pub use device_certificates::DeviceCertificates;
 pub use profile::{DeviceProfile, Serial};
 
 /// Why a certificate or revocation list was not made, or why CA material was not taken.

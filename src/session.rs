@@ -7,6 +7,7 @@
 //! [`classify`] judges what a message is (management reference 1.14); [`step`] processes it (1.16).
 
 mod alerts;
+mod auth;
 mod automatic;
 mod batch;
 mod classify;
@@ -15,14 +16,17 @@ mod engine;
 mod push;
 mod receive;
 mod settle;
+mod signatures;
 mod status_page;
 #[cfg(test)]
 mod world;
 
+pub use auth::{Account, Admission, Challenge, DigestState, Knocking, Nonce, Proven, Verdict, challenge};
 pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
 pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};
 pub use push::{PushReport, PushTurn};
 pub(crate) use settle::fits;
+pub use signatures::{SeenSignatures, SignatureMark};
 pub use status_page::{PageRules, PageStage, PageTurn, StatusPage};

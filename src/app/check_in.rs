@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use secrecy::SecretString;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::admit::{Arrival, Entry};
 use super::ports::{CommandFilter, Page, StoreError, Write};
 use super::transcripts::Recorded;
 use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
@@ -16,7 +18,6 @@ use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Knowledge, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
-use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, LONGEST_NODE};
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
 use crate::domain::user::Role;
@@ -30,15 +31,17 @@ use crate::session::{
 
 /// One message of a device.
 #[derive(Clone, Debug)]
-pub struct CheckIn {
-    /// Who sent it.
-    pub device: DeviceIdentity,
+pub(super) struct CheckIn {
+    /// Who sent it, or says so.
+    pub(super) device: DeviceIdentity,
     /// The body, as received.
-    pub body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     /// How it is written; it is answered in kind.
-    pub encoding: Encoding,
+    pub(super) encoding: Encoding,
     /// What the request told beside it.
-    pub opening: Opening,
+    pub(super) opening: Opening,
+    /// Entra tokens in the head of the request.
+    pub(super) tokens: Vec<SecretString>,
 }
 
 /// What to answer.
@@ -65,11 +68,10 @@ const LONGEST_SOURCE: usize = 512;
 
 impl App {
     /// Answers a message of a device.
-    pub async fn check_in(&self, request: CheckIn) -> Result<CheckInAnswer, Error> {
-        self.memory
-            .throttles
-            .allow_device(request.device.enrollment_id)
-            .map_err(|retry_after| Error::TooMany { retry_after })?;
+    pub(super) async fn check_in(&self, request: CheckIn) -> Result<CheckInAnswer, Error> {
+        if !request.device.proofs.is_empty() {
+            self.allow(&request.device)?;
+        }
         failpoint::here(failpoint::MESSAGE_RECEIVED);
         let message = request.encoding.decode(&request.body, &self.settings.xml);
         let mut sha256 = [0; 32];
@@ -91,7 +93,7 @@ impl App {
     ) -> Result<CheckInAnswer, Error> {
         let now = self.now();
         let id = request.device.enrollment_id;
-        let Some(enrollment) = self.store.enrollment(id).await? else { return Ok(CheckInAnswer::Forbidden) };
+        let Some(mut enrollment) = self.store.enrollment(id).await? else { return Ok(CheckInAnswer::Forbidden) };
         let conversation = self.load_conversation(id).await?;
         if !enrollment.state.is_open() {
             return match is_farewell_repetition(&conversation, &digest, now) {
@@ -123,9 +125,19 @@ impl App {
             return self.refuse_impersonation(request, &enrollment, &other, message).await;
         }
         let incoming = classify(&conversation, message, &digest, enrollment.answers_to(&message.header.source), now);
+        let arrival = Arrival { request, message, digest, now };
+        let (proven, incoming) = match self.admit(&arrival, &mut enrollment, &conversation, incoming).await? {
+            Entry::In { proven, incoming } => (proven, incoming),
+            Entry::Answered(answer) => return Ok(answer),
+        };
         if let Incoming::Replay(session) = incoming {
             return self.replay(session).await;
         }
+        let window = self.settings.device_auth.signing_window;
+        if proven.signature.is_some_and(|mark| conversation.signatures.has(&mark, window, now)) {
+            return self.refuse_repeated_signature(request, &enrollment).await;
+        }
+        let tokens = self.judge_tokens(&request.tokens, message, &mut enrollment).await;
         let commands = self.load_commands(&enrollment, &conversation, message).await?;
         let registration = self.registration(id, &incoming).await?;
         let input = Input {
@@ -135,7 +147,8 @@ impl App {
             message: message.clone(),
             new_session: self.new_id(),
             opening: request.opening.clone(),
-            tokens: TokenEvidence::default(),
+            proven,
+            tokens,
             enrollment,
             conversation,
             registration,
@@ -162,6 +175,7 @@ impl App {
             reply_bytes: self.settings.reply_bytes,
             reply_commands: self.settings.reply_commands,
             next_message: self.settings.keep_alive_next_message,
+            signing_window: self.settings.device_auth.signing_window,
             status_page: self.settings.status_page.clone(),
             look: Knowledge::embedded,
             push: self.settings.push.as_ref().map(|push| push.pfn.clone()),
@@ -210,6 +224,18 @@ impl App {
         Ok(CheckInAnswer::Forbidden)
     }
 
+    /// Refuses a signed message that was taken already and is no retransmission: somebody may have got hold of it.
+    async fn refuse_repeated_signature(&self, request: &CheckIn, own: &Enrollment) -> Result<CheckInAnswer, Error> {
+        let words = "a signed message that came before";
+        tracing::warn!(enrollment_id = %own.id, words, "message refused");
+        if self.memory.throttles.allow_row(request.device.address) {
+            let object = self.audit_object(own).await?;
+            self.commit(vec![self.audit(&device_principal(request), "device.check_in", object, "refused", words)])
+                .await?;
+        }
+        Ok(CheckInAnswer::Bad(words.to_owned()))
+    }
+
     /// What can be answered, and what could be sent next.
     async fn load_commands(
         &self,
@@ -252,7 +278,10 @@ impl App {
     }
 
     /// Commits what a step brought, and answers.
-    async fn apply(&self, request: &CheckIn, input: &Input, output: Output) -> Result<CheckInAnswer, Error> {
+    async fn apply(&self, request: &CheckIn, input: &Input, mut output: Output) -> Result<CheckInAnswer, Error> {
+        if let Some(nonce) = output.next_nonce.take() {
+            self.keep_next_nonce(&mut output.enrollment, nonce);
+        }
         let bytes = match &output.answer {
             Answer::Reply(message) => Some(request.encoding.encode(message)),
             Answer::Refuse(_) => None,
@@ -270,10 +299,7 @@ impl App {
             })));
         }
         failpoint::here(failpoint::CHECK_IN_BEFORE_COMMIT);
-        self.commit(writes).await.map_err(|error| match error {
-            StoreError::Conflict => Error::Unavailable(CONFLICT.to_owned()),
-            error => error.into(),
-        })?;
+        self.commit_check_in(writes).await?;
         failpoint::here(failpoint::CHECK_IN_AFTER_COMMIT);
         self.keep_transcript(request, &output, bytes.as_deref(), input.now);
         log(input, &output);
@@ -281,6 +307,14 @@ impl App {
             (Some(bytes), _) => CheckInAnswer::Reply(bytes),
             (None, Answer::Refuse(rejection)) => CheckInAnswer::Bad(rejection.to_string()),
             (None, Answer::Reply(_)) => CheckInAnswer::Bad(String::new()),
+        })
+    }
+
+    /// Commits; where something changed meanwhile, the message is judged again.
+    pub(super) async fn commit_check_in(&self, writes: Vec<Write>) -> Result<(), Error> {
+        self.commit(writes).await.map_err(|error| match error {
+            StoreError::Conflict => Error::Unavailable(CONFLICT.to_owned()),
+            error => error.into(),
         })
     }
 
@@ -454,14 +488,14 @@ impl App {
 const CONFLICT: &str = "changed meanwhile";
 
 /// Why a message that could be read is not processed, if it is not.
-fn oversized(message: &Message) -> Option<&'static str> {
+pub(super) fn oversized(message: &Message) -> Option<&'static str> {
     if message.body.len() > MOST_ELEMENTS {
         return Some("more than 5,000 elements in the SyncBody");
     }
     (message.header.source.len() > LONGEST_SOURCE).then_some("Source/LocURI is longer than 512 bytes")
 }
 
-fn leaves(message: &Message) -> bool {
+pub(super) fn leaves(message: &Message) -> bool {
     message.body.iter().any(|element| matches!(element, Element::Alert(alert) if says_goodbye(alert)))
 }
 
@@ -494,6 +528,8 @@ pub(super) fn record(session: &SessionState, enrollment: &Enrollment) -> Session
         correlation: session.opening.correlation.clone(),
         client_request_id: session.opening.client_request_id.clone(),
         remarks: session.remarks.clone(),
+        proofs: session.proofs.clone(),
+        tokens: session.tokens.clone(),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::account::Account;
 use super::ledger::Entry;
 use super::policies::user_name;
 use super::ports::{StoreError, Write};
@@ -137,7 +138,8 @@ impl App {
     async fn try_enroll(&self, user: &User, newcomer: &Newcomer<'_>) -> Result<Enrolled, Attempted> {
         let place = self.place(user, newcomer.request, &newcomer.key_sha256).await?;
         let now = self.now();
-        let (account, sealed) = self.new_account()?;
+        let account = Account::new(self);
+        let sealed = account.0.seal(self).map_err(|error| Refusal::Internal(error.to_string()))?;
         let (device, enrollment) = self.new_enrollment(user, newcomer, &place, sealed, now);
         let document = self.document(&device, &enrollment, user, &newcomer.issued, &account);
         let mut writes = place.guards.clone();
@@ -208,6 +210,7 @@ impl App {
             closed_reason: None,
             warning: None,
             locked_to_tenant: false,
+            entra_device_id: None,
             version: 0,
         };
         (device, enrollment)

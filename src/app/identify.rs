@@ -1,4 +1,10 @@
-//! From a client certificate to an enrollment: the certificate alone is the identity (management reference 5.2).
+//! From what a request shows to an enrollment: the certificate alone is the identity (management reference 5.2).
+//!
+//! Where no certificate reaches us in TLS, an administrator may open other ways: [`sender`] says in which order they are
+//! tried, [`signer`] how a signed message proves its device.
+
+mod sender;
+mod signer;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,20 +15,34 @@ use time::{Duration, OffsetDateTime};
 
 use super::enroll::ENROLLED_AGAIN;
 use super::ledger::cut;
+use super::ports::Write;
 use super::{App, AuditObject, Error, Principal};
 use crate::domain::Id;
 use crate::domain::certificate::Certificate;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::proof::Proof;
 use crate::domain::user::Role;
+use crate::session::SignatureMark;
 
-/// The enrollment that a certificate stands for.
+pub use sender::{Sender, Shown};
+pub use signer::Signer;
+
+/// The enrollment that a request is from.
 #[derive(Clone, Debug)]
 pub struct DeviceIdentity {
     /// The enrollment.
     pub enrollment_id: Id<Enrollment>,
+    /// Its hardware.
+    pub device_id: Id<Device>,
     /// Where the request came from.
     pub address: IpAddr,
+    /// What proves it, in the order of trust; nothing yet where only a credential in the message can.
+    pub proofs: Vec<Proof>,
+    /// The signature over the message, if it is among them.
+    pub signature: Option<SignatureMark>,
+    /// Whether the request carries a signature, looked at or not.
+    pub signs: bool,
 }
 
 /// Why a certificate stands for nobody. All are answered alike; the words are for the audit trail.
@@ -34,6 +54,30 @@ pub enum Unidentified {
     /// Not one of ours.
     #[error("a certificate that was not issued here")]
     Unknown,
+    /// What a proxy handed over is no certificate.
+    #[error("{0}")]
+    Unreadable(&'static str),
+    /// Signed by another CA, not for clients, or out of its time.
+    #[error("a certificate that does not hold: {0}")]
+    Unverified(String),
+    /// Every message has to be signed, and this one is not.
+    #[error("no signature over the message")]
+    Unsigned,
+    /// A signature that is not good.
+    #[error("a message signature that does not hold: {0}")]
+    Signature(String),
+    /// A signature of a device of ours that is not good for this message.
+    #[error("a message signature that does not hold: {0}")]
+    Forged(TurnedAway),
+    /// The certificate is of one device and the signature of another.
+    #[error("the certificate of one device and the signature of another")]
+    TwoDevices,
+    /// A wrong credential in the message.
+    #[error("a wrong digest credential: {0}")]
+    Credential(TurnedAway),
+    /// Nothing proves the device that the message names, and none of that name is known.
+    #[error("no certificate, and a name that no device has")]
+    Stranger,
     /// Revoked.
     #[error("a revoked certificate: {0}")]
     Revoked(TurnedAway),
@@ -70,8 +114,20 @@ impl Unidentified {
     #[must_use]
     pub fn turned(&self) -> Option<&TurnedAway> {
         match self {
-            Self::Revoked(turned) | Self::Expired(turned) | Self::Closed(turned) => Some(turned),
-            Self::Missing | Self::Unknown | Self::Store(_) => None,
+            Self::Revoked(turned)
+            | Self::Expired(turned)
+            | Self::Closed(turned)
+            | Self::Forged(turned)
+            | Self::Credential(turned) => Some(turned),
+            Self::Missing
+            | Self::Unknown
+            | Self::Unreadable(_)
+            | Self::Unverified(_)
+            | Self::Unsigned
+            | Self::Signature(_)
+            | Self::TwoDevices
+            | Self::Stranger
+            | Self::Store(_) => None,
         }
     }
 }
@@ -83,33 +139,23 @@ const FAREWELL: Duration = Duration::minutes(10);
 const CLOCK_PUT_BACK: Duration = Duration::DAY;
 
 impl App {
-    /// Finds the enrollment of a presented certificate. Asked for every request, because a resumed TLS session or an open
-    /// connection says nothing about revocation.
-    pub async fn identify(&self, certificate: Option<&[u8]>, address: IpAddr) -> Result<DeviceIdentity, Unidentified> {
-        let found = self.identify_quietly(certificate, address).await;
-        if let Err(refused) = &found {
-            let turned = refused.turned();
-            tracing::warn!(
-                %address,
-                cause = cut(&refused.to_string()),
-                enrollment_id = turned.map(|turned| turned.enrollment_id.to_string()),
-                device_id = turned.map(|turned| turned.device_id.to_string()),
-                "device request refused"
-            );
-            self.audit_refusal(address, refused).await;
-        }
-        found
+    /// Tells of a request that is refused, in the log and in the audit trail.
+    async fn tell_refusal(&self, address: IpAddr, refused: &Unidentified) {
+        log_refusal(address, refused);
+        self.audit_refusal(address, refused).await;
     }
 
-    async fn identify_quietly(&self, der: Option<&[u8]>, address: IpAddr) -> Result<DeviceIdentity, Unidentified> {
-        let der = der.ok_or(Unidentified::Missing)?;
+    /// Finds the enrollment of a certificate. Asked for every request, because a resumed TLS session or an open connection
+    /// says nothing about revocation.
+    async fn owner(&self, der: &[u8], proof: Proof, address: IpAddr) -> Result<DeviceIdentity, Unidentified> {
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, der).as_ref());
         let certificate = self.store.certificate(&sha256).await.map_err(store)?.ok_or(Unidentified::Unknown)?;
         let enrollment =
             self.store.enrollment(certificate.enrollment_id).await.map_err(store)?.ok_or(Unidentified::Unknown)?;
         self.judge(&certificate, &enrollment)?;
-        Ok(DeviceIdentity { enrollment_id: enrollment.id, address })
+        let (enrollment_id, device_id) = (enrollment.id, enrollment.device_id);
+        Ok(DeviceIdentity { enrollment_id, device_id, address, proofs: vec![proof], signature: None, signs: false })
     }
 
     fn judge(&self, certificate: &Certificate, enrollment: &Enrollment) -> Result<(), Unidentified> {
@@ -152,8 +198,16 @@ impl App {
     }
 
     async fn audit_refusal(&self, address: IpAddr, refused: &Unidentified) {
+        let Some(row) = self.refusal_row(address, refused).await else { return };
+        if let Err(error) = self.commit(vec![row]).await {
+            tracing::error!(%error, "a refused device request could not be audited");
+        }
+    }
+
+    /// The audit row of a refusal; none where it is our own fault, or too many come from one network.
+    pub(super) async fn refusal_row(&self, address: IpAddr, refused: &Unidentified) -> Option<Write> {
         if matches!(refused, Unidentified::Store(_)) || !self.memory.throttles.allow_row(address) {
-            return;
+            return None;
         }
         let (who, object) = match refused.turned() {
             Some(turned) => (turned.enrollment_id.to_string(), self.device_object(turned.device_id).await),
@@ -164,10 +218,7 @@ impl App {
         };
         let by =
             Principal { name: format!("device:{who}"), user_id: None, role: Role::User, address: address.to_string() };
-        let row = self.audit(&by, "device.check_in", object, "refused", &cut(&refused.to_string()));
-        if let Err(error) = self.commit(vec![row]).await {
-            tracing::error!(%error, "a refused device request could not be audited");
-        }
+        Some(self.audit(&by, "device.check_in", object, "refused", &cut(&refused.to_string())))
     }
 
     /// A device for the audit trail; what cannot be looked up leaves out its name.
@@ -176,6 +227,18 @@ impl App {
         let name = view.map(|view| view.device.name).unwrap_or_default();
         AuditObject { kind: "device", id: id.to_string(), name }
     }
+}
+
+/// The log line of a refusal.
+pub(super) fn log_refusal(address: IpAddr, refused: &Unidentified) {
+    let turned = refused.turned();
+    tracing::warn!(
+        %address,
+        cause = cut(&refused.to_string()),
+        enrollment_id = turned.map(|turned| turned.enrollment_id.to_string()),
+        device_id = turned.map(|turned| turned.device_id.to_string()),
+        "device request refused"
+    );
 }
 
 fn in_words(at: OffsetDateTime) -> String {

@@ -20,6 +20,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::entra::{EntraClaims, TokenRejected};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::push::Push;
@@ -69,6 +70,13 @@ pub trait Sealer: Send + Sync {
     fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError>;
     /// A keyed mark of a secret: equal secrets have equal marks, and nothing else can be told from it.
     fn mark(&self, secret: &[u8]) -> [u8; 8];
+}
+
+/// Proves tokens of Entra. There is no other way to learn what a token says.
+#[async_trait]
+pub trait TokenVerifier: Send + Sync {
+    /// What a token says, if a tenant that is connected made it out for us and it holds at that moment.
+    async fn verify(&self, token: &SecretString, now: OffsetDateTime) -> Result<EntraClaims, TokenRejected>;
 }
 
 /// Sealed data that does not open: another key, or changed bytes.

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
+use crate::domain::proof::{DigestMode, MessageSigning};
 use crate::domain::push::ChannelHost;
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::Poll;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub status_page: Option<PageRules>,
     /// Push, where it is set up.
     pub push: Option<PushSettings>,
+    /// How devices prove who they are beside their certificate.
+    pub device_auth: DeviceAuth,
     /// Requests per minute that one device may make.
     pub device_requests_per_minute: u32,
     /// How often passwords may be checked before attempts are refused.
@@ -83,6 +86,17 @@ pub struct PushSettings {
     pub token_url: Url,
     /// Where channels may be.
     pub channel_hosts: Vec<ChannelHost>,
+}
+
+/// How devices prove who they are beside their certificate.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceAuth {
+    /// Signatures over messages.
+    pub message_signing: MessageSigning,
+    /// By how much the time of a signature may differ from ours; `None`: it does not matter.
+    pub signing_window: Option<Duration>,
+    /// Digest credentials.
+    pub digest: DigestMode,
 }
 
 /// Days after which rows are removed; 0: never.

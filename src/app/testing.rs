@@ -8,10 +8,11 @@ use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
 
 use super::check_in::record;
-use super::ports::{Clock, HashError, PasswordHasher, Rng, SealError, Sealer, Write};
+use super::ports::{Clock, HashError, PasswordHasher, Rng, SealError, Sealer, TokenVerifier, Write};
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
+use crate::domain::entra::{EntraClaims, TokenRejected};
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
@@ -20,6 +21,16 @@ use crate::proto::wap::{Phase, Poll};
 use crate::session::{Automatic, Conversation, Login, Opening, SessionState};
 use crate::store::faulty::{Faults, faulty};
 use crate::store::{SqlStore, open_shared_sqlite, open_sqlite};
+
+/// Nobody's tokens are believed.
+struct NoTenants;
+
+#[async_trait]
+impl TokenVerifier for NoTenants {
+    async fn verify(&self, _: &SecretString, _: OffsetDateTime) -> Result<EntraClaims, TokenRejected> {
+        Err(TokenRejected::NoTenant)
+    }
+}
 
 /// An application and what it stands on.
 pub(crate) struct Ground {
@@ -62,6 +73,7 @@ impl Ground {
             rng: Arc::new(TestRng),
             hasher: Arc::new(QuickHasher(Mutex::new(0))),
             sealer,
+            entra: Arc::new(NoTenants),
             memory: Arc::new(Memory::new(&settings(), &TestRng).0),
         };
         let ground = Self { app, clock, _folder: folder };
@@ -136,6 +148,7 @@ impl Ground {
             closed_reason: None,
             warning: None,
             locked_to_tenant: false,
+            entra_device_id: None,
             version: 1,
         };
         let device = Device {
@@ -166,6 +179,8 @@ impl Ground {
             our_msg_id: 1,
             closed: None,
             login: Login::None,
+            proofs: Vec::new(),
+            digest_from: None,
             tokens: Default::default(),
             unreadable: 0,
             cancelled: false,
@@ -316,6 +331,7 @@ fn settings() -> Settings {
         keep_alive_next_message: false,
         status_page: None,
         push: None,
+        device_auth: super::DeviceAuth::default(),
         device_requests_per_minute: 600,
         password_checks: PasswordChecks {
             user_burst: 10,

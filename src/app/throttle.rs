@@ -38,12 +38,17 @@ pub(super) struct Throttles {
     pub(super) bearer: Tries<IpAddr>,
     /// Messages of one device.
     device: DefaultKeyedRateLimiter<Id<Enrollment>>,
+    /// Messages that name one device and are not proven yet, by network.
+    knocks: DefaultKeyedRateLimiter<(IpAddr, [u8; 32])>,
     /// Rows that somebody without a credential can cause: ledger entries and audit rows about refusals.
     rows: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 /// Wrong bearer tokens of one network: a token cannot be guessed, so this only spares the database.
 pub(super) const BEARER: Allowance = Allowance { burst: 600, per_hour: 3600 };
+/// Messages per minute and network that name one device and are not proven yet. Others than the device send them too, so
+/// they are counted apart from its own.
+const KNOCKS_PER_MINUTE: u32 = 60;
 /// Rows per minute and address for callers without a credential.
 const ROWS_PER_MINUTE: u32 = 600;
 
@@ -62,6 +67,7 @@ impl Throttles {
             network: Tries::new(Allowance { burst: checks.address_burst, per_hour: checks.address_per_hour }),
             bearer: Tries::new(BEARER),
             device: limiter(settings.device_requests_per_minute),
+            knocks: limiter(KNOCKS_PER_MINUTE),
             rows: limiter(ROWS_PER_MINUTE),
         }
     }
@@ -120,9 +126,13 @@ impl Throttles {
 
     /// Whether one more message of a device is taken; else after how many seconds.
     pub(super) fn allow_device(&self, enrollment: Id<Enrollment>) -> Result<(), u64> {
-        let refused =
-            |not_until: governor::NotUntil<_>| not_until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
-        self.device.check_key(&enrollment).map_err(refused)
+        self.device.check_key(&enrollment).map_err(seconds)
+    }
+
+    /// Whether one more message is taken from a network that names one device, known or not, and does not prove it so far;
+    /// else after how many seconds.
+    pub(super) fn allow_knock(&self, address: IpAddr, name: [u8; 32]) -> Result<(), u64> {
+        self.knocks.check_key(&(network(address), name)).map_err(seconds)
     }
 
     /// Whether a caller without a credential may cause one more row.
@@ -139,6 +149,7 @@ impl Throttles {
         self.network.tidy(now);
         self.bearer.tidy(now);
         self.device.retain_recent();
+        self.knocks.retain_recent();
         self.rows.retain_recent();
     }
 }
@@ -236,6 +247,10 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,
     }
+}
+
+fn seconds(not_until: governor::NotUntil<<DefaultClock as Clock>::Instant>) -> u64 {
+    not_until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
 }
 
 /// So many at once and so many in a minute.

@@ -226,7 +226,7 @@ impl Plan {
     async fn furnish(&self, folder: &DataFolder, store: Arc<SqlStore>, sealer: Arc<Sealer>) -> Result<()> {
         let settings = settings(&self.config, &self.config.server.url, &self.config.server.device_url());
         let authority = Arc::new(folder.authority(&sealer)?);
-        let (app, _) = application(settings, authority, store, sealer, Arc::new(SystemClock));
+        let (app, _) = application(settings, authority, store, sealer, Arc::default(), Arc::new(SystemClock));
         let token = add_admin(&app, self.admin.clone()).await?;
         folder.write_admin_token(&token)?;
         Ok(())

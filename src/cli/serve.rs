@@ -21,6 +21,7 @@ use self::work::{Ending, LEAST_END, Work, end};
 use super::server_certificate::Keeper;
 use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
+use crate::adapters::entra::{EntraTokens, TenantSettings};
 use crate::adapters::password::Argon2Hasher;
 use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
@@ -32,6 +33,7 @@ use crate::failpoint;
 use crate::http::gate::Gate;
 use crate::http::listener::tls::{DeviceTls, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
+use crate::http::mdm::Forwarded;
 use crate::http::{Doors, Shared, router};
 use crate::observe::Metrics;
 use crate::pki::Authority;
@@ -110,7 +112,9 @@ pub async fn start(options: Options) -> Result<Running> {
     let device = DeviceTls { issuers, tls13: config.server.device_tls13, http2: config.server.device_http2 };
     let tls = Tls::new(keeper.certificate(), &device)?;
 
-    let (app, transcripts) = application(settings(&config, &url, &device_url), authority, store.clone(), sealer, clock);
+    let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
+    let settings = settings(&config, &url, &device_url);
+    let (app, transcripts) = application(settings, authority, store.clone(), sealer, entra, clock);
     if doubtful {
         app.doubt_clock();
     }
@@ -118,6 +122,7 @@ pub async fn start(options: Options) -> Result<Running> {
         app: app.clone(),
         metrics: Arc::new(Metrics::new()),
         trusted_proxies: config.server.trusted_proxies.clone().into(),
+        forwarded: Forwarded::from_config(&config.device_auth),
         doors: doors(&config),
         gate: Gate::open(),
     };
@@ -149,6 +154,7 @@ pub(super) fn application(
     authority: Arc<Authority>,
     store: Arc<SqlStore>,
     sealer: Arc<Sealer>,
+    entra: Arc<EntraTokens>,
     clock: Arc<dyn Clock>,
 ) -> (App, TranscriptWriter) {
     let (memory, transcripts) = Memory::new(&settings, &SystemRng);
@@ -160,6 +166,7 @@ pub(super) fn application(
         rng: Arc::new(SystemRng),
         hasher: Arc::new(Argon2Hasher::new(SystemRng)),
         sealer,
+        entra,
         memory: Arc::new(memory),
     };
     (app, transcripts)
@@ -424,6 +431,17 @@ const CLOCK_APART: time::Duration = time::Duration::DAY;
 const PROVIDER_ID: &str = "provider_id";
 /// A mark of the key that seals.
 const SEALING_KEY: &str = "sealing_key";
+
+/// The Entra tenants of the configuration, with the keys in their files.
+fn connect_entra(data: &Path, config: &Config, now: OffsetDateTime) -> Result<EntraTokens> {
+    let tenants = config.entra.iter().map(|tenant| TenantSettings {
+        tenant_id: tenant.tenant_id,
+        audience: tenant.audience.clone(),
+        keys_file: data.join(&tenant.keys_file),
+    });
+    let opened = EntraTokens::open(tenants.collect(), now);
+    opened.map_err(|(path, error)| anyhow!("[[entra]] keys_file: {} {error}", path.display()))
+}
 
 fn doors(config: &Config) -> Doors {
     Doors {

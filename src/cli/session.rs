@@ -52,16 +52,26 @@ async fn list(client: &Client, out: &Out, device: &str, limit: usize) -> Result<
                 field(session, "state"),
                 field(session, "message_count"),
                 field(session, "login"),
-                remarks(session).join("; "),
+                listed(session, "remarks").join("; "),
             ]);
         }
         table
     })
 }
 
-fn remarks(session: &Value) -> Vec<String> {
-    let remarks = session["remarks"].as_array().map(Vec::as_slice).unwrap_or_default();
-    remarks.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+fn listed(session: &Value, name: &str) -> Vec<String> {
+    let items = session[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What the tokens of a session are worth, in a line.
+fn entra(entra: &Value) -> String {
+    match (entra["proven"].as_bool(), entra["reason"].as_str(), entra["user"].as_str()) {
+        (None, ..) => String::new(),
+        (Some(true), _, Some(user)) => format!("proven, {user}"),
+        (Some(true), ..) => "proven".to_owned(),
+        (Some(false), reason, _) => format!("not believed: {}", reason.unwrap_or_default()),
+    }
 }
 
 fn show(session: &Value, raw: bool) -> String {
@@ -72,10 +82,12 @@ fn show(session: &Value, raw: bool) -> String {
         ("state", field(session, "state")),
         ("began", time(session, "opened_at")),
         ("ended", time(session, "closed_at")),
+        ("proven by", listed(session, "authentication").join(", ")),
         ("signed in", field(session, "login")),
+        ("Entra", entra(&session["entra"])),
         ("mode", field(session, "mode")),
         ("correlation", field(session, "correlation")),
-        ("remarks", remarks(session).join("; ")),
+        ("remarks", listed(session, "remarks").join("; ")),
     ]);
     let mut listener = Listener::default();
     for message in session["messages"].as_array().map(Vec::as_slice).unwrap_or_default() {

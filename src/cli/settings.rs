@@ -2,8 +2,8 @@
 
 use time::Duration;
 
-use crate::app::{PasswordChecks, PushSettings, Retention, Settings};
-use crate::config::{AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Wns};
+use crate::app::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
+use crate::config::{self, AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Wns};
 use crate::proto::csp::first_sync_status::Page;
 use crate::proto::{mde2, wap, xml};
 use crate::session::PageRules;
@@ -40,6 +40,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         keep_alive_next_message: limits.next_message,
         status_page: status_page(&config.status_page),
         push: config.wns.is_on().then(|| push(&config.wns)),
+        device_auth: device_auth(&config.device_auth),
         device_requests_per_minute: limits.device_requests_per_minute,
         password_checks: PasswordChecks {
             user_burst: limits.password_failures,
@@ -78,6 +79,15 @@ fn status_page(wanted: &StatusPage) -> Option<PageRules> {
         error_text: wanted.error_text.clone(),
     };
     wanted.enabled.then_some(PageRules { page, fails: wanted.on_failure == OnFailure::Show })
+}
+
+fn device_auth(wanted: &config::DeviceAuth) -> DeviceAuth {
+    let window = Duration::minutes(i64::from(wanted.signing_minutes));
+    DeviceAuth {
+        message_signing: wanted.message_signing,
+        signing_window: Some(window).filter(|window| window.is_positive()),
+        digest: wanted.digest,
+    }
 }
 
 fn poll(config: &Config) -> wap::Poll {

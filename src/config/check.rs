@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::{Ca, Config, Enroll, Limits, Poll, Server, Wns};
+use super::{Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Wns};
 
 /// A key with a value that does not do.
 pub(super) struct Problem {
@@ -25,6 +25,8 @@ pub(super) fn problem(config: &Config) -> Option<Problem> {
         .or_else(|| server(&config.server))
         .or_else(|| ca(&config.ca))
         .or_else(|| enroll(&config.enroll))
+        .or_else(|| device_auth(&config.device_auth, &config.server))
+        .or_else(|| entra(&config.entra))
         .or_else(|| poll(&config.poll))
         .or_else(|| wns(&config.wns))
 }
@@ -150,6 +152,47 @@ fn enroll(enroll: &Enroll) -> Option<Problem> {
     let major = enroll.max_version.strip_suffix(".0").and_then(|major| major.parse::<u8>().ok());
     if !major.is_some_and(|major| (3..=9).contains(&major)) {
         return problem_with("enroll.max_version", "expected \"3.0\" to \"9.0\"");
+    }
+    None
+}
+
+fn device_auth(auth: &DeviceAuth, server: &Server) -> Option<Problem> {
+    if auth.signing_minutes > 1440 {
+        return problem_with("device_auth.signing_minutes", "expected 0 to 1440");
+    }
+    if auth.proxy_certificate != ProxyCertificate::Off && server.trusted_proxies.is_empty() {
+        let expected = "expected the addresses of the proxies that hand certificates over in server.trusted_proxies";
+        return problem_with("device_auth.proxy_certificate", expected);
+    }
+    let header = auth.proxy_certificate_header.as_str();
+    let is_name = header.len() <= 64 && header.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    // Headers that callers set for another purpose: a proxy that leaves them as they are would hand over what it was told.
+    let taken = ["authorization", "devicetoken", "mdm-signature", "ms-signature", "x-forwarded-for"];
+    if !is_name || taken.contains(&header.to_ascii_lowercase().as_str()) {
+        let expected = "expected the name of a header that the proxy sets for nothing else";
+        return problem_with("device_auth.proxy_certificate_header", expected);
+    }
+    None
+}
+
+fn entra(tenants: &[EntraTenant]) -> Option<Problem> {
+    for (index, tenant) in tenants.iter().enumerate() {
+        if tenants[..index].iter().any(|other| other.tenant_id == tenant.tenant_id) {
+            return problem_with(
+                "entra.tenant_id",
+                format!("expected each tenant once, {} stands twice", tenant.tenant_id),
+            );
+        }
+        let is_audience = |text: &String| !text.trim().is_empty() && text.len() <= 256;
+        if !(1..=8).contains(&tenant.audience.len()) || !tenant.audience.iter().all(is_audience) {
+            return problem_with(
+                "entra.audience",
+                "expected 1 to 8 names, those for which the tenant makes out tokens",
+            );
+        }
+        if tenant.keys_file.as_os_str().is_empty() {
+            return problem_with("entra.keys_file", "expected the path of a JSON Web Key Set");
+        }
     }
     None
 }

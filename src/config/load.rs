@@ -80,6 +80,10 @@ impl Overrides {
                 let problem = "expected a name of the form MUSTER__SECTION__KEY".to_owned();
                 return Err(ConfigError::Environment { name, problem });
             };
+            if defaults.get(&section).is_some_and(toml::Value::is_array) {
+                let problem = format!("[[{section}]] is a list, which is set in muster.toml alone");
+                return Err(ConfigError::Environment { name, problem });
+            }
             let default = defaults.get(&section).and_then(|section| section.get(&key));
             let line = format!("{section}.{key} = {}", written(&value, default));
             let document = format!("{}{line}\n", "\n".repeat(base));

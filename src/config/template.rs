@@ -89,7 +89,8 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # The server certificate (PEM, leaf first) and its key (chmod 600).
 {tls_certificate}
 {tls_key}
-# Proxies in front whose X-Forwarded-For is believed, as addresses or networks.
+# Proxies in front whose word about the caller is believed, as addresses or networks: its address in X-Forwarded-For and,
+# if [device_auth] says so, its certificate. Name the proxies themselves, never the network that the callers are in.
 # trusted_proxies = []
 # TLS 1.3 on device_url. The keys of many TPMs cannot sign what TLS 1.3 asks for.
 # device_tls13 = false
@@ -127,6 +128,27 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # match_hardware = true
 # Highest enrollment protocol version offered.
 # max_version = "4.0"
+
+[device_auth]
+# A device proves itself by the certificate of its TLS connection. Where a proxy ends TLS it may do so in other ways, each
+# off unless it is switched on here; docs/operations.md says how to set up the proxy.
+# The certificate that the device showed to the proxy: "rfc9440" (DER as :base64:) or "pem" (percent-encoded PEM, what
+# nginx calls $ssl_client_escaped_cert), taken from trusted_proxies alone.
+# proxy_certificate = "off"
+# The header it comes in; empty is Client-Cert for rfc9440 and X-SSL-Client-Cert for pem.
+# proxy_certificate_header = ""
+# Signatures of the device over its messages: "accepted" in the place of a certificate, "required" also beside one.
+# message_signing = "off"
+# Minutes by which the time of a signature may differ from ours; 0 does not look at it.
+# signing_minutes = 15
+# MD5 digests of a secret with single-use nonces, the weakest of the three: "without_certificate" or "required".
+# digest = "off"
+
+# Entra tenants whose tokens prove the user of a session. One table for each:
+#     [[entra]]
+#     tenant_id = "00000000-0000-0000-0000-000000000000"
+#     audience = ["https://mdm.example.com", "the client id of this server's application"]
+#     keys_file = "entra-keys.json"
 
 [poll]
 # After enrollment a device calls in three sets: so many times, so many minutes apart. A last count of 0 is for ever.

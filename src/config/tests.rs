@@ -56,6 +56,10 @@ fn the_template_is_a_valid_file_that_says_nothing_new() {
 
     let table = toml::Table::try_from(&defaults).unwrap();
     for (section, keys) in &table {
+        if keys.is_array() {
+            assert!(text.contains(&format!("#     [[{section}]]\n")), "{section}");
+            continue;
+        }
         let part = text.split(&format!("[{section}]\n")).nth(1).unwrap().split("\n[").next().unwrap();
         for key in keys.as_table().unwrap().keys() {
             assert!(part.lines().any(|l| l.trim_start_matches("# ").starts_with(&format!("{key} = "))), "{key}");
@@ -182,6 +186,54 @@ fn values_out_of_range_are_refused_by_key() {
         let message = load(&text).unwrap_err();
         assert!(message.contains(&format!("{section}.{key}: ")), "{line}: {message}");
     }
+}
+
+const TENANT: &str = "tenant_id = \"3f0a9d52-0c0e-4b50-9d3f-5b0c1f7a2b11\"";
+
+#[test]
+fn ways_of_proof_are_refused_where_they_cannot_work() {
+    let proxies = "trusted_proxies = [\"10.0.0.7\"]\n";
+    let cases = [
+        ("", "[device_auth]\nproxy_certificate = \"pem\"", "device_auth.proxy_certificate: "),
+        (proxies, "[device_auth]\nproxy_certificate = \"der\"", "device_auth.proxy_certificate: "),
+        (proxies, "[device_auth]\nproxy_certificate_header = \"a b\"", "device_auth.proxy_certificate_header: "),
+        (
+            proxies,
+            "[device_auth]\nproxy_certificate_header = \"MS-Signature\"",
+            "device_auth.proxy_certificate_header: ",
+        ),
+        ("", "[device_auth]\nmessage_signing = \"on\"", "device_auth.message_signing: "),
+        ("", "[device_auth]\nsigning_minutes = 1441", "device_auth.signing_minutes: "),
+        ("", "[device_auth]\ndigest = \"on\"", "device_auth.digest: "),
+        ("", "[[entra]]\ntenant_id = \"contoso\"", "muster.toml line 4: "),
+        ("", &format!("[[entra]]\n{TENANT}\naudience = []\nkeys_file = \"k\""), "entra: "),
+        ("", &format!("[[entra]]\n{TENANT}\naudience = [\"a\"]"), "missing field `keys_file`"),
+        ("", &format!("[[entra]]\n{TENANT}\naudience = [\"a\"]\nkeys_file = \"\""), "entra: "),
+        (
+            "",
+            &format!("{0}{0}", format_args!("[[entra]]\n{TENANT}\naudience = [\"a\"]\nkeys_file = \"k\"\n")),
+            "entra: ",
+        ),
+    ];
+    for (server, text, expected) in cases {
+        let message = load(&format!("{SERVER}{server}{text}\n")).unwrap_err();
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+    let list = load_with(SERVER, &[("MUSTER__ENTRA__TENANT_ID", "x")]).unwrap_err();
+    assert!(list.contains("muster.toml alone"), "{list}");
+}
+
+#[test]
+fn the_header_of_a_handed_over_certificate_follows_from_its_form() {
+    let server = format!("{SERVER}trusted_proxies = [\"10.0.0.7\"]\n[device_auth]\nproxy_certificate = ");
+    let header = |rest: &str| {
+        let config = load(&format!("{server}{rest}\n")).unwrap();
+        config.device_auth.certificate_header().map(str::to_owned)
+    };
+    assert_eq!(header("\"off\"\nproxy_certificate_header = \"X-Cert\""), None);
+    assert_eq!(header("\"rfc9440\"").as_deref(), Some("Client-Cert"));
+    assert_eq!(header("\"pem\"").as_deref(), Some("X-SSL-Client-Cert"));
+    assert_eq!(header("\"pem\"\nproxy_certificate_header = \"X-Cert\"").as_deref(), Some("X-Cert"));
 }
 
 #[test]

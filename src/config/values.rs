@@ -326,6 +326,19 @@ pub enum AuthPolicy {
     OnPremise,
 }
 
+/// The form of a client certificate that a proxy hands over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyCertificate {
+    /// None is taken.
+    #[default]
+    Off,
+    /// The DER in base64 between colons (RFC 9440).
+    Rfc9440,
+    /// PEM, percent-encoded, as nginx writes `$ssl_client_escaped_cert`.
+    Pem,
+}
+
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Id;
 use super::device::{Device, is_usable_identifier};
@@ -52,6 +53,8 @@ pub struct Enrollment {
     pub warning: Option<String>,
     /// Whether TenantLockdown was switched on by us and must be undone before the device leaves.
     pub locked_to_tenant: bool,
+    /// Its device object in Entra, as the first proven token said.
+    pub entra_device_id: Option<Uuid>,
     /// Rises with every write to the row; guards sessions and the queue.
     pub version: i64,
 }

@@ -16,6 +16,44 @@ pub struct EntraClaims {
     pub upn: Option<String>,
 }
 
+/// Why a token is not believed; one variant for each rule. None of them holds anything of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRejected {
+    /// Longer than any genuine one.
+    #[error("it is too long")]
+    TooLong,
+    /// Not a signed JSON Web Token with the claims that Entra puts in.
+    #[error("it is malformed")]
+    Malformed,
+    /// Not signed with RS256; `none` is an algorithm too.
+    #[error("it is not signed with RS256")]
+    Algorithm,
+    /// No tenant is connected.
+    #[error("no Entra tenant is connected")]
+    NoTenant,
+    /// Signed with a key that no connected tenant has.
+    #[error("it is signed with a key of no connected tenant")]
+    UnknownKey,
+    /// The signature does not verify.
+    #[error("its signature does not verify")]
+    Signature,
+    /// Made out by another tenant than the one whose keys signed it, or by none.
+    #[error("it was made out by another tenant")]
+    Issuer,
+    /// Made out for another server.
+    #[error("it was made out for another server")]
+    Audience,
+    /// Its time is over.
+    #[error("it expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("it does not hold yet")]
+    NotYet,
+    /// It names another device than those before.
+    #[error("it is of another device")]
+    OtherDevice,
+}
+
 /// What the tokens of one session are worth together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenEvidence {

@@ -5,6 +5,8 @@ use time::OffsetDateTime;
 use super::Id;
 use super::device::Device;
 use super::enrollment::Enrollment;
+use super::entra::TokenEvidence;
+use super::proof::Proof;
 
 /// One management session of one enrollment.
 #[derive(Clone, Debug)]
@@ -37,6 +39,10 @@ pub struct SessionRecord {
     pub client_request_id: Option<String>,
     /// What was odd, in words; one line each.
     pub remarks: Vec<String>,
+    /// What proved the device when it began.
+    pub proofs: Vec<Proof>,
+    /// What the Entra tokens that came with it are worth.
+    pub tokens: TokenEvidence,
 }
 
 /// One message of a transcript.

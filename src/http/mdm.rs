@@ -5,10 +5,12 @@
 
 mod body;
 mod enroll;
+mod forwarded;
 mod identity;
 mod manage;
 mod soap;
 
 pub use enroll::{discovery, enrollment, policy, renew};
+pub use forwarded::Forwarded;
 pub use identity::identify;
-pub use manage::manage;
+pub use manage::{PATH as MANAGEMENT, manage};

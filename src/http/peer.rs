@@ -32,6 +32,13 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Whether the connection comes from one of these.
+    #[must_use]
+    pub fn is_one_of(&self, networks: &[Network]) -> bool {
+        let address = self.address.ip().to_canonical();
+        networks.iter().any(|network| network.contains(address))
+    }
+
     /// The address that a request really comes from: the connection's, or, if that is a trusted proxy, the last one in
     /// `X-Forwarded-For` that is not one itself. What stands before it may be the caller's own invention.
     #[must_use]

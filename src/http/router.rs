@@ -260,7 +260,7 @@ const TABLE: &[Route] = &[
     windows(Listener::Web, Post, "/EnrollmentServer/Policy.svc", |m| on(m, mdm::policy)),
     windows(Listener::Web, Post, "/EnrollmentServer/Enrollment.svc", |m| on(m, mdm::enrollment)),
     windows(Listener::Device, Post, "/EnrollmentServer/Renew.svc", |m| on(m, mdm::renew)),
-    windows(Listener::Device, Post, "/ManagementServer/MDM.svc", |m| on(m, mdm::manage)),
+    windows(Listener::Device, Post, mdm::MANAGEMENT, |m| on(m, mdm::manage)),
     open(Get, "/", |m| on(m, signpost::page)),
     open(Get, "/pki/device.crl", |m| on(m, pki::revocation_list)),
     open(Get, "/pki/ca.cer", |m| on(m, pki::root)),

@@ -5,18 +5,21 @@
 //! but the public key comes from a request.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PublicKeyData, SerialNumber, SignatureAlgorithm, SigningKey, SubjectPublicKeyInfo,
 };
+use rustls::pki_types::UnixTime;
 use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroize;
 
-use super::{DeviceProfile, PkiError, Serial, fingerprint};
+use super::{DeviceCertificates, DeviceProfile, PkiError, Serial, fingerprint};
 
 /// Longest common name that X.509 allows (RFC 5280 appendix A, `ub-common-name`), in characters.
 const MAX_COMMON_NAME: usize = 64;
@@ -30,6 +33,7 @@ pub struct Authority {
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
     issuer: Issuer<'static, CaKey>,
+    issued: DeviceCertificates,
 }
 
 /// A certificate that was just signed.
@@ -67,7 +71,10 @@ impl Authority {
         let validity = issuing_ca.validity();
         let (not_before, not_after) = (validity.not_before.to_datetime(), validity.not_after.to_datetime());
         let issuer = Issuer::from_ca_cert_der(&issuing.as_slice().into(), key)?;
-        Ok(Self { root, issuing, own_keys, key_identifier, not_before, not_after, issuer })
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let issued = DeviceCertificates::new(&[issuing.clone().into()], provider);
+        let issued = issued.map_err(|_| PkiError::NotCa("the issuing CA"))?;
+        Ok(Self { root, issuing, own_keys, key_identifier, not_before, not_after, issuer, issued })
     }
 
     /// The root certificate, DER.
@@ -121,6 +128,17 @@ impl Authority {
             subject: subject_cn.to_owned(),
             der,
         })
+    }
+
+    /// Whether a certificate is a device certificate of this CA, and within its time, as TLS would judge it; otherwise
+    /// why not, in words.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn check_issued(&self, der: &[u8], now: OffsetDateTime) -> Result<(), String> {
+        let now = Duration::from_secs(now.unix_timestamp().try_into().unwrap_or_default());
+        let checked = self.issued.check(&der.into(), &[], UnixTime::since_unix_epoch(now));
+        checked.map(|_| ()).map_err(|error| error.to_string())
     }
 
     pub(super) fn issuer(&self) -> &Issuer<'static, CaKey> {

@@ -95,6 +95,8 @@ pub struct DmClient {
     pub ent_dm_id: String,
     /// The user, as Settings shows them; absent where there is none.
     pub upn: Option<String>,
+    /// Whether the device is to sign its management messages (`RequireMessageSigning`).
+    pub signs_messages: bool,
     /// How often the device calls.
     pub poll: Poll,
 }
@@ -129,6 +131,9 @@ impl ProvisioningDocument {
         provider = provider.parm(Parm::string("EntDMID", &client.ent_dm_id));
         if let Some(upn) = &client.upn {
             provider = provider.parm(Parm::string("UPN", upn));
+        }
+        if client.signs_messages {
+            provider = provider.parm(Parm::boolean("RequireMessageSigning", true));
         }
         let provider = provider.child(client.poll.characteristic());
         Characteristic::new("DMClient").child(Characteristic::new("Provider").child(provider))

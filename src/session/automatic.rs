@@ -25,6 +25,9 @@ pub struct Automatic {
     /// Whether the nodes of push are left out, because they are read in every session.
     #[serde(default)]
     pub without_push: bool,
+    /// Whether the device is to be told that it has to sign its messages.
+    #[serde(default)]
+    pub sign: bool,
 }
 
 /// Stages in order.
@@ -58,24 +61,31 @@ impl Automatic {
             max_sync_version: None,
             sent: 0,
             without_push,
+            sign: false,
         }
     }
 
     /// At most so many commands of this stage, numbered; moves on.
     pub(super) fn commands(&mut self, provider_id: &str, most: usize) -> Vec<Command> {
-        match self.stage {
-            Stage::Due => {
-                self.stage = Stage::Sent;
-                let portion = self.inventory(provider_id).into_iter().skip(self.sent).take(most).collect::<Vec<_>>();
-                self.sent += portion.len();
-                portion
-            }
-            Stage::Follow => {
-                self.stage = Stage::Done;
-                vec![dm_client::set_sync_version(provider_id, "3.0").named("k2")]
-            }
-            Stage::NotDue | Stage::Sent | Stage::Done => Vec::new(),
+        let mut commands = Vec::new();
+        if std::mem::take(&mut self.sign) {
+            commands.push(dm_client::require_signatures(provider_id).named("k3"));
         }
+        match self.stage {
+            Stage::Due if commands.len() < most => {
+                self.stage = Stage::Sent;
+                let room = most - commands.len();
+                let portion = self.inventory(provider_id).into_iter().skip(self.sent).take(room).collect::<Vec<_>>();
+                self.sent += portion.len();
+                commands.extend(portion);
+            }
+            Stage::Follow if commands.len() < most => {
+                self.stage = Stage::Done;
+                commands.push(dm_client::set_sync_version(provider_id, "3.0").named("k2"));
+            }
+            Stage::NotDue | Stage::Due | Stage::Sent | Stage::Follow | Stage::Done => {}
+        }
+        commands
     }
 
     /// Every command of the inventory, in order.

@@ -30,6 +30,19 @@ pub enum Incoming {
     Reject(Rejection),
 }
 
+impl Incoming {
+    /// What a message is that answers our challenge: with package 1 in it, the device begins again, whatever became of the
+    /// session before. What we sent there may have been carried out, so it is not taken for unread.
+    #[must_use]
+    pub fn after_challenge(self, message: &Message) -> Self {
+        match self {
+            Self::Open { .. } | Self::Late => Self::Open { odd: false },
+            Self::Restart | Self::Continue { .. } if begins_session(message) => Self::Open { odd: false },
+            other => other,
+        }
+    }
+}
+
 /// Why a message is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {

@@ -1,14 +1,19 @@
 //! What is remembered of an enrollment's sessions between two messages.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::push::PushTurn;
+use super::signatures::SeenSignatures;
 use super::status_page::{PageTurn, StatusPage};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::entra::TokenEvidence;
+use crate::domain::proof::Proof;
 use crate::domain::session_record::SessionRecord;
 
 /// How long a closed session is remembered, and its last answer kept (management reference 1.14).
@@ -31,6 +36,9 @@ pub struct Conversation {
     /// The retire action, open or not, while the enrollment is retiring.
     #[serde(default)]
     pub retire: Option<Id<QueuedCommand>>,
+    /// Signed messages that were taken.
+    #[serde(default)]
+    pub signatures: SeenSignatures,
     /// The enrollment status page, once it was held.
     #[serde(default)]
     pub status_page: Option<StatusPage>,
@@ -63,6 +71,12 @@ pub struct SessionState {
     pub closed: Option<Closed>,
     /// Who is signed in on the device.
     pub login: Login,
+    /// What proved the device when it began.
+    #[serde(default)]
+    pub proofs: Vec<Proof>,
+    /// The network from which a digest credential proved it, if one did.
+    #[serde(default)]
+    pub digest_from: Option<IpAddr>,
     /// What the Entra tokens that came with its messages are worth.
     #[serde(default)]
     pub tokens: TokenEvidence,
@@ -201,6 +215,14 @@ impl SessionState {
         }
         let rejected = self.tokens.rejected.as_ref()?;
         Some(format!("waits for a session whose Entra token proves the user: {rejected}"))
+    }
+
+    /// Takes note of what proves one of its messages.
+    pub(super) fn prove(&mut self, proven: &Proven) {
+        if let Admission::Credential { said, .. } = proven.admission {
+            self.our_msg_id = self.our_msg_id.max(said);
+            self.digest_from = Some(proven.network);
+        }
     }
 
     /// Closes it, once.

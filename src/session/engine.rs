@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::{Duration, OffsetDateTime};
 
+use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::classify::{Incoming, Rejection};
 use super::conversation::{Closing, Conversation, Farewell, Login, Opening, SessionState};
@@ -34,6 +35,8 @@ pub struct Input {
     pub new_session: Id<SessionRecord>,
     /// What the request told, should it open one.
     pub opening: Opening,
+    /// What proves the device.
+    pub proven: Proven,
     /// What the Entra tokens are worth that came with the request.
     pub tokens: TokenEvidence,
     /// The enrollment.
@@ -61,6 +64,8 @@ pub struct Limits {
     pub reply_commands: usize,
     /// Whether a message without Final is answered with Alert 1222 and without Final.
     pub next_message: bool,
+    /// By how much the time of a signature may differ from ours; `None`: it does not matter.
+    pub signing_window: Option<Duration>,
     /// The enrollment status page, where it is wanted.
     pub status_page: Option<PageRules>,
     /// What is known of nodes.
@@ -84,6 +89,8 @@ pub struct Output {
     pub commands: Vec<QueuedCommand>,
     /// What is worth telling.
     pub notices: Vec<Notice>,
+    /// What the device gave out for the next credential of ours, decoded.
+    pub next_nonce: Option<Vec<u8>>,
 }
 
 /// What to answer.
@@ -164,12 +171,16 @@ pub(super) struct Work {
     pub(super) conversation: Conversation,
     /// The session at work; `None` for a late message.
     pub(super) session: Option<SessionState>,
+    /// What credentials have to do with the message.
+    admission: Admission,
     pub(super) commands: BTreeMap<Id<QueuedCommand>, QueuedCommand>,
     before: BTreeMap<Id<QueuedCommand>, QueuedCommand>,
     pub(super) notices: Vec<Notice>,
     /// Status elements of the answer.
     pub(super) statuses: Vec<Status>,
     pub(super) seen: Seen,
+    /// What the device gave out for the next credential of ours.
+    pub(super) next_nonce: Option<Vec<u8>>,
 }
 
 /// What the body of the message held.
@@ -228,6 +239,7 @@ pub fn time_out(
         now,
         limits,
         session: conversation.current.clone().filter(SessionState::is_open),
+        admission: Admission::Certain,
         enrollment,
         conversation,
         before: map.clone(),
@@ -235,6 +247,7 @@ pub fn time_out(
         notices: Vec::new(),
         statuses: Vec::new(),
         seen: Seen::default(),
+        next_nonce: None,
     };
     if let Some(session) = &mut work.session {
         session.close(Closing::TimedOut, now);
@@ -252,17 +265,22 @@ impl Work {
             enrollment: input.enrollment.clone(),
             conversation: input.conversation.clone(),
             session: None,
+            admission: input.proven.admission.clone(),
             before: commands.clone(),
             commands,
             notices: Vec::new(),
             statuses: Vec::new(),
             seen: Seen::default(),
+            next_nonce: None,
         }
     }
 
     /// Finds or opens the session; returns the one that was superseded.
     fn enter(&mut self, input: &Input, incoming: &Incoming) -> Option<SessionState> {
         self.enrollment.last_seen_at = Some(self.now);
+        if let Some(mark) = &input.proven.signature {
+            self.conversation.signatures.remember(mark, self.limits.signing_window, self.now);
+        }
         let mut superseded = None;
         match incoming {
             Incoming::Open { odd } => {
@@ -293,6 +311,7 @@ impl Work {
             session.last_digest = input.digest;
             session.last_at = self.now;
             session.messages += 1;
+            session.prove(&input.proven);
             session.tokens.add(input.tokens.clone());
         }
         self.note_source(&header.source);
@@ -401,7 +420,11 @@ impl Work {
             }
             None => message.header.msg_id.0,
         };
-        let statuses = std::mem::take(&mut self.statuses);
+        let mut statuses = std::mem::take(&mut self.statuses);
+        let ends = self.session.as_ref().is_some_and(|session| !session.is_open());
+        if let Some(header) = statuses.first_mut().filter(|status| status.code.0 == 200) {
+            self.admission.answer(header, ends);
+        }
         let count = statuses.len();
         let mut body: Vec<Element> = Vec::with_capacity(count + commands.len() + 1);
         for (index, mut status) in statuses.into_iter().enumerate() {
@@ -410,21 +433,7 @@ impl Work {
         }
         body.extend(commands.into_iter().map(Element::Command));
         body.extend(next.map(|alert| Element::Alert(Alert { cmd_id: Some((count + 1).to_string()), ..alert })));
-        Message {
-            header: Header {
-                ver_dtd: "1.2".to_owned(),
-                ver_proto: "DM/1.2".to_owned(),
-                session_id: message.header.session_id.clone(),
-                msg_id: MsgId(our_id),
-                target: message.header.source.clone(),
-                source: self.limits.management_url.clone(),
-                source_name: None,
-                cred: None,
-                max_msg_size: Some(MAX_MSG_SIZE),
-            },
-            body,
-            is_final,
-        }
+        Message { header: reply_header(message, our_id, &self.limits), body, is_final }
     }
 
     fn output(mut self, answer: Answer, superseded: Option<SessionState>) -> Output {
@@ -445,7 +454,23 @@ impl Work {
             sessions,
             commands: changed.collect(),
             notices: self.notices,
+            next_nonce: self.next_nonce,
         }
+    }
+}
+
+/// The header of our answer to a message.
+pub(super) fn reply_header(message: &Message, our_id: u64, limits: &Limits) -> Header {
+    Header {
+        ver_dtd: "1.2".to_owned(),
+        ver_proto: "DM/1.2".to_owned(),
+        session_id: message.header.session_id.clone(),
+        msg_id: MsgId(our_id),
+        target: message.header.source.clone(),
+        source: limits.management_url.clone(),
+        source_name: None,
+        cred: None,
+        max_msg_size: Some(MAX_MSG_SIZE),
     }
 }
 
@@ -481,9 +506,14 @@ fn opened(input: &Input) -> SessionState {
         our_msg_id: 0,
         closed: None,
         login: Login::default(),
+        proofs: input.proven.proofs(),
+        digest_from: None,
         tokens: TokenEvidence::default(),
         unreadable: 0,
-        automatic: Automatic::plan(&input.enrollment, input.limits.push.is_some(), input.now),
+        automatic: Automatic {
+            sign: input.proven.has_to_sign,
+            ..Automatic::plan(&input.enrollment, input.limits.push.is_some(), input.now)
+        },
         page_turn: PageTurn::default(),
         push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),
         opening: input.opening.clone(),

@@ -3,11 +3,12 @@
 use time::Duration;
 
 use super::super::world::{Reply, World, answers, message, package1, package1_as};
-use super::super::{Closing, Incoming, Notice, Rejection};
+use super::super::{Admission, Closing, Incoming, Notice, Rejection};
 use crate::domain::action::{Action, Wipe};
 use crate::domain::command::CommandState;
+use crate::domain::proof::Proof;
 use crate::proto::csp::remote_wipe::Variant;
-use crate::proto::syncml::Element;
+use crate::proto::syncml::{Command, Element, Message};
 
 // covers: M-39, M-40, M-42, M-43, M-44, M-45, M-46, M-47, M-53, M-56, M-60, M-147
 #[test]
@@ -81,6 +82,55 @@ fn commands_for_the_user_wait_for_the_user() {
         let commands = world.post(&package1_as(&format!("u{number}"), login)).commands();
         assert!(commands.iter().any(|c| c.items[0].target.as_ref().unwrap().is_user_scope()), "{login}");
     }
+}
+
+// covers: M-33
+#[test]
+fn credentials_show_in_the_header_status_alone() {
+    let header = |reply: &Message| match &reply.body[0] {
+        Element::Status(status) => (status.code.0, status.chal.as_ref().and_then(|chal| chal.next_nonce.clone())),
+        other => panic!("{other:?}"),
+    };
+    let commands = |reply: Message| Reply::Message(Box::new(reply)).commands();
+    let mut world = World::new();
+    assert_eq!(header(&world.post(&package1("1")).message()), (200, None), "a certificate: no nonce");
+    world.admission = Admission::Credential { nonce: [7; 16], said: 1 };
+    world.replace("./b");
+    let reply = world.post(&package1("2")).message();
+    let given = Some("BwcHBwcHBwcHBwcHBwcHBw==".to_owned());
+    assert_eq!((header(&reply), reply.header.msg_id.0), ((212, given.clone()), 2), "we count on after a challenge");
+    world.admission = Admission::Session([7; 16]);
+    world.replace("./c");
+    let reply = world.post(&answers("2", 2, &commands(reply), 200)).message();
+    assert_eq!((header(&reply), reply.header.msg_id.0), ((200, None), 3), "the session goes on");
+    let reply = world.post(&answers("2", 3, &commands(reply), 200)).message();
+    assert_eq!(header(&reply), (200, given), "it ends with a nonce for the next");
+    assert_eq!(world.conversation.current.as_ref().unwrap().proofs, [Proof::Certificate, Proof::Digest]);
+}
+
+// covers: M-35
+#[test]
+fn a_device_that_has_to_sign_is_told_once_a_session() {
+    let mut world = World::new();
+    let told = |commands: &[Command]| {
+        commands
+            .iter()
+            .filter(|command| command.cmd_id == "k3")
+            .map(|command| command.items[0].text().to_owned())
+            .collect()
+    };
+    world.has_to_sign = true;
+    world.replace("./a");
+    let commands = world.post(&package1("1")).commands();
+    let once: Vec<String> = told(&commands);
+    assert_eq!((once, commands.len()), (vec!["true".to_owned()], 2));
+    assert!(world.post(&answers("1", 2, &commands, 200)).commands().is_empty());
+    world.has_to_sign = false;
+    assert!(world.post(&package1("2")).commands().is_empty(), "it signs");
+    world.enrollment.inventory_at = None;
+    world.has_to_sign = true;
+    let with_inventory: Vec<String> = told(&world.post(&package1("3")).commands());
+    assert_eq!(with_inventory.len(), 1);
 }
 
 // covers: M-36

@@ -1,5 +1,6 @@
 //! What the device says: statuses, results, alerts, its own Replace; and the Status that each of them gets.
 
+use super::auth;
 use super::automatic::{self, Automatic};
 use super::engine::{Notice, Work};
 use super::{alerts, push, status_page};
@@ -93,6 +94,8 @@ fn take_header_status(work: &mut Work, status: &Status) {
             work.remark(&format!("our message {ours} was unreadable to the device; the transcript has it"));
         }
         (401 | 407, _) => work.remark("the device demands credentials of the server"),
+        // It hands over the nonce for the next credential of ours, and asks for nothing.
+        (200 | 212, _) => work.next_nonce = status.chal.as_ref().and_then(auth::nonce_of),
         _ => {}
     }
 }

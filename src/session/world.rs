@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Rejection, classify, refuse, step};
+use super::{
+    Admission, Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Proven, Rejection, classify, refuse,
+    step,
+};
 use crate::domain::Id;
 use crate::domain::action::{Action, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
+use crate::domain::proof::Proof;
 use crate::domain::push::Registration;
 use crate::proto::syncml::{Command, Element, Message, decode, decode_fragment, encode};
 use crate::proto::xml::Limits as XmlLimits;
@@ -28,6 +32,10 @@ pub(super) struct World {
     pub(super) registration: Registration,
     /// What the tokens of the next request are worth.
     pub(super) tokens: TokenEvidence,
+    /// What credentials have to do with the next messages.
+    pub(super) admission: Admission,
+    /// Whether the device has to sign its messages and does not.
+    pub(super) has_to_sign: bool,
 }
 
 impl World {
@@ -55,6 +63,7 @@ impl World {
             closed_reason: None,
             warning: None,
             locked_to_tenant: false,
+            entra_device_id: None,
             version: 0,
         };
         let limits = Limits {
@@ -63,6 +72,7 @@ impl World {
             reply_bytes: 400_000,
             reply_commands: 100,
             next_message: true,
+            signing_window: None,
             status_page: None,
             look: |_| None,
             push: None,
@@ -77,6 +87,8 @@ impl World {
             notices: Vec::new(),
             registration: Registration::default(),
             tokens: TokenEvidence::default(),
+            admission: Admission::Certain,
+            has_to_sign: false,
         }
     }
 
@@ -144,6 +156,13 @@ impl World {
             message,
             new_session: Id::new(Uuid::from_u128(self.id())),
             opening: Opening::default(),
+            proven: Proven {
+                by: vec![Proof::Certificate],
+                signature: None,
+                admission: self.admission.clone(),
+                network: std::net::Ipv4Addr::LOCALHOST.into(),
+                has_to_sign: self.has_to_sign,
+            },
             tokens: std::mem::take(&mut self.tokens),
             enrollment: self.enrollment.clone(),
             conversation: self.conversation.clone(),

@@ -92,6 +92,7 @@ fn columns(enrollment: &Enrollment) -> Result<Vec<Value>, StoreError> {
         enrollment.closed_reason.as_deref().into(),
         enrollment.warning.as_deref().into(),
         enrollment.locked_to_tenant.into(),
+        enrollment.entra_device_id.map(|id| id.to_string()).as_deref().into(),
         enrollment.version.into(),
     ])
 }
@@ -120,6 +121,7 @@ pub(super) fn read(row: &Row) -> Result<Enrollment, StoreError> {
         closed_reason: row.opt_string("closed_reason")?,
         warning: row.opt_string("warning")?,
         locked_to_tenant: row.flag("locked_to_tenant")?,
+        entra_device_id: row.opt_id::<()>("entra_device_id")?.map(Id::uuid),
         version: row.number("version")?,
     })
 }
@@ -127,15 +129,16 @@ pub(super) fn read(row: &Row) -> Result<Enrollment, StoreError> {
 const INSERT: &str = "
     INSERT INTO enrollments (id, device_id, user_id, state, is_open, mode, kind, claimed_device_id, hw_dev_id,
         reported_dev_id, reported_source, os_version, os_edition, context, account, enrolled_at, last_seen_at,
-        inventory_at, state_since, closed_reason, warning, locked_to_tenant, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)";
+        inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
 
 const UPDATE: &str = "
     UPDATE enrollments SET device_id = $2, user_id = $3, state = $4, is_open = $5, mode = $6, kind = $7,
         claimed_device_id = $8, hw_dev_id = $9, reported_dev_id = $10, reported_source = $11, os_version = $12,
         os_edition = $13, context = $14, account = $15, enrolled_at = $16, last_seen_at = $17, inventory_at = $18,
-        state_since = $19, closed_reason = $20, warning = $21, locked_to_tenant = $22, version = version + 1
-    WHERE id = $1 AND version = $23";
+        state_since = $19, closed_reason = $20, warning = $21, locked_to_tenant = $22, entra_device_id = $23,
+        version = version + 1
+    WHERE id = $1 AND version = $24";
 
 const FORGET_IDENTIFIERS: &str = "
     DELETE FROM enrollment_identifiers WHERE enrollment_id = $1 AND identifier NOT IN ($2, $3, $4, $5)";

@@ -9,8 +9,10 @@ use crate::domain::Id;
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer, TranscriptMessage};
 
 pub(super) fn save(session: &SessionRecord) -> Result<Statement, StoreError> {
-    let remarks = serde_json::to_string(&session.remarks);
-    let remarks = remarks.map_err(|error| StoreError::Internal(format!("sessions.remarks: {error}")))?;
+    let odd = |error: serde_json::Error| StoreError::Internal(format!("sessions: {error}"));
+    let remarks = serde_json::to_string(&session.remarks).map_err(odd)?;
+    let proofs = serde_json::to_string(&session.proofs).map_err(odd)?;
+    let tokens = serde_json::to_string(&session.tokens).map_err(odd)?;
     let params = vec![
         session.id.into(),
         session.enrollment_id.into(),
@@ -26,6 +28,8 @@ pub(super) fn save(session: &SessionRecord) -> Result<Statement, StoreError> {
         session.correlation.as_deref().into(),
         session.client_request_id.as_deref().into(),
         remarks.into(),
+        proofs.into(),
+        tokens.into(),
     ];
     Ok(Statement::one(SAVE, params))
 }
@@ -111,6 +115,8 @@ fn read(row: &Row) -> Result<SessionRecord, StoreError> {
         correlation: row.opt_string("correlation")?,
         client_request_id: row.opt_string("client_request_id")?,
         remarks: row.json("remarks")?,
+        proofs: row.json("proofs")?,
+        tokens: row.json("tokens")?,
     })
 }
 
@@ -139,14 +145,14 @@ fn read_answer(row: &Row) -> Result<StoredAnswer, StoreError> {
 
 const SAVE: &str = "
     INSERT INTO sessions (id, enrollment_id, device_id, wire_id, opened_at, last_at, closed_at, state, messages, login,
-        mode, correlation, client_request_id, remarks)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        mode, correlation, client_request_id, remarks, proofs, tokens)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     ON CONFLICT (id) DO UPDATE SET
         enrollment_id = excluded.enrollment_id, device_id = excluded.device_id, wire_id = excluded.wire_id,
         opened_at = excluded.opened_at, last_at = excluded.last_at, closed_at = excluded.closed_at,
         state = excluded.state, messages = excluded.messages, login = excluded.login, mode = excluded.mode,
         correlation = excluded.correlation, client_request_id = excluded.client_request_id,
-        remarks = excluded.remarks";
+        remarks = excluded.remarks, proofs = excluded.proofs, tokens = excluded.tokens";
 
 const SAVE_ANSWER: &str = "
     INSERT INTO answers (session_id, enrollment_id, msg_id, digest, at, sealed) VALUES ($1, $2, $3, $4, $5, $6)

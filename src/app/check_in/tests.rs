@@ -2,10 +2,18 @@ use time::Duration;
 
 use super::*;
 use crate::app::testing::Ground;
+use crate::domain::proof::Proof;
 
 fn message(enrollment: &Enrollment) -> CheckIn {
-    let device = DeviceIdentity { enrollment_id: enrollment.id, address: "192.0.2.7".parse().unwrap() };
-    CheckIn { device, body: Vec::new(), encoding: Encoding::Xml, opening: Opening::default() }
+    let device = DeviceIdentity {
+        enrollment_id: enrollment.id,
+        device_id: enrollment.device_id,
+        address: "192.0.2.7".parse().unwrap(),
+        proofs: vec![Proof::Certificate],
+        signature: None,
+        signs: false,
+    };
+    CheckIn { device, body: Vec::new(), encoding: Encoding::Xml, opening: Opening::default(), tokens: Vec::new() }
 }
 
 #[tokio::test]

@@ -1,47 +1,25 @@
 //! What a device that was let in is told: its certificate, our address, the secrets of both sides (enrollment reference 5).
 
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
-use crate::app::{App, Refusal};
+use crate::app::App;
+use crate::app::account::Account;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, Mode};
+use crate::domain::proof::MessageSigning;
 use crate::domain::user::User;
 use crate::pki::authority::IssuedCertificate;
 use crate::proto::wap::{Application, CertificateStore, DmClient, Poll, ProvisioningDocument, Renewal};
-
-/// The OMA-DM secrets of an enrollment, stored sealed (`account`).
-#[derive(Serialize, Deserialize)]
-pub(super) struct Account {
-    /// Secret with which the device proves itself to the server (`APPSRV`).
-    server_secret: String,
-    /// First nonce for it.
-    server_nonce: [u8; 16],
-    /// Secret with which the server proves itself to the device (`CLIENT`).
-    client_secret: String,
-    /// First nonce for it.
-    client_nonce: [u8; 16],
-}
+use crate::session::Nonce;
 
 impl App {
-    pub(super) fn new_account(&self) -> Result<(Account, Vec<u8>), Refusal> {
-        let account = Account {
-            server_secret: self.new_secret(),
-            server_nonce: self.random(),
-            client_secret: self.new_secret(),
-            client_nonce: self.random(),
-        };
-        let text = serde_json::to_vec(&account).map_err(|error| Refusal::Internal(error.to_string()))?;
-        Ok((account, self.sealer.seal("dm-account", &text)))
-    }
-
     pub(super) fn document(
         &self,
         device: &Device,
         enrollment: &Enrollment,
         user: &User,
         issued: &IssuedCertificate,
-        account: &Account,
+        (account, nonces): &(Account, [Nonce; 2]),
     ) -> ProvisioningDocument {
         let settings = &self.settings;
         let upn = (enrollment.mode != Mode::Bulk).then(|| user.email.clone());
@@ -64,14 +42,15 @@ impl App {
                 addr: self.management_url(),
                 user_name: enrollment.id.to_string(),
                 server_secret: SecretString::from(account.server_secret.clone()),
-                server_nonce: account.server_nonce,
+                server_nonce: nonces[0],
                 client_secret: SecretString::from(account.client_secret.clone()),
-                client_nonce: account.client_nonce,
+                client_nonce: nonces[1],
             },
             dm_client: DmClient {
                 device_name: Some(device.name.clone()),
                 ent_dm_id: enrollment.id.to_string(),
                 upn,
+                signs_messages: settings.device_auth.message_signing != MessageSigning::Off,
                 poll: self.poll(),
             },
         }
@@ -102,7 +81,7 @@ impl App {
     }
 
     /// 256 random bits as base64url.
-    fn new_secret(&self) -> String {
+    pub(in crate::app) fn new_secret(&self) -> String {
         use base64::Engine;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.random::<32>())
     }

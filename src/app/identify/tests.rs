@@ -6,6 +6,18 @@ use crate::domain::event::AuditRow;
 const DER: &[u8] = b"certificate";
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
+/// A request on a connection with that certificate.
+fn shown(der: &[u8]) -> Shown<'_> {
+    Shown { address: ADDRESS, certificate: Some(der), forwarded: None, signatures: Vec::new(), is_message: true }
+}
+
+fn enrollment_of(sender: Sender) -> Id<Enrollment> {
+    match sender {
+        Sender::Device(device) => device.enrollment_id,
+        other => panic!("not proven: {other:?}"),
+    }
+}
+
 /// A certificate of ours, of an enrollment after that change.
 async fn certificate(ground: &Ground, change: impl FnOnce(&mut Enrollment)) -> (Certificate, Enrollment) {
     let mut enrollment = ground.enrollment().await;
@@ -39,7 +51,7 @@ async fn revoke(ground: &Ground, certificate: &Certificate, reason: &str) {
 
 /// The refusal and the audit row about it.
 async fn refused(ground: &Ground) -> (Unidentified, AuditRow) {
-    let refused = ground.app.identify(Some(DER), ADDRESS).await.unwrap_err();
+    let refused = ground.app.sender(&shown(DER)).await.unwrap_err();
     let page = Page { limit: 10, after: None };
     let mut rows = ground.app.store.audit(None, &page).await.unwrap().items;
     assert_eq!(rows.len(), 1);
@@ -73,7 +85,7 @@ async fn a_machine_that_was_enrolled_again_is_told_apart() {
 async fn the_reason_of_an_administrator_is_in_the_trail() {
     let ground = Ground::new().await;
     let (certificate, enrollment) = certificate(&ground, |_| {}).await;
-    assert_eq!(ground.app.identify(Some(DER), ADDRESS).await.unwrap().enrollment_id, enrollment.id);
+    assert_eq!(ground.app.sender(&shown(DER)).await.map(enrollment_of).unwrap(), enrollment.id);
     revoke(&ground, &certificate, "lost in a train").await;
     let (_, row) = refused(&ground).await;
     names_the_device(&row, &enrollment);
@@ -112,7 +124,7 @@ async fn a_device_that_just_left_may_repeat_itself() {
     let now = ground.app.now();
     let (certificate, _) = certificate(&ground, |enrollment| enrollment.enter(EnrollmentState::Retired, now)).await;
     revoke(&ground, &certificate, "retired").await;
-    assert!(ground.app.identify(Some(DER), ADDRESS).await.is_ok());
+    assert!(ground.app.sender(&shown(DER)).await.is_ok());
     ground.clock.advance(FAREWELL + Duration::SECOND);
     assert!(matches!(refused(&ground).await.0, Unidentified::Revoked(_)));
 }
@@ -137,9 +149,9 @@ async fn two_certificates_of_one_enrollment_are_good_side_by_side() {
         Certificate { serial: "0b".repeat(16), sha256, der: NEWER.to_vec(), key_sha256: [9; 32], ..older.clone() };
     ground.app.commit(vec![Write::InsertCertificate(Box::new(newer.clone()))]).await.unwrap();
     for der in [DER, NEWER] {
-        assert_eq!(ground.app.identify(Some(der), ADDRESS).await.unwrap().enrollment_id, enrollment.id);
+        assert_eq!(ground.app.sender(&shown(der)).await.map(enrollment_of).unwrap(), enrollment.id);
     }
     revoke(&ground, &older, "superseded").await;
-    assert!(matches!(ground.app.identify(Some(DER), ADDRESS).await, Err(Unidentified::Revoked(_))));
-    assert_eq!(ground.app.identify(Some(NEWER), ADDRESS).await.unwrap().enrollment_id, enrollment.id);
+    assert!(matches!(ground.app.sender(&shown(DER)).await, Err(Unidentified::Revoked(_))));
+    assert_eq!(ground.app.sender(&shown(NEWER)).await.map(enrollment_of).unwrap(), enrollment.id);
 }

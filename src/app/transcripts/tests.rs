@@ -25,6 +25,8 @@ async fn session(ground: &Ground) -> Id<SessionRecord> {
         correlation: None,
         client_request_id: None,
         remarks: Vec::new(),
+        proofs: Vec::new(),
+        tokens: Default::default(),
     };
     ground.app.commit(vec![Write::SaveSession(Box::new(session.clone()))]).await.unwrap();
     session.id

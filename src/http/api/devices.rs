@@ -60,6 +60,8 @@ pub struct DeviceDocument {
     linked_device_id: Option<String>,
     /// The name that the device gave itself in its last message (`Source/LocURI`): a claim.
     reported_source: Option<String>,
+    /// Its device object in Entra, as its first proven token said.
+    entra_device_id: Option<String>,
 }
 
 impl From<DeviceView> for DeviceDocument {
@@ -83,6 +85,7 @@ impl From<DeviceView> for DeviceDocument {
             closed_reason: enrollment.closed_reason,
             linked_device_id: device.linked_device_id.map(|id| id.to_string()),
             reported_source: enrollment.reported_source,
+            entra_device_id: enrollment.entra_device_id.map(|id| id.to_string()),
         }
     }
 }

@@ -8,6 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{List, Named, named, page, stamp};
 use crate::app::App;
 use crate::app::ports::{SessionFilter, Table};
+use crate::domain::entra::TokenEvidence;
+use crate::domain::proof::Proof;
 use crate::domain::session_record::SessionRecord;
 use crate::http::error::Problem;
 use crate::http::extract::Params;
@@ -46,6 +48,44 @@ pub struct SessionDocument {
     client_request_id: Option<String>,
     /// What was odd, in words.
     remarks: Vec<String>,
+    /// What proved the device when it began: `certificate`, `proxy_certificate`, `signature`, `digest`.
+    authentication: Vec<&'static str>,
+    /// What the Entra tokens that came with it are worth; null where none came.
+    entra: Option<EntraDocument>,
+}
+
+/// What the Entra tokens of a session are worth. The tokens themselves are kept nowhere.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntraDocument {
+    /// Whether all of them were proven. If not, nothing was sent in that session that concerns the user.
+    proven: bool,
+    /// Why one of them was not.
+    reason: Option<String>,
+    /// Tenant that made them out.
+    tenant_id: Option<String>,
+    /// The device object in Entra.
+    device_id: Option<String>,
+    /// Object id of the user.
+    user_id: Option<String>,
+    /// Name of the user.
+    user: Option<String>,
+}
+
+impl EntraDocument {
+    fn of(tokens: TokenEvidence) -> Option<Self> {
+        let TokenEvidence { claims, rejected } = tokens;
+        let came = claims.is_some() || rejected.is_some();
+        let tenant_id = claims.as_ref().map(|claims| claims.tenant_id.to_string());
+        let claims = claims.unwrap_or_default();
+        came.then(|| Self {
+            proven: rejected.is_none(),
+            reason: rejected,
+            tenant_id,
+            device_id: claims.device_id.map(|id| id.to_string()),
+            user_id: claims.user_id.map(|id| id.to_string()),
+            user: claims.upn,
+        })
+    }
 }
 
 impl From<SessionRecord> for SessionDocument {
@@ -65,6 +105,8 @@ impl From<SessionRecord> for SessionDocument {
             correlation: session.correlation,
             client_request_id: session.client_request_id,
             remarks: session.remarks,
+            authentication: session.proofs.into_iter().map(Proof::as_str).collect(),
+            entra: EntraDocument::of(session.tokens),
         }
     }
 }

@@ -7,18 +7,16 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, RootCertStore, ServerConfig,
-    SignatureScheme,
-};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, ServerConfig, SignatureScheme};
+
+use crate::pki::DeviceCertificates;
 
 /// TLS 1.2 sessions remembered for clients that take no tickets.
 const SESSIONS: usize = 4096;
@@ -124,30 +122,20 @@ fn resume(config: &mut ServerConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// How far the clock may have been put back since a certificate was issued, at most.
-const CLOCK_PUT_BACK: Duration = Duration::from_secs(2 * 86_400);
-
 /// Verifies device certificates as webpki does, with our own list of signatures.
 struct DeviceVerifier {
-    inner: Arc<dyn ClientCertVerifier>,
+    certificates: DeviceCertificates,
     schemes: Vec<SignatureScheme>,
 }
 
 impl DeviceVerifier {
     fn new(device: &DeviceTls, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
-        let mut anchors = RootCertStore::empty();
-        for issuer in &device.issuers {
-            anchors.add(issuer.clone())?;
-        }
-        let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(anchors), provider)
-            .allow_unauthenticated()
-            .build()
-            .map_err(|e| Error::General(format!("the device side has no issuing CA to trust: {e}")))?;
+        let certificates = DeviceCertificates::new(&device.issuers, provider)?;
         let mut schemes = vec![SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256];
         if device.tls13 {
             schemes.push(SignatureScheme::RSA_PSS_SHA256);
         }
-        Ok(Self { inner, schemes })
+        Ok(Self { certificates, schemes })
     }
 
     fn check_scheme(&self, signed: &DigitallySignedStruct) -> Result<(), Error> {
@@ -166,11 +154,11 @@ impl fmt::Debug for DeviceVerifier {
 
 impl ClientCertVerifier for DeviceVerifier {
     fn client_auth_mandatory(&self) -> bool {
-        self.inner.client_auth_mandatory()
+        self.certificates.verifier().client_auth_mandatory()
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
+        self.certificates.verifier().root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -179,16 +167,7 @@ impl ClientCertVerifier for DeviceVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match self.inner.verify_client_cert(end_entity, intermediates, now) {
-            // Our own CA issued it: if it has not begun, our clock was put back. How far is judged when it is looked up.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-            )) => {
-                let later = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + CLOCK_PUT_BACK);
-                self.inner.verify_client_cert(end_entity, intermediates, later)
-            }
-            verified => verified,
-        }
+        self.certificates.check(end_entity, intermediates, now)
     }
 
     fn verify_tls12_signature(
@@ -198,7 +177,7 @@ impl ClientCertVerifier for DeviceVerifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.check_scheme(signed)?;
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        self.certificates.verifier().verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -208,7 +187,7 @@ impl ClientCertVerifier for DeviceVerifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         self.check_scheme(signed)?;
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        self.certificates.verifier().verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

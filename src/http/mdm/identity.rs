@@ -1,25 +1,28 @@
-//! Who speaks on `device_url`: asked before anything else of a request is looked at (management reference 1.16, 5.2).
+//! Who speaks on `device_url`: asked before anything else of a request is looked at (management reference 1.16, 5.1, 5.2).
 //!
 //! Nobody without a good certificate learns which paths there are; all of them get 403 and nothing more. Never 401: the
-//! client would try another way of authentication, and some leave management over it.
+//! client would try another way of authentication, and some leave management over it. Where an administrator opened
+//! another way than the certificate in TLS, it is open for management messages alone.
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{manage, soap};
-use crate::app::Unidentified;
+use crate::app::{Shown, Unidentified};
 use crate::http::Shared;
 use crate::http::peer::Peer;
 
-/// Finds the enrollment behind the client certificate and puts it on the request; refuses everybody else.
+/// The names of the header with the signature: one in MS-MDM, the other in MS-MDE2.
+const SIGNATURES: [&str; 2] = ["ms-signature", "mdm-signature"];
+
+/// Finds out who sent a request, as far as its head tells, and puts that on the request; refuses everybody else.
 pub async fn identify(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let Some(caller) = soap::caller(&shared, &request) else { return StatusCode::FORBIDDEN.into_response() };
-    let certificate = certificate(&request);
-    match shared.app.identify(certificate.as_deref(), caller.address).await {
-        Ok(device) => {
-            request.extensions_mut().insert(device);
+    let Some(shown) = shown(&shared, &request) else { return StatusCode::FORBIDDEN.into_response() };
+    match shared.app.sender(&shown).await {
+        Ok(sender) => {
+            request.extensions_mut().insert(sender);
             next.run(request).await
         }
         Err(Unidentified::Store(_)) => manage::unavailable(&shared.app),
@@ -27,8 +30,19 @@ pub async fn identify(State(shared): State<Shared>, mut request: Request, next: 
     }
 }
 
-/// The presented certificate, DER.
-fn certificate(request: &Request) -> Option<Vec<u8>> {
+/// What a request shows of its sender.
+fn shown<'r>(shared: &Shared, request: &'r Request) -> Option<Shown<'r>> {
     let peer = request.extensions().get::<Peer>()?;
-    peer.certificate.as_ref().map(|certificate| certificate.as_ref().to_vec())
+    let is_proxy = peer.is_one_of(&shared.trusted_proxies);
+    Some(Shown {
+        address: soap::caller(shared, request)?.address,
+        certificate: peer.certificate.as_ref().map(AsRef::as_ref),
+        forwarded: shared.forwarded.as_ref().filter(|_| is_proxy).and_then(|taken| taken.read(request.headers())),
+        signatures: signatures(request.headers()),
+        is_message: request.method() == Method::POST && request.uri().path() == manage::PATH,
+    })
+}
+
+fn signatures(headers: &HeaderMap) -> Vec<&[u8]> {
+    SIGNATURES.iter().flat_map(|name| headers.get_all(*name)).map(|value| value.as_bytes()).collect()
 }

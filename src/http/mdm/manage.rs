@@ -2,13 +2,14 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
 
 use super::{body, soap};
-use crate::app::{App, CheckIn, CheckInAnswer, DeviceIdentity, Error};
+use crate::app::{App, CheckInAnswer, Delivery, Error, Sender};
 use crate::failpoint;
 use crate::http::Shared;
 use crate::proto::syncml::{Encoding, MEDIA_TYPE, MEDIA_TYPE_WBXML, OTHER_MEDIA_TYPE_WBXML};
@@ -18,6 +19,8 @@ use crate::session::Opening;
 const XML: [&str; 4] = [MEDIA_TYPE, "application/vnd.syncml+xml", "application/xml", "text/xml"];
 /// Media types of SyncML requests in WBXML.
 const WBXML: [&str; 2] = [MEDIA_TYPE_WBXML, OTHER_MEDIA_TYPE_WBXML];
+/// Where management messages go.
+pub const PATH: &str = "/ManagementServer/MDM.svc";
 /// Longest text of a header that is kept.
 const LONGEST_HEADER: usize = 200;
 
@@ -34,7 +37,7 @@ pub async fn manage(State(shared): State<Shared>, request: Request) -> Response 
 }
 
 async fn check_in(shared: Shared, request: Request) -> Response {
-    let Some(device) = request.extensions().get::<DeviceIdentity>().cloned() else {
+    let Some(sender) = request.extensions().get::<Sender>().cloned() else {
         return StatusCode::FORBIDDEN.into_response();
     };
     let (parts, body) = request.into_parts();
@@ -42,8 +45,13 @@ async fn check_in(shared: Shared, request: Request) -> Response {
         return soap::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/vnd.syncml.dm+xml is expected");
     };
     let doors = &shared.doors;
-    match body::read(&parts.headers, body, doors.message_bytes, doors.body_deadline).await {
-        Ok(bytes) => answer(&shared.app, device, &parts, form, bytes).await,
+    let limit = match sender {
+        Sender::Device(_) | Sender::Signer(_) => doors.message_bytes,
+        // As much as anybody may send without proving anything.
+        Sender::Unproven { .. } => doors.soap_body_bytes.min(doors.message_bytes),
+    };
+    match body::read(&parts.headers, body, limit, doors.body_deadline).await {
+        Ok(bytes) => answer(&shared.app, sender, &parts, form, bytes).await,
         Err(status) => soap::plain(status, "the message was not accepted"),
     }
 }
@@ -75,9 +83,10 @@ impl Form {
     }
 }
 
-async fn answer(app: &App, device: DeviceIdentity, parts: &Parts, form: Form, body: Vec<u8>) -> Response {
-    let request = CheckIn { device, body, encoding: form.encoding, opening: opening(parts) };
-    match app.check_in(request).await {
+async fn answer(app: &App, sender: Sender, parts: &Parts, form: Form, body: Vec<u8>) -> Response {
+    let tokens = tokens(&parts.headers);
+    let delivery = Delivery { sender, body, encoding: form.encoding, opening: opening(parts), tokens };
+    match app.receive(delivery).await {
         Ok(CheckInAnswer::Reply(bytes)) => reply(bytes, form),
         Ok(CheckInAnswer::Bad(line)) => soap::plain(StatusCode::BAD_REQUEST, &line),
         Ok(CheckInAnswer::Forbidden) => StatusCode::FORBIDDEN.into_response(),
@@ -130,6 +139,19 @@ fn opening(parts: &Parts) -> Opening {
         correlation: header(&parts.headers, "ms-cv"),
         client_request_id: header(&parts.headers, "client-request-id"),
     }
+}
+
+/// The Entra tokens in the headers: a user's or a device's as `Authorization: Bearer`, a device's as `DeviceToken`. What is
+/// no text is no token either, but something came.
+fn tokens(headers: &HeaderMap) -> Vec<SecretString> {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or("?").trim().to_owned();
+    let bearer = |text: String| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    };
+    let of_user = headers.get_all(AUTHORIZATION).iter().map(text).filter_map(bearer);
+    let of_device = headers.get_all("devicetoken").iter().map(text);
+    of_user.chain(of_device).filter(|token| !token.is_empty()).map(SecretString::from).collect()
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

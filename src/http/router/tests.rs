@@ -44,6 +44,7 @@ impl Web {
             app: ground.app.clone(),
             metrics: Arc::new(Metrics::new()),
             trusted_proxies: Arc::from(Vec::new()),
+            forwarded: None,
             doors: Doors {
                 soap_body_bytes: 1 << 20,
                 message_bytes: 5 << 20,

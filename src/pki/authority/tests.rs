@@ -264,3 +264,32 @@ fn openssl_reads_and_verifies_the_revocation_list() {
     assert!(x509_parser::parse_x509_crl(&empty).unwrap().1.iter_revoked_certificates().next().is_none());
     assert!(authority.crl(4713, NOW, NOW, &[]).is_err());
 }
+
+// covers: M-27
+#[test]
+fn certificates_of_its_own_within_their_time_are_known_by_their_signature() {
+    let authority = authority();
+    let issued = issue(&authority, NOW);
+    let day = Duration::DAY;
+    for (after, good) in
+        [(Duration::ZERO, true), (day * 364, true), (day * 366, false), (-day, true), (-day * 3, false)]
+    {
+        assert_eq!(authority.check_issued(&issued.der, NOW + after).is_ok(), good, "{after}");
+    }
+    let names = CaNames::new(Some("Contoso Ltd"), [1, 0xAB, 0xFF]);
+    let root = create::root(&names, Serial::from_random([1; 16]), NOW).unwrap();
+    let namesake = create::issuing(&root, &names, Serial::from_random([2; 16]), NOW).unwrap();
+    let other = Authority::new(root.certificate.clone(), namesake.certificate, &namesake.key).unwrap();
+    for (what, der) in [
+        ("of a namesake", issue(&other, NOW).der),
+        ("a CA's own", made().issuing.certificate.clone()),
+        ("none", b"certificate".to_vec()),
+        ("changed", {
+            let mut der = issued.der.clone();
+            *der.last_mut().unwrap() ^= 1;
+            der
+        }),
+    ] {
+        assert!(authority.check_issued(&der, NOW).is_err(), "{what}");
+    }
+}

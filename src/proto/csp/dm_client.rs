@@ -65,6 +65,12 @@ pub fn enable_keep_alive(provider_id: &str) -> Command {
     Command::replace(node(provider_id, "EnableOmaDmKeepAliveMessage"), "bool", "true")
 }
 
+/// `Replace` that makes the device sign its messages; it does from its next session on.
+#[must_use]
+pub fn require_signatures(provider_id: &str) -> Command {
+    Command::replace(node(provider_id, "RequireMessageSigning"), "bool", "true")
+}
+
 /// `Replace` of the session protocol version; 3.0 brings HRESULTs in statuses.
 #[must_use]
 pub fn set_sync_version(provider_id: &str, version: &str) -> Command {

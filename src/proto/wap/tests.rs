@@ -33,6 +33,7 @@ fn document(store: CertificateStore) -> ProvisioningDocument {
             device_name: Some("QUAY-PC-03".to_owned()),
             ent_dm_id: "enrollment-0001".to_owned(),
             upn: Some("nora@harbor.example".to_owned()),
+            signs_messages: false,
             poll: Poll {
                 first: Phase { count: 5, interval: 3 },
                 second: Phase { count: 8, interval: 15 },

@@ -91,6 +91,7 @@ impl Server {
                 device_name: None,
                 ent_dm_id: "enrollment-1".to_owned(),
                 upn: Some("nora@harbor.example".to_owned()),
+                signs_messages: false,
                 poll: Poll {
                     first: Phase { count: 5, interval: 3 },
                     second: Phase { count: 8, interval: 15 },

@@ -35,6 +35,7 @@ fn full_enrollment() -> Enrollment {
         closed_reason: Some("reason".to_owned()),
         warning: Some("warning".to_owned()),
         locked_to_tenant: true,
+        entra_device_id: Some(uuid::Uuid::from_u128(0xE7)),
         version: 41,
         ..enrolled(1).1
     }

@@ -137,6 +137,7 @@ pub(in crate::store) fn enrolled(number: u128) -> (Device, Enrollment) {
         closed_reason: None,
         warning: None,
         locked_to_tenant: false,
+        entra_device_id: None,
         version: 1,
     };
     (device, enrollment)
@@ -192,6 +193,8 @@ pub(super) fn session(number: u128) -> SessionRecord {
         correlation: None,
         client_request_id: None,
         remarks: Vec::new(),
+        proofs: Vec::new(),
+        tokens: Default::default(),
     }
 }
 

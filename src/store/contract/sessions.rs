@@ -1,9 +1,13 @@
 //! Sessions, transcripts, stored answers, and the enrollment ledger.
 
+use uuid::Uuid;
+
 use super::Ground;
 use super::fixtures::{assert_same, at, attempt, enroll_all, id, ids, message, session, walk};
 use crate::app::ports::{AttemptFilter, SessionFilter, Store, Write};
 use crate::domain::attempt::{Attempt, Outcome, Phase};
+use crate::domain::entra::{EntraClaims, TokenEvidence};
+use crate::domain::proof::Proof;
 use crate::domain::session_record::{SessionRecord, StoredAnswer};
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
@@ -32,6 +36,15 @@ async fn a_session_is_read_as_saved(Ground { store, .. }: &Ground) {
         correlation: Some("cV.0".to_owned()),
         client_request_id: Some("{x}".to_owned()),
         remarks: vec!["a \"gap\"".to_owned(), "two\nlines".to_owned()],
+        proofs: vec![Proof::ProxyCertificate, Proof::Digest],
+        tokens: TokenEvidence {
+            claims: Some(EntraClaims {
+                tenant_id: Uuid::from_u128(7),
+                upn: Some("é@x".into()),
+                ..EntraClaims::default()
+            }),
+            rejected: Some("it ended".to_owned()),
+        },
         ..bare.clone()
     };
     for version in [&bare, &full] {

@@ -92,6 +92,7 @@ CREATE TABLE enrollments (
     closed_reason TEXT,
     warning TEXT,
     locked_to_tenant BIGINT NOT NULL,
+    entra_device_id TEXT,
     version BIGINT NOT NULL
 );
 CREATE INDEX enrollments_of_device ON enrollments (device_id);
@@ -216,7 +217,9 @@ CREATE TABLE sessions (
     mode TEXT,
     correlation TEXT,
     client_request_id TEXT,
-    remarks TEXT NOT NULL
+    remarks TEXT NOT NULL,
+    proofs TEXT NOT NULL,
+    tokens TEXT NOT NULL
 );
 CREATE INDEX sessions_by_age ON sessions (opened_at, id);
 CREATE INDEX sessions_of_device ON sessions (device_id, opened_at, id);

@@ -120,6 +120,7 @@ pub(in crate::store) static TABLES: [Table; 18] = [
             text("closed_reason"),
             text("warning"),
             int("locked_to_tenant"),
+            text("entra_device_id"),
             int("version"),
         ],
         key: 1,
@@ -129,8 +130,8 @@ pub(in crate::store) static TABLES: [Table; 18] = [
         insert: "\
             INSERT INTO enrollments (id, device_id, user_id, state, is_open, mode, kind, claimed_device_id, hw_dev_id, \
             reported_dev_id, reported_source, os_version, os_edition, context, account, enrolled_at, last_seen_at, \
-            inventory_at, state_since, closed_reason, warning, locked_to_tenant, version) VALUES ($1, $2, $3, $4, $5, \
-            $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+            inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, version) VALUES ($1, $2, $3, \
+            $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
         count: "SELECT COUNT(*) AS number FROM enrollments",
         delete: "DELETE FROM enrollments",
         link: None,
@@ -302,6 +303,8 @@ pub(in crate::store) static TABLES: [Table; 18] = [
             text("correlation"),
             text("client_request_id"),
             text("remarks"),
+            text("proofs"),
+            text("tokens"),
         ],
         key: 1,
         page: PAGE,
@@ -309,8 +312,8 @@ pub(in crate::store) static TABLES: [Table; 18] = [
         next: "SELECT * FROM sessions WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
             INSERT INTO sessions (id, enrollment_id, device_id, wire_id, opened_at, last_at, closed_at, state, \
-            messages, login, mode, correlation, client_request_id, remarks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
-            $9, $10, $11, $12, $13, $14)",
+            messages, login, mode, correlation, client_request_id, remarks, proofs, tokens) VALUES ($1, $2, $3, $4, \
+            $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         count: "SELECT COUNT(*) AS number FROM sessions",
         delete: "DELETE FROM sessions",
         link: None,

@@ -8,6 +8,7 @@ pub mod certificates;
 mod check_in;
 mod clock_watch;
 mod commands;
+pub mod csp;
 mod device_events;
 mod discover;
 mod drain;
@@ -53,9 +54,10 @@ use crate::pki::authority::Authority;
 pub use actions::ActionRequest;
 pub use check_in::{CheckIn, CheckInAnswer};
 use clock_watch::ClockWatch;
+pub use commands::{NodeRemark, RunCommands};
 use duties::Duties;
 pub use enroll::Enrolled;
-pub use error::{Error, FieldError};
+pub use error::{Error, FieldError, NodeError};
 pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
 pub use ledger::Caller;
 #[cfg(test)]
@@ -101,6 +103,8 @@ pub struct Memory {
     pub bearers: tokens::Bearers,
     /// The revocation list as handed out last.
     pub revocation_list: certificates::RevocationList,
+    /// What is known of nodes.
+    csp: csp::CspMemory,
     /// Whether the wall clock was moved.
     clock: ClockWatch,
     /// Makes ids made in the same millisecond rise.
@@ -130,6 +134,7 @@ impl Memory {
             storage: StorageWatch::default(),
             bearers: tokens::Bearers::default(),
             revocation_list: certificates::RevocationList::default(),
+            csp: csp::CspMemory::default(),
             clock: ClockWatch::default(),
             ids: AtomicU64::new(0),
             duties: Duties::new(rng),

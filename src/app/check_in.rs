@@ -275,6 +275,7 @@ impl App {
             error => error.into(),
         })?;
         failpoint::here(failpoint::CHECK_IN_AFTER_COMMIT);
+        self.observe(input, &output);
         self.keep_transcript(request, &output, bytes.as_deref(), input.now);
         log(input, &output);
         Ok(match (bytes, output.answer) {

@@ -24,6 +24,7 @@ use time::Duration;
 use super::command::{CommandState, ItemState};
 use super::enrollment::Enrollment;
 use crate::proto::csp::computer_name;
+use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::{AlertType, Command, LocUri};
 
 pub use judge::describe_hresult;
@@ -201,6 +202,19 @@ impl Action {
             Self::RotateBitlockerKeys => &rotate_bitlocker_keys::RotateBitlockerKeys,
             Self::AutopilotReset => &autopilot_reset::AutopilotReset,
         }
+    }
+
+    /// Every kind of action that can be asked of a device, once for each choice that needs other nodes; what else it needs
+    /// to be told is filled in as an example.
+    #[must_use]
+    pub fn kinds() -> Vec<Self> {
+        let mut kinds = vec![Self::Lock, Self::Unlock, Self::Retire, Self::Reboot, Self::Sync];
+        kinds.extend([Self::RotateBitlockerKeys, Self::AutopilotReset]);
+        kinds.extend(Variant::ALL.map(|variant| Self::Wipe(Wipe { variant })));
+        kinds.extend(ResetMethod::ALL.map(|method| Self::ResetPasscode(ResetPasscode { method })));
+        kinds.push(Self::Rename(Rename { name: "PC-%RAND:4%".to_owned() }));
+        kinds.push(Self::TenantLockdown(TenantLockdown { enable: true }));
+        kinds
     }
 
     /// The word of the API.

@@ -10,6 +10,7 @@ pub mod certificates;
 mod check_in;
 mod clock_watch;
 mod commands;
+pub mod csp;
 mod device_events;
 mod discover;
 mod drain;
@@ -58,9 +59,10 @@ pub use admit::Delivery;
 use admit::Strangers;
 pub use check_in::CheckInAnswer;
 use clock_watch::ClockWatch;
+pub use commands::{NodeRemark, RunCommands};
 use duties::Duties;
 pub use enroll::Enrolled;
-pub use error::{Error, FieldError};
+pub use error::{Error, FieldError, NodeError};
 pub use identify::{DeviceIdentity, Sender, Shown, Signer, TurnedAway, Unidentified};
 pub use ledger::Caller;
 #[cfg(test)]
@@ -108,6 +110,8 @@ pub struct Memory {
     pub bearers: tokens::Bearers,
     /// The revocation list as handed out last.
     pub revocation_list: certificates::RevocationList,
+    /// What is known of nodes.
+    csp: csp::CspMemory,
     /// Whether the wall clock was moved.
     clock: ClockWatch,
     /// Makes ids made in the same millisecond rise.
@@ -139,6 +143,7 @@ impl Memory {
             storage: StorageWatch::default(),
             bearers: tokens::Bearers::default(),
             revocation_list: certificates::RevocationList::default(),
+            csp: csp::CspMemory::default(),
             clock: ClockWatch::default(),
             ids: AtomicU64::new(0),
             duties: Duties::new(rng),

@@ -4,6 +4,7 @@ pub mod action;
 pub mod attempt;
 pub mod certificate;
 pub mod command;
+pub mod csp;
 pub mod decoded;
 pub mod device;
 pub mod enrollment;

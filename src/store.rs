@@ -7,6 +7,7 @@ mod attempts;
 mod audit;
 mod certificates;
 mod commands;
+mod csp;
 mod devices;
 mod engine;
 mod enrollments;
@@ -45,6 +46,7 @@ use crate::domain::Id;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
+use crate::domain::csp::{CspList, ImportedCatalogue, NodeAnswer, NodeOverride};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
@@ -406,6 +408,30 @@ impl Store for SqlStore {
 
     async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError> {
         attempts::list(self.db(), filter, page).await
+    }
+
+    async fn imported_catalogue(&self) -> Result<Option<ImportedCatalogue>, StoreError> {
+        csp::catalogue(self.db()).await
+    }
+
+    async fn node_overrides(&self, page: &Page) -> Result<Listed<NodeOverride>, StoreError> {
+        csp::list_overrides(self.db(), page).await
+    }
+
+    async fn all_node_overrides(&self) -> Result<Vec<NodeOverride>, StoreError> {
+        csp::overrides(self.db()).await
+    }
+
+    async fn node_answers(&self, build: u32, edition: u32) -> Result<Vec<NodeAnswer>, StoreError> {
+        csp::answers(self.db(), build, edition).await
+    }
+
+    async fn answers_of_node(&self, path: &str) -> Result<Vec<NodeAnswer>, StoreError> {
+        csp::answers_of(self.db(), path).await
+    }
+
+    async fn csp_lists(&self) -> Result<Vec<CspList>, StoreError> {
+        csp::csps(self.db()).await
     }
 
     async fn event(&self, id: Id<Event>) -> Result<Option<Event>, StoreError> {

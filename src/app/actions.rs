@@ -2,6 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
+use super::csp::Need;
 use super::idempotency::{derived_id, reused};
 use super::ports::{DeviceView, StoreError, Write};
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
@@ -10,8 +11,8 @@ use crate::domain::action::{Action, Impossible, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
-use crate::proto::csp::{remote_lock, remote_wipe};
-use crate::proto::syncml::{Command, LocUri, StatusCode, status_words};
+use crate::proto::csp::remote_lock;
+use crate::proto::syncml::{Command, LocUri};
 
 /// What is asked of a device.
 #[derive(Clone, Debug)]
@@ -117,7 +118,7 @@ impl App {
             Action::Unlock => writes.extend(self.undo_lock(&mut command, now).await?),
             Action::Retire => writes.extend(self.begin_retire(&mut changed, &mut command, now).await?),
             _ => {
-                let body = self.first_commands(enrollment, &request.action, id).await?;
+                let body = self.first_commands(view, &request.action, id).await?;
                 command.begin_step(0, body);
             }
         }
@@ -145,42 +146,22 @@ impl App {
         Ok(command)
     }
 
-    /// The first step; a node that the device is known not to have is said at once.
+    /// The first step; an action of which it is known that it does not work there is refused at once.
     async fn first_commands(
         &self,
-        enrollment: &Enrollment,
+        view: &DeviceView,
         action: &Action,
         id: Id<QueuedCommand>,
     ) -> Result<Vec<Command>, Error> {
-        let order = Order::new(id, &self.settings.provider_id, enrollment);
-        let missing = self.known_missing(enrollment, &action.nodes(&order)).await?;
-        let Some(status) = missing else { return Ok(action.first_step(&order)) };
-        let falls_back = matches!(action, Action::Wipe(wipe) if wipe.variant.falls_back() && status == 404);
-        if falls_back {
-            let plain = remote_wipe::Variant::Wipe;
-            if self.known_missing(enrollment, &[LocUri::fixed(plain.node())]).await?.is_none() {
-                return Ok(vec![plain.command()]);
-            }
+        let order = Order::new(id, &self.settings.provider_id, &view.enrollment);
+        if action.nodes(&order).is_empty() {
+            return Ok(action.first_step(&order));
         }
-        let words = status_words(StatusCode(status));
-        let build = enrollment.os_version.as_deref().unwrap_or("this build");
-        Err(Error::conflict(
-            "not_supported_by_device",
-            format!("this device answered {status} ({words}) to {} before, on {build}", action.name()),
-        ))
-    }
-
-    /// The status with which the device said that it lacks one of the nodes.
-    async fn known_missing(&self, enrollment: &Enrollment, nodes: &[LocUri]) -> Result<Option<u16>, Error> {
-        if nodes.is_empty() {
-            return Ok(None);
-        }
-        let build = enrollment.os_version.as_deref().unwrap_or_default();
-        let missing = self.store.missing_nodes(enrollment.device_id).await?;
-        let is_needed = |known: &LocUri| nodes.iter().any(|node| node.same_as(known));
-        let found =
-            missing.into_iter().find(|known| known.os_version == build && is_needed(&LocUri::received(&known.loc_uri)));
-        Ok(found.map(|known| known.status))
+        let (known, evidence) = (self.csp().await?, self.evidence(view).await?);
+        let need = Need { known: &known, evidence: &evidence, enrollment: &view.enrollment };
+        need.plan(action, &order).map_err(|obstacle| {
+            Error::conflict("not_supported_by_device", format!("{} does not work: {}", action.name(), obstacle.words))
+        })
     }
 
     /// Windows has no unlock: a lock that was not delivered is dropped, and that is all.

@@ -301,6 +301,7 @@ impl App {
         failpoint::here(failpoint::CHECK_IN_BEFORE_COMMIT);
         self.commit_check_in(writes).await?;
         failpoint::here(failpoint::CHECK_IN_AFTER_COMMIT);
+        self.observe(input, &output);
         self.keep_transcript(request, &output, bytes.as_deref(), input.now);
         log(input, &output);
         Ok(match (bytes, output.answer) {

@@ -6,12 +6,14 @@ use time::Duration;
 
 use super::actions::{ActionRequest, describe, object};
 use super::idempotency::{derived_id, reused};
-use super::ports::{StoreError, Write};
-use super::{App, Error, FieldError, MOST_TRIES, Principal};
+use super::ports::{DeviceView, StoreError, Write};
+use super::{App, Error, FieldError, MOST_TRIES, NodeError, Principal};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::QueuedCommand;
+use crate::domain::csp::{Judge, items};
 use crate::domain::device::Device;
+use crate::proto::csp::catalogue::Build;
 use crate::proto::syncml::{Command, LocUri, Verb, decode_fragment, node_key};
 use crate::session::fits;
 
@@ -31,46 +33,119 @@ const QUERIES: &[&str] = &[
 /// Formats of OMA-DM (management reference 2.2).
 const FORMATS: &[&str] = &["b64", "bin", "bool", "chr", "date", "float", "int", "node", "null", "time", "xml"];
 
+/// Commands to be queued.
+#[derive(Clone, Copy, Debug)]
+pub struct RunCommands<'r> {
+    /// The SyncML fragment.
+    pub body: &'r [u8],
+    /// How long they wait for the device.
+    pub expires_in: Option<Duration>,
+    /// `Idempotency-Key`.
+    pub key: Option<&'r str>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Take also what the judge of nodes has something against.
+    pub unchecked: bool,
+}
+
+/// What should be known of a command that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRemark {
+    /// Where the command stands.
+    pub pointer: String,
+    /// Stable word for programs.
+    pub kind: &'static str,
+    /// In words.
+    pub message: String,
+}
+
+/// What is said about a list of commands.
+#[derive(Default)]
+struct Judgement {
+    refusals: Vec<NodeError>,
+    remarks: Vec<NodeRemark>,
+}
+
+/// Most that is said about one list.
+const MOST_REMARKS: usize = 100;
+
 impl App {
     /// Queues the commands of a SyncML fragment: all in one message, none before the other has its answer.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what breaks the rules of the wire, [`Error::Refused`] for what the judge of nodes has
+    /// something against (unless `unchecked`), and as [`App::request_action`](super::App::request_action).
     pub async fn run_commands(
         &self,
         by: &Principal,
         device: Id<Device>,
-        body: &[u8],
-        expires_in: Option<Duration>,
-        key: Option<&str>,
-        dry_run: bool,
-    ) -> Result<QueuedCommand, Error> {
-        let commands = self.read_commands(body)?;
-        let request = ActionRequest { action: Action::Raw, reason: None, expires_in };
+        run: RunCommands<'_>,
+    ) -> Result<(QueuedCommand, Vec<NodeRemark>), Error> {
+        let commands = self.read_commands(run.body)?;
+        let request = ActionRequest { action: Action::Raw, reason: None, expires_in: run.expires_in };
         let route = format!("POST /devices/{device}/commands");
-        let id = key.map_or_else(|| self.new_id(), |key| derived_id(by, &route, key));
+        let id = run.key.map_or_else(|| self.new_id(), |key| derived_id(by, &route, key));
         for _ in 0..MOST_TRIES {
             if let Some(known) = self.repeated(id, device, &Action::Raw, &None).await? {
-                return same_commands(known, commands);
+                return Ok((same_commands(known, commands)?, Vec::new()));
             }
             let view = self.managed_device(device).await?;
+            let Judgement { refusals, remarks } = self.judge_commands(&view, &commands).await?;
+            if !refusals.is_empty() && !run.unchecked {
+                return Err(Error::Refused(refusals));
+            }
+            let expires_in = run.expires_in;
             let expires_at = self.now() + expires_in.unwrap_or_else(|| Action::Raw.default_expiry());
             let mut command = self.new_command(by, &view.enrollment, &request, id, expires_at)?;
             let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
             command.begin_portion(0, commands.clone(), |portion| fits(portion, bytes, count));
-            if dry_run {
-                return Ok(command);
+            if run.dry_run {
+                return Ok((command, remarks));
             }
             let writes = vec![
                 Write::UpdateEnrollment(Box::new(view.enrollment.clone())),
                 Write::InsertCommand(Box::new(command.clone())),
                 self.action_event(&command),
-                self.audit(by, "command.create", object(&view), "ok", &describe(&command)),
+                self.audit(by, "command.create", object(&view), "ok", &audited(&command, &refusals)),
             ];
             match self.commit(writes).await {
-                Ok(()) => return Ok(command),
+                Ok(()) => return Ok((command, remarks)),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// What the judge of nodes says about commands for a device. What lies above all CSPs is of no description, and can be
+    /// read all the same.
+    async fn judge_commands(&self, view: &DeviceView, commands: &[Command]) -> Result<Judgement, Error> {
+        let (known, evidence) = (self.csp().await?, self.evidence(view).await?);
+        let judge = Judge { catalogue: &known.catalogue, overrides: &known.overrides, evidence: &evidence };
+        let enrollment = &view.enrollment;
+        let build = enrollment.os_version.as_deref().and_then(Build::parse);
+        let mut judgement = Judgement::default();
+        for item in items(commands) {
+            let Some(check) = item.check(build, enrollment.os_edition) else { continue };
+            if check.verb == Verb::Get && known.catalogue.is_above_all(check.uri) {
+                continue;
+            }
+            let verdict = judge.judge(&check);
+            let told = verdict.remarks.into_iter().filter(|remark| remark.kind != "atomic" || !item.is_in_atomic);
+            judgement.remarks.extend(told.map(|remark| NodeRemark {
+                pointer: item.place.clone(),
+                kind: remark.kind,
+                message: format!("{}: {}", check.uri, remark.message),
+            }));
+            judgement.refusals.extend(verdict.objection.map(|objection| NodeError {
+                pointer: item.place.clone(),
+                kind: objection.kind,
+                message: format!("{}: {}", check.uri, objection.message),
+            }));
+        }
+        judgement.remarks.truncate(MOST_REMARKS);
+        judgement.refusals.truncate(MOST_REMARKS);
+        Ok(judgement)
     }
 
     fn read_commands(&self, body: &[u8]) -> Result<Vec<Command>, Error> {
@@ -88,6 +163,13 @@ impl App {
         }
         if errors.is_empty() { Ok(commands) } else { Err(Error::Invalid(errors)) }
     }
+}
+
+/// What the audit trail keeps: that commands were taken which were found wrong, and what was wrong with the first of them.
+fn audited(command: &QueuedCommand, refusals: &[NodeError]) -> String {
+    let Some(first) = refusals.first() else { return describe(command) };
+    let count = refusals.len();
+    format!("{}, unchecked although {count} refused: {} {}", describe(command), first.kind, first.message)
 }
 
 /// An Idempotency-Key that was used with other commands is an error.

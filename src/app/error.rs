@@ -11,6 +11,17 @@ pub enum Error {
     /// There is no such thing.
     #[error("no such {0}")]
     NotFound(&'static str),
+    /// No node of that name is known; these may be meant.
+    #[error("{}", unknown(what, suggestions))]
+    Unknown {
+        /// What was asked for.
+        what: &'static str,
+        /// What may be meant, best first.
+        suggestions: Vec<String>,
+    },
+    /// Commands that must not be sent; each error says which and why.
+    #[error("{}", refusals(.0))]
+    Refused(Vec<NodeError>),
     /// No valid credential.
     #[error("authentication required")]
     Unauthenticated,
@@ -48,6 +59,17 @@ pub struct FieldError {
     /// JSON pointer of the field, or another place in words.
     pub pointer: String,
     /// What is wrong there.
+    pub message: String,
+}
+
+/// What stands against one command of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeError {
+    /// Where the command stands.
+    pub pointer: String,
+    /// Stable word for programs.
+    pub kind: &'static str,
+    /// What is wrong and what would be right.
     pub message: String,
 }
 
@@ -89,4 +111,15 @@ impl From<SealError> for Error {
 
 fn sentence(errors: &[FieldError]) -> String {
     errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect::<Vec<_>>().join("; ")
+}
+
+fn refusals(errors: &[NodeError]) -> String {
+    errors.iter().map(|error| format!("{}: {}", error.pointer, error.message)).collect::<Vec<_>>().join("; ")
+}
+
+fn unknown(what: &str, suggestions: &[String]) -> String {
+    match suggestions.first() {
+        None => format!("no such {what}"),
+        Some(best) => format!("no such {what}; did you mean {best}?"),
+    }
 }

@@ -18,6 +18,7 @@ use crate::domain::Id;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
+use crate::domain::csp::{CspList, ImportedCatalogue, NodeAnswer, NodeOverride};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::{EntraClaims, TokenRejected};
@@ -112,6 +113,9 @@ impl StoreError {
         matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
+
+/// The setting that holds the mark of [`Write::MarkCspChange`].
+pub const CSP_CHANGE: &str = "csp_change";
 
 /// The database.
 #[async_trait]
@@ -232,6 +236,19 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<Attempt>, StoreError>;
     /// Attempts, newest first.
     async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError>;
+
+    /// The catalogue that was imported, if one was.
+    async fn imported_catalogue(&self) -> Result<Option<ImportedCatalogue>, StoreError>;
+    /// What administrators decided about nodes, newest first.
+    async fn node_overrides(&self, page: &Page) -> Result<Listed<NodeOverride>, StoreError>;
+    /// All of it.
+    async fn all_node_overrides(&self) -> Result<Vec<NodeOverride>, StoreError>;
+    /// How devices of a build and an edition answered.
+    async fn node_answers(&self, build: u32, edition: u32) -> Result<Vec<NodeAnswer>, StoreError>;
+    /// How devices answered to commands on a node of the catalogue, by build and edition.
+    async fn answers_of_node(&self, path: &str) -> Result<Vec<NodeAnswer>, StoreError>;
+    /// The CSPs of every build and edition that told them, newest build first.
+    async fn csp_lists(&self) -> Result<Vec<CspList>, StoreError>;
 
     /// An event by id.
     async fn event(&self, id: Id<Event>) -> Result<Option<Event>, StoreError>;

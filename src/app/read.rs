@@ -1,5 +1,6 @@
 //! Reading: what lists and detail pages show, and ids that people shorten.
 
+use super::csp::ActionOffer;
 use super::ports::{AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Listed, Page, SessionFilter, Table, Write};
 use super::{App, AuditObject, Error, Principal};
 use crate::domain::Id;
@@ -22,6 +23,8 @@ pub struct DeviceDetail {
     pub inventory: Vec<InventoryItem>,
     /// Nodes that it does not have.
     pub missing: Vec<MissingNode>,
+    /// Every kind of action, and whether it is known not to work there.
+    pub actions: Vec<ActionOffer>,
     /// The enrollment status page, if there was one.
     pub status_page: Option<StatusPage>,
     /// What is known of push to it, if anything is.
@@ -43,11 +46,13 @@ impl App {
     /// [`Error::NotFound`], or the store's.
     pub async fn device(&self, id: Id<Device>) -> Result<DeviceDetail, Error> {
         let view = self.store.device(id).await?.ok_or(Error::NotFound("device"))?;
+        let (known, evidence) = (self.csp().await?, self.evidence(&view).await?);
+        let actions = self.action_offers(&view, &known, &evidence);
         let inventory = self.store.inventory(id).await?;
         let missing = self.store.missing_nodes(id).await?;
         let status_page = self.load_conversation(view.enrollment.id).await?.status_page;
         let push = self.store.push(view.enrollment.id).await?;
-        Ok(DeviceDetail { view, inventory, missing, status_page, push })
+        Ok(DeviceDetail { view, inventory, missing, actions, status_page, push })
     }
 
     /// Actions and commands, newest first.

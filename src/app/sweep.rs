@@ -28,11 +28,16 @@ const WIPED_AFTER: Duration = Duration::days(14);
 /// How long the last answer of a session is kept: a session may be open for half an hour, and ten minutes count after it
 /// closed.
 const ANSWERS_KEPT: Duration = Duration::minutes(45);
+/// How long it is kept how devices answered to a command, after the last of them.
+const NODE_ANSWERS_KEPT: Duration = Duration::days(400);
 
 impl App {
     /// One round of everything that time does, unless another process does it. A part that fails is logged and tried again
     /// next time.
     pub async fn sweep(&self) {
+        if let Err(error) = self.csp().await {
+            tracing::debug!(%error, "whether the CSP catalogue was changed is looked at later");
+        }
         self.memory.throttles.tidy(self.now());
         self.memory.remembered.tidy(self.now());
         let hold = match self.hold(Duty::Upkeep).await {
@@ -265,6 +270,7 @@ impl App {
         });
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
+        writes.push(Write::Prune { what: Expired::NodeAnswers, before: now - NODE_ANSWERS_KEPT, limit: ROUND });
         self.commit(writes).await
     }
 

@@ -131,6 +131,8 @@ pub async fn start(options: Options) -> Result<Running> {
     let ops_address = ops.as_ref().and_then(|listener| listener.local_addr().ok());
     write_run_file(&run_file, &url, &device_url, ops_address)?;
 
+    // So that no request has to wait for it to be read.
+    tokio::task::spawn_blocking(crate::proto::csp::catalogue::embedded);
     let (stop, stopped) = watch::channel(false);
     let work = Work::begin(&shared, store, transcripts, options.upkeep_every);
     let rest = work.rest.clone();

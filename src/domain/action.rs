@@ -33,6 +33,7 @@ use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_lock::DeviceLock;
 use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::parameter::Unfit;
+use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 use crate::proto::syncml::{AlertType, Command, LocUri};
@@ -237,6 +238,19 @@ impl Action {
             Self::LostContact(contact) => contact,
             Self::RemoveSetting(removal) => removal,
         }
+    }
+
+    /// Every kind of action that can be asked of a device, once for each choice that needs other nodes; what else it needs
+    /// to be told is filled in as an example.
+    #[must_use]
+    pub fn kinds() -> Vec<Self> {
+        let mut kinds = vec![Self::Lock, Self::Unlock, Self::Retire, Self::Reboot, Self::Sync];
+        kinds.extend([Self::RotateBitlockerKeys, Self::AutopilotReset]);
+        kinds.extend(Variant::ALL.map(|variant| Self::Wipe(Wipe { variant })));
+        kinds.extend(ResetMethod::ALL.map(|method| Self::ResetPasscode(ResetPasscode { method })));
+        kinds.push(Self::Rename(Rename { name: "PC-%RAND:4%".to_owned() }));
+        kinds.push(Self::TenantLockdown(TenantLockdown { enable: true }));
+        kinds
     }
 
     /// The word of the API.

@@ -10,6 +10,7 @@ pub mod attempts;
 pub mod audit;
 pub mod certificates;
 pub mod commands;
+pub mod csp;
 pub mod devices;
 pub mod drain;
 pub mod events;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::app::{Error, FieldError};
+use crate::app::{Error, FieldError, NodeError};
 
 /// An answer that says what went wrong.
 #[derive(Clone, Debug)]
@@ -20,7 +20,8 @@ struct Parts {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    errors: Vec<FieldError>,
+    errors: Vec<ProblemField>,
+    suggestions: Vec<String>,
     header: Option<(HeaderName, HeaderValue)>,
     /// For the log, never for the answer.
     cause: Option<String>,
@@ -45,25 +46,52 @@ pub struct ProblemDocument {
     /// Which parts of the input are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ProblemField>,
+    /// Of something that is not there: what may be meant, best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suggestions: Vec<String>,
     /// The reference of this request in the log.
     trace_id: String,
 }
 
 /// A part of the input that is wrong.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ProblemField {
     /// JSON pointer (RFC 6901).
     #[schema(example = "/email")]
     pointer: String,
     /// What is wrong there.
     message: String,
+    /// Of a command that the catalogue refuses: the kind of error, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "value_out_of_range")]
+    kind: Option<&'static str>,
+}
+
+impl From<FieldError> for ProblemField {
+    fn from(error: FieldError) -> Self {
+        Self { pointer: error.pointer, message: error.message, kind: None }
+    }
+}
+
+impl From<NodeError> for ProblemField {
+    fn from(error: NodeError) -> Self {
+        Self { pointer: error.pointer, message: error.message, kind: Some(error.kind) }
+    }
 }
 
 impl Problem {
     /// A problem of the request itself.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Parts { status, code, detail: detail.into(), errors: Vec::new(), header: None, cause: None }))
+        Self(Box::new(Parts {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            suggestions: Vec::new(),
+            header: None,
+            cause: None,
+        }))
     }
 
     /// A request that is understood, with a part that is wrong.
@@ -125,11 +153,8 @@ impl Problem {
             status: parts.status.as_u16(),
             detail: parts.detail,
             code: parts.code,
-            errors: parts
-                .errors
-                .into_iter()
-                .map(|error| ProblemField { pointer: error.pointer, message: error.message })
-                .collect(),
+            errors: parts.errors,
+            suggestions: parts.suggestions,
             trace_id: trace_id.to_string(),
         };
         let body = serde_json::to_vec(&document).expect("strings and numbers are JSON");
@@ -156,7 +181,17 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(errors) => {
                 let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
-                problem.0.errors = errors;
+                problem.0.errors = errors.into_iter().map(ProblemField::from).collect();
+                problem
+            }
+            Error::Refused(errors) => {
+                let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused_by_catalogue", detail);
+                problem.0.errors = errors.into_iter().map(ProblemField::from).collect();
+                problem
+            }
+            Error::Unknown { suggestions, .. } => {
+                let mut problem = Self::new(StatusCode::NOT_FOUND, "unknown_node", detail);
+                problem.0.suggestions = suggestions;
                 problem
             }
             Error::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", detail),

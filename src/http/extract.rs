@@ -144,11 +144,16 @@ pub fn expect_media_type(headers: &HeaderMap, allowed: &[&str]) -> Result<(), Pr
 
 /// The body, within limits of size and time.
 pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    let body = Limited::new(request.into_body(), MOST_BYTES).collect();
+    read_body_within(request, MOST_BYTES).await
+}
+
+/// The body, of at most so many bytes.
+pub async fn read_body_within(request: Request, most: usize) -> Result<Bytes, Problem> {
+    let body = Limited::new(request.into_body(), most).collect();
     match tokio::time::timeout(BODY_TIME, body).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let words = format!("the body has more than {MOST_BYTES} bytes");
+            let words = format!("the body has more than {most} bytes");
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", words))
         }
         Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "incomplete_body", "the body did not arrive whole")),
@@ -162,6 +167,15 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return Err(Problem::invalid("", "the body must be an object"));
     }
+    read_json(bytes)
+}
+
+/// Reads a JSON array likewise.
+pub fn from_json_list<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, Problem> {
+    read_json(bytes)
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(&error))?;
     reader.end().map_err(|error| malformed(&error))?;

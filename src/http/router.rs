@@ -48,6 +48,8 @@ pub enum Method {
     Get,
     /// POST.
     Post,
+    /// PUT.
+    Put,
     /// PATCH.
     Patch,
     /// DELETE.
@@ -189,6 +191,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
@@ -198,6 +201,7 @@ impl Method {
         match self {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
             Self::Patch => MethodFilter::PATCH,
             Self::Delete => MethodFilter::DELETE,
         }
@@ -251,7 +255,7 @@ const fn operator(path: &'static str, handler: Handler) -> Route {
     Route { method: Get, path, audience: Audience::Ops, listener: Listener::Ops, role: None, handler }
 }
 
-use Method::{Delete, Get, Patch, Post};
+use Method::{Delete, Get, Patch, Post, Put};
 use Role::{Admin, Operator, User, Viewer};
 
 const TABLE: &[Route] = &[
@@ -286,6 +290,15 @@ const TABLE: &[Route] = &[
     api(Get, "/api/v1/commands", Viewer, |m| on(m, api::commands::list)),
     api(Get, "/api/v1/commands/{id}", Viewer, |m| on(m, api::commands::show)),
     api(Delete, "/api/v1/commands/{id}", Operator, |m| on(m, api::commands::cancel)),
+    api(Post, "/api/v1/csp/check", Viewer, |m| on(m, api::csp::check::check)),
+    api(Get, "/api/v1/csp/nodes", Viewer, |m| on(m, api::csp::nodes::search)),
+    api(Get, "/api/v1/csp/node", Viewer, |m| on(m, api::csp::nodes::show)),
+    api(Get, "/api/v1/csp/catalogue", Viewer, |m| on(m, api::csp::catalogue::show_catalogue)),
+    api(Post, "/api/v1/csp/catalogue", Admin, |m| on(m, api::csp::catalogue::import)),
+    api(Delete, "/api/v1/csp/catalogue", Admin, |m| on(m, api::csp::catalogue::remove_import)),
+    api(Get, "/api/v1/csp/overrides", Viewer, |m| on(m, api::csp::overrides::list_overrides)),
+    api(Put, "/api/v1/csp/overrides", Admin, |m| on(m, api::csp::overrides::decide)),
+    api(Delete, "/api/v1/csp/overrides/{id}", Admin, |m| on(m, api::csp::overrides::withdraw)),
     api(Get, "/api/v1/sessions", Viewer, |m| on(m, api::sessions::list)),
     api(Get, "/api/v1/sessions/{id}", Viewer, |m| on(m, api::sessions::show)),
     api(Get, "/api/v1/enrollment-attempts", Viewer, |m| on(m, api::attempts::list)),

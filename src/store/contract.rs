@@ -5,6 +5,7 @@
 mod audit;
 mod certificates;
 mod commands;
+mod csp;
 mod devices;
 mod engine;
 mod enrollments;
@@ -48,6 +49,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     enrollments::run(&make).await;
     certificates::run(&make).await;
     commands::run(&make).await;
+    csp::run(&make).await;
     sessions::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;

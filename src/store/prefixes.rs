@@ -26,6 +26,7 @@ pub(super) fn sql(table: Table) -> &'static str {
             "SELECT serial AS id FROM certificates WHERE serial >= $1 AND serial < $2 ORDER BY serial LIMIT 2"
         }
         Table::Attempts => "SELECT id FROM attempts WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+        Table::Overrides => "SELECT id FROM csp_overrides WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Tokens => "SELECT id FROM tokens WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn sql(what: Expired) -> &'static str {
         Expired::Audit => AUDIT,
         Expired::Answers => ANSWERS,
         Expired::Commands => COMMANDS,
+        Expired::NodeAnswers => NODE_ANSWERS,
     }
 }
 
@@ -49,3 +50,9 @@ const COMMANDS: &str = "
     DELETE FROM commands
     WHERE is_open = 0 AND finished_at < $1 AND id IN (
         SELECT id FROM commands WHERE is_open = 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2)";
+
+const NODE_ANSWERS: &str = "
+    DELETE FROM node_answers
+    WHERE last_at < $1 AND (os_build, os_edition, path, verb, status) IN (
+        SELECT os_build, os_edition, path, verb, status FROM node_answers
+        WHERE last_at < $1 ORDER BY last_at LIMIT $2)";

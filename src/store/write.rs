@@ -2,10 +2,10 @@
 
 use super::engine::Statement;
 use super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, leases, push, retention, sessions, tokens,
-    users,
+    attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, push, retention, sessions,
+    settings, tokens, users,
 };
-use crate::app::ports::{Sealer, StoreError, Write};
+use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
 
 /// One batch for everything in the list.
 pub(super) fn batch(mut writes: Vec<Write>, sealer: &dyn Sealer) -> Result<Vec<Statement>, StoreError> {
@@ -50,6 +50,13 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
         Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],
         Write::UpdateCommand(command) => vec![commands::update(command, sealer)?],
+        Write::SaveCatalogue(catalogue) => csp::save_catalogue(catalogue).into(),
+        Write::DeleteCatalogue => vec![csp::delete_catalogue()],
+        Write::SaveOverride(decided) => vec![csp::save_override(decided)?],
+        Write::DeleteOverride(id) => vec![csp::delete_override(*id)],
+        Write::MarkCspChange(mark) => vec![settings::set(CSP_CHANGE, mark)],
+        Write::CountAnswers(answers) => csp::count_answers(answers).collect(),
+        Write::SaveCsps(list) => vec![csp::save_csps(list)?],
         Write::SaveSession(session) => vec![sessions::save(session)?],
         Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),

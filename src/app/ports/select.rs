@@ -112,4 +112,6 @@ pub enum Table {
     Attempts,
     /// Tokens.
     Tokens,
+    /// Decisions about nodes.
+    Overrides,
 }

@@ -7,6 +7,7 @@ use crate::domain::Id;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
+use crate::domain::csp::{CspList, ImportedCatalogue, NodeAnswer, NodeOverride};
 use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
@@ -30,6 +31,8 @@ pub enum Expired {
     Answers,
     /// Final commands and actions.
     Commands,
+    /// How devices answered, where none has for long.
+    NodeAnswers,
 }
 
 /// Something that changes.
@@ -122,6 +125,20 @@ pub enum Write {
         /// Which.
         node: MissingNode,
     },
+    /// An imported catalogue, in place of the one that was there.
+    SaveCatalogue(Box<ImportedCatalogue>),
+    /// Back to the embedded catalogue; none imported is a conflict.
+    DeleteCatalogue,
+    /// A decision about nodes, in place of the one with the same scope, whose id stays.
+    SaveOverride(Box<NodeOverride>),
+    /// Withdraws a decision; one that is not there is a conflict.
+    DeleteOverride(Id<NodeOverride>),
+    /// Marks what is known of nodes as changed, with a mark that was never used before: other processes load it again.
+    MarkCspChange(String),
+    /// How devices answered; counts add up.
+    CountAnswers(Vec<NodeAnswer>),
+    /// The CSPs of a build and an edition; an older list never replaces a newer one.
+    SaveCsps(CspList),
     /// A session, new or changed.
     SaveSession(Box<SessionRecord>),
     /// The last answer of a session.

@@ -48,6 +48,7 @@ impl Work {
         let background = vec![
             tokio::spawn(publish(shared.clone(), rested.clone())),
             tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
+            tokio::spawn(write_down(app.clone(), rested.clone())),
             tokio::spawn(watch_storage(app.clone(), rested)),
         ];
         Self { app, store, background, rest, transcripts, flush }
@@ -63,6 +64,7 @@ impl Work {
         for task in self.background {
             end(task, deadline).await;
         }
+        let _ = timeout_at(deadline.max(Instant::now() + LEAST_END), self.app.keep_observations()).await;
         // Else another node takes them over after a while.
         let _ = timeout_at(deadline.max(Instant::now() + LEAST_END), self.app.leave_duties()).await;
         self.store.close().await;
@@ -167,6 +169,21 @@ async fn keep_up(app: App, every: Duration, stopped: watch::Receiver<bool>) {
         }
     }
 }
+
+/// Writes down now and then what devices answered; what is left at the end is written with the last of the rest.
+async fn write_down(app: App, stopped: watch::Receiver<bool>) {
+    let stop = until(stopped);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(WRITE_DOWN) => app.keep_observations().await,
+            () = &mut stop => return,
+        }
+    }
+}
+
+/// Time between two writes of what devices answered.
+const WRITE_DOWN: Duration = Duration::from_secs(3);
 
 /// Tells of a full disk when one is noticed, and looks for room while it is full.
 async fn watch_storage(app: App, stopped: watch::Receiver<bool>) {

@@ -33,6 +33,9 @@ pub enum ResetMethod {
 }
 
 impl ResetMethod {
+    /// All methods.
+    pub const ALL: [Self; 3] = [Self::ResetPin, Self::RecoverPin, Self::Laps];
+
     fn node(self) -> &'static str {
         match self {
             Self::ResetPin => remote_lock::LOCK_AND_RESET_PIN,

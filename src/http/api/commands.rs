@@ -10,9 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::actions::QueueQuery;
 use super::period::Period;
 use super::{List, location, stamp};
-use crate::app::App;
 use crate::app::ports::Table;
 use crate::app::redact::is_secret;
+use crate::app::{App, NodeRemark, RunCommands};
 use crate::domain::action::describe_hresult;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::domain::decoded::{Decoded, decode};
@@ -54,6 +54,28 @@ pub struct CommandDocument {
     /// True where nothing was queued because `dry_run` was asked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
+    /// Of commands that were just taken: what should be known of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningDocument>,
+}
+
+/// What should be known of a command.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WarningDocument {
+    /// Where the command stands.
+    #[schema(example = "Replace[1]/Item[1]")]
+    pointer: String,
+    /// What it is about, for programs.
+    #[schema(example = "depends")]
+    kind: &'static str,
+    /// In words.
+    message: String,
+}
+
+impl From<NodeRemark> for WarningDocument {
+    fn from(remark: NodeRemark) -> Self {
+        Self { pointer: remark.pointer, kind: remark.kind, message: remark.message }
+    }
 }
 
 /// One Item of one command.
@@ -112,6 +134,7 @@ impl CommandDocument {
             expires_at: stamp(command.expires_at),
             finished_at: command.finished_at.map(stamp),
             dry_run: false,
+            warnings: Vec::new(),
         }
     }
 }
@@ -162,8 +185,7 @@ fn waiting(command: &Command, item: &Item) -> ItemDocument {
 pub struct RunQuery {
     /// Only say what would happen.
     dry_run: Option<bool>,
-    /// Take commands that the catalogue of settings would refuse.
-    #[expect(dead_code, reason = "read for its shape; there is no catalogue that could refuse")]
+    /// Take also commands that the catalogue of settings refuses; the audit trail tells of it.
     unchecked: Option<bool>,
     /// How long they wait for the device; default 30 days.
     expires_in: Option<Period>,
@@ -188,9 +210,16 @@ pub async fn run(
     let body = read_body(request).await?;
     let device = app.resolve(Table::Devices, "device", &id).await?;
     let dry_run = query.dry_run.unwrap_or(false);
-    let expires_in = query.expires_in.map(|period| period.0);
-    let command = app.run_commands(&by, device, &body, expires_in, key.as_deref(), dry_run).await?;
-    let document = CommandDocument { dry_run, ..CommandDocument::of(command) };
+    let commands = RunCommands {
+        body: &body,
+        expires_in: query.expires_in.map(|period| period.0),
+        key: key.as_deref(),
+        dry_run,
+        unchecked: query.unchecked.unwrap_or(false),
+    };
+    let (command, remarks) = app.run_commands(&by, device, commands).await?;
+    let warnings = remarks.into_iter().map(WarningDocument::from).collect();
+    let document = CommandDocument { dry_run, warnings, ..CommandDocument::of(command) };
     if dry_run {
         return Ok(Json(document).into_response());
     }

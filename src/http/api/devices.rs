@@ -9,8 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{List, page, stamp, word};
 use crate::app::App;
+use crate::app::csp::ActionOffer;
 use crate::app::ports::{DeviceFilter, DeviceView, Table};
 use crate::app::read::DeviceDetail;
+use crate::domain::action::Action;
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::push::{Push, status_words};
@@ -100,6 +102,8 @@ pub struct DeviceDetailDocument {
     inventory: BTreeMap<String, NodeDocument>,
     /// Nodes that it answered it does not have, when an action needed them.
     unsupported: Vec<MissingNodeDocument>,
+    /// Every kind of action, and whether it is known not to work on this device.
+    actions: Vec<ActionOfferDocument>,
     /// The enrollment status page; null where none was shown.
     status_page: Option<StatusPageDocument>,
     /// Push; null where nothing is known of it.
@@ -129,6 +133,37 @@ pub struct MissingNodeDocument {
     status: u16,
     /// Version of the operating system at the time; another version is asked anew.
     os_version: String,
+}
+
+/// An action, and whether a device can carry it out as far as that is known.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ActionOfferDocument {
+    /// What it is.
+    #[schema(example = "wipe")]
+    r#type: &'static str,
+    /// Of a wipe: what is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<serde_json::Value>,
+    /// Of a passcode reset: how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<serde_json::Value>,
+    /// False where it is known not to work: asking for it is a conflict.
+    available: bool,
+    /// Why not; of one that can be asked, what speaks against it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<ActionOffer> for ActionOfferDocument {
+    fn from(offer: ActionOffer) -> Self {
+        let (variant, method) = match &offer.action {
+            Action::Wipe(wipe) => (serde_json::to_value(wipe.variant).ok(), None),
+            Action::ResetPasscode(reset) => (None, serde_json::to_value(reset.method).ok()),
+            _ => (None, None),
+        };
+        let (available, reason) = (offer.is_available, offer.reason);
+        Self { r#type: offer.action.name(), variant, method, available, reason }
+    }
 }
 
 /// The page that out-of-box setup shows until everything is there.
@@ -202,6 +237,7 @@ impl From<DeviceDetail> for DeviceDetailDocument {
             device: detail.view.into(),
             inventory: detail.inventory.into_iter().map(node).collect(),
             unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),
+            actions: detail.actions.into_iter().map(ActionOfferDocument::from).collect(),
             status_page: detail.status_page.map(StatusPageDocument::from),
             push: detail.push.map(PushDocument::from),
             context: context.into_iter().map(|(name, value)| ContextItem { name, value }).collect(),

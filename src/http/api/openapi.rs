@@ -8,7 +8,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Operation};
 use utoipa::{Modify, OpenApi};
 
-use super::{actions, attempts, audit, certificates, commands, devices, drain, events, me, sessions, tokens, users};
+use super::{
+    actions, attempts, audit, certificates, commands, csp, devices, drain, events, me, sessions, tokens, users,
+};
 use crate::http::error::ProblemDocument;
 
 /// `GET /api/openapi.json`.
@@ -42,6 +44,9 @@ pub fn text() -> String {
         devices::list, devices::show,
         actions::request, actions::list, actions::show, actions::cancel, actions::reveal,
         commands::run, commands::list, commands::show, commands::cancel,
+        csp::check::check, csp::nodes::search, csp::nodes::show,
+        csp::catalogue::show_catalogue, csp::catalogue::import, csp::catalogue::remove_import,
+        csp::overrides::list_overrides, csp::overrides::decide, csp::overrides::withdraw,
         sessions::list, sessions::show,
         attempts::list,
         certificates::list, certificates::revoke,
@@ -71,7 +76,7 @@ impl Modify for Common {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
 /// Handlers are called the same in each file; the tag tells them apart.

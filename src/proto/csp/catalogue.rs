@@ -7,9 +7,11 @@
 
 mod build;
 mod check;
+mod ddf;
 mod edition;
 mod file;
 mod hololens;
+mod merge;
 mod record;
 mod search;
 mod suggest;
@@ -20,16 +22,18 @@ use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 pub use build::Build;
-pub use check::{Check, ErrorKind, Refusal, Warning, WarningKind};
+pub use check::{Beyond, Check, ErrorKind, Refusal, Warning, WarningKind};
+pub use ddf::{ArchiveError, DdfError, DdfSet, MOST_ARCHIVE_BYTES};
 pub use edition::{Editions, HOLOGRAPHIC, describe_edition, edition_name, parse_edition};
 pub use file::{FileError, Head};
 pub use hololens::HoloLens;
+pub use merge::{Changes, without_prose};
 pub use record::{
     Access, Allowed, Applicability, Case, Condition, ConditionKind, Dependency, Deprecated, Domain, Dynamic, Format,
     GroupPolicy, Lifetime, Naming, Occurrence, Record, Scope, Text,
 };
 pub use search::Match;
-pub use tree::Found;
+pub use tree::{Found, is_expression};
 
 use tree::Tree;
 

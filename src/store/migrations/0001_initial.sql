@@ -293,3 +293,54 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_age ON audit (time, id);
 CREATE INDEX audit_of_object ON audit (object_id, time, id);
+
+-- The catalogue that an administrator imported, at most one: facts under zstd.
+CREATE TABLE csp_catalogues (
+    id TEXT NOT NULL PRIMARY KEY,
+    version TEXT NOT NULL,
+    nodes BIGINT NOT NULL,
+    imported_at BIGINT NOT NULL,
+    imported_by TEXT NOT NULL,
+    file BLOB NOT NULL
+);
+
+-- What administrators decided about nodes; scope is path, edition and build in one, each decided about once.
+CREATE TABLE csp_overrides (
+    id TEXT NOT NULL PRIMARY KEY,
+    scope TEXT NOT NULL UNIQUE,
+    path TEXT NOT NULL,
+    edition BIGINT,
+    from_build TEXT,
+    ruling TEXT NOT NULL,
+    allowed TEXT,
+    reason TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    made_at BIGINT NOT NULL
+);
+CREATE INDEX csp_overrides_by_age ON csp_overrides (made_at, id);
+
+-- How devices of a build and an edition answered, for each node of the catalogue; no device is named.
+CREATE TABLE node_answers (
+    os_build BIGINT NOT NULL,
+    os_edition BIGINT NOT NULL,
+    path TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    answers BIGINT NOT NULL,
+    first_revision BIGINT NOT NULL,
+    last_revision BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (os_build, os_edition, path, verb, status)
+);
+CREATE INDEX node_answers_of_path ON node_answers (path);
+CREATE INDEX node_answers_by_age ON node_answers (last_at);
+
+-- The CSPs of a build and an edition with their versions, as a device of them told last; a list in JSON.
+CREATE TABLE csp_versions (
+    os_build BIGINT NOT NULL,
+    os_edition BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    csps TEXT NOT NULL,
+    last_at BIGINT NOT NULL,
+    PRIMARY KEY (os_build, os_edition)
+);

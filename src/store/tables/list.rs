@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 18] = [
+pub(in crate::store) static TABLES: [Table; 22] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -418,11 +418,91 @@ pub(in crate::store) static TABLES: [Table; 18] = [
         delete: "DELETE FROM audit",
         link: None,
     },
+    Table {
+        name: "csp_catalogues",
+        columns: &[text("id"), text("version"), int("nodes"), int("imported_at"), text("imported_by"), bytes("file")],
+        key: 1,
+        page: BULKY,
+        first: "SELECT * FROM csp_catalogues ORDER BY id LIMIT $1",
+        next: "SELECT * FROM csp_catalogues WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO csp_catalogues (id, version, nodes, imported_at, imported_by, file) VALUES ($1, $2, $3, $4, $5, \
+            $6)",
+        count: "SELECT COUNT(*) AS number FROM csp_catalogues",
+        delete: "DELETE FROM csp_catalogues",
+        link: None,
+    },
+    Table {
+        name: "csp_overrides",
+        columns: &[
+            text("id"),
+            text("scope"),
+            text("path"),
+            int("edition"),
+            text("from_build"),
+            text("ruling"),
+            text("allowed"),
+            text("reason"),
+            text("made_by"),
+            int("made_at"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM csp_overrides ORDER BY id LIMIT $1",
+        next: "SELECT * FROM csp_overrides WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO csp_overrides (id, scope, path, edition, from_build, ruling, allowed, reason, made_by, made_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        count: "SELECT COUNT(*) AS number FROM csp_overrides",
+        delete: "DELETE FROM csp_overrides",
+        link: None,
+    },
+    Table {
+        name: "node_answers",
+        columns: &[
+            int("os_build"),
+            int("os_edition"),
+            text("path"),
+            text("verb"),
+            int("status"),
+            int("answers"),
+            int("first_revision"),
+            int("last_revision"),
+            int("last_at"),
+        ],
+        key: 5,
+        page: PAGE,
+        first: "SELECT * FROM node_answers ORDER BY os_build, os_edition, path, verb, status LIMIT $1",
+        next: "\
+            SELECT * FROM node_answers WHERE (os_build, os_edition, path, verb, status) > ($1, $2, $3, $4, $5) ORDER BY \
+            os_build, os_edition, path, verb, status LIMIT $6",
+        insert: "\
+            INSERT INTO node_answers (os_build, os_edition, path, verb, status, answers, first_revision, last_revision, \
+            last_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        count: "SELECT COUNT(*) AS number FROM node_answers",
+        delete: "DELETE FROM node_answers",
+        link: None,
+    },
+    Table {
+        name: "csp_versions",
+        columns: &[int("os_build"), int("os_edition"), int("revision"), text("csps"), int("last_at")],
+        key: 2,
+        page: BULKY,
+        first: "SELECT * FROM csp_versions ORDER BY os_build, os_edition LIMIT $1",
+        next: "\
+            SELECT * FROM csp_versions WHERE (os_build, os_edition) > ($1, $2) ORDER BY os_build, os_edition LIMIT $3",
+        insert: "\
+            INSERT INTO csp_versions (os_build, os_edition, revision, csps, last_at) VALUES ($1, $2, $3, $4, $5)",
+        count: "SELECT COUNT(*) AS number FROM csp_versions",
+        delete: "DELETE FROM csp_versions",
+        link: None,
+    },
 ];
 
 pub(super) const TRUNCATE: &str = "\
-    TRUNCATE audit, events, attempts, answers, transcripts, sessions, commands, certificates, missing_nodes, \
-    inventory, push, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
+    TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, audit, events, attempts, answers, transcripts, \
+    sessions, commands, certificates, missing_nodes, inventory, push, conversations, enrollment_identifiers, \
+    enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::build::Build;
 use super::edition::{HOLOGRAPHIC, describe_edition};
-use super::record::{ConditionKind, Dependency, Deprecated, Format, Record};
+use super::record::{Allowed, ConditionKind, Dependency, Deprecated, Format, Record};
 use super::tree::{Found, without_query};
 use super::{Catalogue, value};
 use crate::proto::syncml::Verb;
@@ -32,6 +32,17 @@ impl<'a> Check<'a> {
     pub fn new(uri: &'a str, verb: Verb) -> Self {
         Self { uri, verb, format: None, value: None, build: None, edition: None }
     }
+}
+
+/// What is known of a node beyond its description.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beyond<'a> {
+    /// The device has the node, whatever is said of builds and editions.
+    pub is_there: bool,
+    /// The node takes the command.
+    pub takes_it: bool,
+    /// What it takes as value, instead of what the description says.
+    pub allowed: Option<&'a Allowed>,
 }
 
 /// Kinds of error, in the order in which they are looked for.
@@ -157,12 +168,21 @@ impl WarningKind {
 impl Catalogue {
     /// Judges a command. The first rule that it breaks is the answer.
     pub fn check(&self, check: &Check<'_>) -> Result<Vec<Warning>, Refusal> {
+        self.check_knowing(check, &Beyond::default())
+    }
+
+    /// The same, where more is known than the descriptions say.
+    pub fn check_knowing(&self, check: &Check<'_>, beyond: &Beyond<'_>) -> Result<Vec<Warning>, Refusal> {
         let found = self.check_name(check)?;
-        check_access(&found, check)?;
-        check_build(found.record, check)?;
-        check_edition(found.record, check)?;
+        if !beyond.takes_it {
+            check_access(&found, check)?;
+        }
+        if !beyond.is_there {
+            check_build(found.record, check)?;
+            check_edition(found.record, check)?;
+        }
         if carries_value(check.verb) && !found.is_ingested() {
-            value::check(&found, check)?;
+            value::check(&found, check, beyond.allowed)?;
         }
         Ok(self.warnings(&found, check))
     }

@@ -547,6 +547,28 @@ impl Domain {
     }
 }
 
+impl Domain {
+    /// Without an example, which is prose and sets no limit.
+    #[must_use]
+    pub fn without_example(self) -> Self {
+        match self {
+            Self::Json(_) => Self::Json(None),
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Allowed {
+    /// The values, in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.list.as_deref() {
+            Some("\u{F000}") => write!(f, "a list with U+F000 between the items, each {}", self.domain),
+            Some(delimiter) => write!(f, "a list with {delimiter} between the items, each {}", self.domain),
+            None => fmt::Display::fmt(&self.domain, f),
+        }
+    }
+}
+
 impl fmt::Display for Domain {
     /// The values, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

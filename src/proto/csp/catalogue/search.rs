@@ -30,7 +30,7 @@ impl Catalogue {
     }
 }
 
-/// The sum over the words of how well each fits, in the upper digits, and the depth of the path below.
+/// The sum over the words of how well each fits, in the upper digits, and the length of the path below.
 fn rank(record: &Record, words: &[String]) -> Option<u32> {
     if words.is_empty() {
         return Some(0);
@@ -48,10 +48,10 @@ fn rank(record: &Record, words: &[String]) -> Option<u32> {
             () => return None,
         };
     }
-    let depth = u32::try_from(path.split('/').count()).unwrap_or(u32::MAX).min(MOST_DEPTH);
-    Some(sum * (MOST_DEPTH + 1) + depth)
+    let length = u32::try_from(path.len()).unwrap_or(u32::MAX).min(LONGEST_PATH);
+    Some(sum * (LONGEST_PATH + 1) + length)
 }
 
 /// What follows is not looked at.
 const MOST_WORDS: usize = 16;
-const MOST_DEPTH: u32 = 99;
+const LONGEST_PATH: u32 = 999;

@@ -54,6 +54,12 @@ pub(super) fn compile(pattern: &str) -> Option<Regex> {
     RegexBuilder::new(&whole).size_limit(MOST_REGEX_BYTES).dfa_size_limit(MOST_REGEX_BYTES).build().ok()
 }
 
+/// Whether text is an expression that values can be compared with.
+#[must_use]
+pub fn is_expression(pattern: &str) -> bool {
+    pattern.is_empty() || compile(pattern).is_some()
+}
+
 /// The tree over the records of a catalogue.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
@@ -257,7 +263,7 @@ pub(super) fn segments(path: &str) -> Option<std::str::Split<'_, char>> {
 }
 
 /// `./Device/Vendor/…` as `/Vendor/…`, every other path without its dot.
-fn device_form(path: &str) -> &str {
+pub(super) fn device_form(path: &str) -> &str {
     let path = path.strip_prefix('.').unwrap_or(path);
     path.strip_prefix("/Device").filter(|rest| rest.starts_with("/Vendor/")).unwrap_or(path)
 }

@@ -1,26 +1,64 @@
 //! Whether a value is one that a node takes: format, listed values, bits, bounds, expressions.
 
 use super::check::{Check, ErrorKind, Refusal};
-use super::record::{Allowed, Domain, Format, Record, Text};
-use super::tree::{Found, Place};
+use super::record::{Allowed, Domain, Format, Text};
+use super::tree::{Found, Place, compile};
 use crate::proto::base64;
 
-/// Judges format and value of an Add or Replace.
-pub(super) fn check(found: &Found<'_, '_>, check: &Check<'_>) -> Result<(), Refusal> {
-    let record = found.record;
-    if let Some(format) = check.format.filter(|format| *format != record.format.name()) {
-        let shown = Format::from_name(format).map_or("another", Format::name);
-        let message = format!("the format is {shown}, but the node has {}", record.format.name());
+/// Judges format and value of an Add or Replace. `instead` goes before what the description says of values.
+pub(super) fn check(found: &Found<'_, '_>, check: &Check<'_>, instead: Option<&Allowed>) -> Result<(), Refusal> {
+    let format = found.record.format;
+    if let Some(written) = check.format.filter(|written| *written != format.name()) {
+        let shown = Format::from_name(written).map_or("another", Format::name);
+        let message = format!("the format is {shown}, but the node has {}", format.name());
         return Err(Refusal::new(ErrorKind::WrongFormat, message));
     }
-    let Some(value) = check.value.filter(|_| !record.is_interior()) else { return Ok(()) };
-    let place = found.place_of(found.place);
-    match delimiter_of(record.allowed.as_deref()).filter(|delimiter| value.contains(delimiter)) {
-        None => check_item(record, place, value),
+    let Some(value) = check.value.filter(|_| !found.record.is_interior()) else { return Ok(()) };
+    let rule = match instead {
+        Some(allowed) => Rule { format, allowed: Some(allowed), place: None },
+        None => Rule { format, allowed: found.record.allowed.as_deref(), place: Some(found.place_of(found.place)) },
+    };
+    match delimiter_of(rule.allowed).filter(|delimiter| value.contains(delimiter)) {
+        None => rule.check(value),
         Some(delimiter) => value
             .split(delimiter)
             .enumerate()
-            .try_for_each(|(index, item)| check_item(record, place, item).map_err(|refusal| refusal.of_item(index))),
+            .try_for_each(|(index, item)| rule.check(item).map_err(|refusal| refusal.of_item(index))),
+    }
+}
+
+/// What a value, or an item of a list, must be.
+struct Rule<'r> {
+    format: Format,
+    allowed: Option<&'r Allowed>,
+    /// Where the expression is kept compiled.
+    place: Option<&'r Place>,
+}
+
+impl Rule<'_> {
+    fn check(&self, value: &str) -> Result<(), Refusal> {
+        let domain = self.allowed.map_or(&Domain::None, |allowed| &allowed.domain);
+        if !parses(self.format, domain, value) {
+            let message = format!("the value is not {}", expected(self.format, domain));
+            return Err(Refusal::new(ErrorKind::WrongFormat, message));
+        }
+        let (kind, good) = match domain {
+            Domain::Enum(values) | Domain::Set(values) => {
+                (ErrorKind::ValueNotInEnum, values.iter().any(|listed| is_listed(self.format, listed, value, values)))
+            }
+            Domain::Flag { mask, .. } => (ErrorKind::BadFlag, within(*mask, value)),
+            Domain::Range { min, max } => (ErrorKind::ValueOutOfRange, between(*min, *max, value)),
+            Domain::RegEx(pattern) => (ErrorKind::RegexMismatch, self.matches(pattern, value)),
+            Domain::None | Domain::Xsd(_) | Domain::Admx { .. } | Domain::Json(_) | Domain::Sddl => return Ok(()),
+        };
+        if good { Ok(()) } else { Err(Refusal::new(kind, format!("the value is not {domain}"))) }
+    }
+
+    fn matches(&self, pattern: &str, value: &str) -> bool {
+        match self.place {
+            Some(place) => place.matches(value),
+            None => compile(pattern).is_none_or(|expression| expression.is_match(value)),
+        }
     }
 }
 
@@ -42,32 +80,6 @@ impl Refusal {
         self.message = format!("item {} of the list: {}", index + 1, self.message);
         self
     }
-}
-
-fn check_item(record: &Record, place: &Place, value: &str) -> Result<(), Refusal> {
-    let domain = record.allowed.as_ref().map_or(&Domain::None, |allowed| &allowed.domain);
-    if !parses(record.format, domain, value) {
-        return Err(Refusal::new(
-            ErrorKind::WrongFormat,
-            format!("the value is not {}", expected(record.format, domain)),
-        ));
-    }
-    let (kind, good) = match domain {
-        Domain::Enum(values) | Domain::Set(values) => {
-            (ErrorKind::ValueNotInEnum, values.iter().any(|listed| is_listed(record.format, listed, value, values)))
-        }
-        Domain::Flag { mask, .. } => (ErrorKind::BadFlag, within(*mask, value)),
-        Domain::Range { min, max } => {
-            let number = integer(value);
-            (
-                ErrorKind::ValueOutOfRange,
-                number.is_some_and(|number| (i128::from(*min)..=i128::from(*max)).contains(&number)),
-            )
-        }
-        Domain::RegEx(_) => (ErrorKind::RegexMismatch, place.matches(value)),
-        Domain::None | Domain::Xsd(_) | Domain::Admx { .. } | Domain::Json(_) | Domain::Sddl => return Ok(()),
-    };
-    if good { Ok(()) } else { Err(Refusal::new(kind, format!("the value is not {domain}"))) }
 }
 
 /// Whether text is a value of the format.
@@ -127,6 +139,10 @@ fn bool_of(text: &str) -> Option<bool> {
 fn within(mask: u64, value: &str) -> bool {
     let number = number(value);
     number.and_then(|number| u128::try_from(number).ok()).is_some_and(|number| number & !u128::from(mask) == 0)
+}
+
+fn between(min: i64, max: i64, value: &str) -> bool {
+    integer(value).is_some_and(|number| (i128::from(min)..=i128::from(max)).contains(&number))
 }
 
 fn number(text: &str) -> Option<i128> {

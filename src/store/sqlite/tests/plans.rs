@@ -1,8 +1,8 @@
 //! Query plans: what runs with every message, sweep or page goes through an index.
 
 use super::super::super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, leases, prefixes, push, retention, sessions,
-    tokens, users,
+    attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, prefixes, push, retention,
+    sessions, tokens, users,
 };
 use super::*;
 
@@ -59,14 +59,23 @@ async fn hot_queries_look_up() {
         sessions::ANSWER,
         attempts::FIND_OPEN,
         attempts::LIST_OF_TRACE,
+        csp::ANSWERS,
+        csp::ANSWERS_OF,
         events::FIND,
         events::AFTER,
         events::AFTER_OF_SUBJECT,
         events::LAST_SEQ,
         audit::LAST_WRITTEN,
     ];
-    let expired =
-        [Expired::Sessions, Expired::Attempts, Expired::Events, Expired::Audit, Expired::Answers, Expired::Commands];
+    let expired = [
+        Expired::Sessions,
+        Expired::Attempts,
+        Expired::Events,
+        Expired::Audit,
+        Expired::Answers,
+        Expired::Commands,
+        Expired::NodeAnswers,
+    ];
     let tables = [
         Table::Users,
         Table::Devices,
@@ -75,6 +84,7 @@ async fn hot_queries_look_up() {
         Table::Certificates,
         Table::Attempts,
         Table::Tokens,
+        Table::Overrides,
     ];
     let looked_up = looked_up.into_iter().chain(expired.map(retention::sql)).chain(tables.map(prefixes::sql));
     for sql in looked_up {
@@ -109,6 +119,7 @@ async fn pages_and_queues_come_sorted_from_their_index() {
         events::AFTER_OF_SUBJECT,
         events::UNNUMBERED,
         audit::LIST,
+        csp::LIST_OVERRIDES,
         audit::LIST_OF_OBJECT,
     ];
     for sql in sorted {

@@ -240,8 +240,8 @@ impl Action {
         }
     }
 
-    /// Every kind of action that can be asked of a device, once for each choice that needs other nodes; what else it needs
-    /// to be told is filled in as an example.
+    /// The actions that a person asks with at most a choice or a name, once for each choice that needs other nodes; a name is
+    /// filled in as an example. Settings, which carry a profile of their own, are not among them.
     #[must_use]
     pub fn kinds() -> Vec<Self> {
         let mut kinds = vec![Self::Lock, Self::Unlock, Self::Retire, Self::Reboot, Self::Sync];

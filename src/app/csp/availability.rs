@@ -31,7 +31,7 @@ pub(in crate::app) struct Need<'a> {
 }
 
 /// Of so many devices of one build and edition that refused, and none that did it, the next one is not asked.
-const ENOUGH: u64 = 3;
+const ENOUGH: u64 = 5;
 /// A list of CSPs that is shorter is not believed: Windows has dozens.
 const CREDIBLE_LIST: usize = 10;
 
@@ -132,7 +132,9 @@ impl Need<'_> {
         let found = self.known.catalogue.find(node.as_str())?;
         let path = found.record().path.as_str();
         let own = self.build().and_then(|build| build.revision);
-        let of_node = || self.evidence.answers.iter().filter(|answer| answer.path == path);
+        // What they say to another command proves nothing about this one.
+        let verb = self.check(node).verb;
+        let of_node = || self.evidence.answers.iter().filter(|answer| answer.path == path && answer.verb == verb);
         if of_node().any(|answer| answer.sign() == Some(NodeSign::Works)) {
             return None;
         }

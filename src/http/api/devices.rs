@@ -102,7 +102,7 @@ pub struct DeviceDetailDocument {
     inventory: BTreeMap<String, NodeDocument>,
     /// Nodes that it answered it does not have, when an action needed them.
     unsupported: Vec<MissingNodeDocument>,
-    /// Every kind of action, and whether it is known not to work on this device.
+    /// The actions that need no profile of their own, and whether each is known not to work on this device.
     actions: Vec<ActionOfferDocument>,
     /// The enrollment status page; null where none was shown.
     status_page: Option<StatusPageDocument>,

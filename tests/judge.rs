@@ -59,7 +59,7 @@ fn response(kind: &str, body: &str) -> Response {
 }
 
 fn judge(body: &str) -> Reply {
-    let context = Context { management_url: URL, msg_id: Some(1) };
+    let context = Context { management_url: URL, msg_id: Some(1), digest: false };
     reply::check(&Asked::read(&package_one().xml()), &context, &response("application/vnd.syncml.dm+xml", body))
 }
 
@@ -115,7 +115,7 @@ fn the_reply_checker_knows_good_from_bad() {
 fn the_reply_checker_looks_at_the_headers() {
     let good = response("application/vnd.syncml.dm+xml", &good_reply());
     let asked = Asked::read(&package_one().xml());
-    let context = Context { management_url: URL, msg_id: Some(1) };
+    let context = Context { management_url: URL, msg_id: Some(1), digest: false };
     let with = |name: &str, value: &str| {
         let mut bad = good.clone();
         bad.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
@@ -134,7 +134,7 @@ fn the_reply_checker_looks_at_the_headers() {
 fn the_reply_checker_knows_what_may_stand_together() {
     let unfinished = package_one().without_final();
     let asked = Asked::read(&unfinished.xml());
-    let context = Context { management_url: URL, msg_id: Some(1) };
+    let context = Context { management_url: URL, msg_id: Some(1), digest: false };
     let check = |body: &str| reply::check(&asked, &context, &response("application/vnd.syncml.dm+xml", body));
     let good = good_reply();
     assert!(refuses(|| drop(check(&good))), "Final and commands for an unfinished package");

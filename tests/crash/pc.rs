@@ -193,7 +193,7 @@ impl<'a> Pc<'a> {
         let made_at = self.site.device_url_in(response.text()).expect("M-43: a reply names its server");
         let management_url = format!("{made_at}{MANAGEMENT_PATH}");
         // A delayed copy of a first message can begin the count anew: it is not determined.
-        let context = Context { management_url: &management_url, msg_id: None };
+        let context = Context { management_url: &management_url, msg_id: None, digest: false };
         let reply = reply::check(&Asked::read(message), &context, response);
         self.site.answered();
         reply

@@ -111,6 +111,9 @@ impl Style {
         Self { grouped: false, results_msg_ref: true, results_cmd: false, results_meta: false, container_status: true };
 }
 
+/// Headers that go with a body, such as a signature over it.
+pub type Seal = Arc<dyn Fn(&[u8]) -> Vec<(String, String)> + Send + Sync>;
+
 /// Sees each answer that is no success.
 pub type Patience = Arc<dyn Fn(&io::Result<Response>) + Send + Sync>;
 
@@ -130,6 +133,12 @@ pub struct FakeDevice {
     pub wbxml: Option<&'static str>,
     /// Headers beyond the usual ones.
     pub headers: Vec<(String, String)>,
+    /// Makes the headers that go with each body.
+    pub seal: Option<Seal>,
+    /// The URL that is really dialled, where a proxy stands in front.
+    pub through: Option<String>,
+    /// Whether it proves itself with digest credentials, so that it is given nonces.
+    pub digest: bool,
     /// Set when the server's Unenroll was carried out.
     pub has_left: bool,
     /// What to do between one attempt and the next when a message is not answered 200, as Windows tries again later.
@@ -232,6 +241,9 @@ impl FakeDevice {
             query: "mode=Maintenance&Platform=WoA".to_owned(),
             wbxml: None,
             headers: Vec::new(),
+            seal: None,
+            through: None,
+            digest: false,
             has_left: false,
             patience: None,
             next_session: 1,
@@ -306,6 +318,8 @@ impl FakeDevice {
 
     /// The POST of a message, with the headers of the Windows client.
     pub fn request(&self, body: impl Into<Vec<u8>>) -> Request {
+        let body = body.into();
+        let sealed = self.seal.as_ref().map(|seal| seal(&body)).unwrap_or_default();
         let mut request = Request::post(&self.path(), body)
             .header("User-Agent", "MSFT OMA DM Client/1.2.0.1")
             .header(
@@ -317,12 +331,24 @@ impl FakeDevice {
             .header("client-request-id", &self.provisioned.ent_dm_id)
             .header("MS-CV", "a/tCeBgffEqA5408.0.0.0");
         request.headers.extend(self.headers.iter().cloned());
+        request.headers.extend(sealed);
         request
+    }
+
+    /// Shows no certificate any more.
+    pub fn without_certificate(&mut self, server: &Server) {
+        self.tls = server.tls().alpn(&["http/1.1"]);
+        self.config = self.tls.config();
+    }
+
+    /// Where this device really connects to.
+    fn address(&self) -> Address {
+        Address::of(self.through.as_deref().unwrap_or(&self.management_url))
     }
 
     #[track_caller]
     pub fn connect(&self) -> Connection {
-        let address = Address::of(&self.management_url);
+        let address = self.address();
         Connection::open(&address, &self.config).unwrap_or_else(|e| panic!("M-19: the device host refuses us: {e}"))
     }
 
@@ -348,7 +374,7 @@ impl FakeDevice {
     /// Sends the same bytes again and again until they are answered 200.
     #[track_caller]
     fn insist(&self, request: &Request, patience: &Patience) -> Response {
-        let address = Address::of(&self.management_url);
+        let address = self.address();
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             match Connection::open(&address, &self.config).and_then(|mut connection| connection.send(request)) {
@@ -427,16 +453,33 @@ impl FakeDevice {
     pub fn judge(&mut self, message: &str, response: &Response) -> Reply {
         let session = session_of(message);
         let expected = self.counters.get(&session).copied().unwrap_or(0) + 1;
-        let context = Context { management_url: &self.management_url, msg_id: Some(expected) };
+        let context = Context { management_url: &self.management_url, msg_id: Some(expected), digest: self.digest };
         let reply = reply::check(&Asked::read(message), &context, response);
         self.counters.insert(session, expected);
         reply
     }
 
+    /// Checks the answer to a message that is not proven, and counts it.
+    #[track_caller]
+    pub fn judge_challenge(&mut self, message: &Message, response: &Response) -> reply::Challenge {
+        let expected = self.counters.get(&message.session_id).copied().unwrap_or(0) + 1;
+        let context = Context { management_url: &self.management_url, msg_id: Some(expected), digest: true };
+        let challenge = reply::check_challenge(&Asked::read(&message.xml()), &context, response);
+        self.counters.insert(message.session_id.clone(), expected);
+        challenge
+    }
+
+    /// Checks the answer to a message that is not proven, in a session that is over.
+    #[track_caller]
+    pub fn judge_challenge_loosely(&self, message: &Message, response: &Response) -> reply::Challenge {
+        let context = Context { management_url: &self.management_url, msg_id: None, digest: true };
+        reply::check_challenge(&Asked::read(&message.xml()), &context, response)
+    }
+
     /// Checks a reply whose message number is not determined.
     #[track_caller]
     pub fn judge_loosely(&self, message: &str, response: &Response) -> Reply {
-        let context = Context { management_url: &self.management_url, msg_id: None };
+        let context = Context { management_url: &self.management_url, msg_id: None, digest: self.digest };
         reply::check(&Asked::read(message), &context, response)
     }
 

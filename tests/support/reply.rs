@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::http::Response;
 use super::tree::Element;
 
@@ -22,6 +25,8 @@ pub struct Reply {
     /// What the server wants done, in order, without its Alerts.
     pub commands: Vec<Command>,
     pub is_final: bool,
+    /// Code of the Status for the header, and the nonce in it, decoded.
+    pub header: (String, Option<Vec<u8>>),
     pub xml: String,
 }
 
@@ -60,6 +65,17 @@ pub struct Context<'a> {
     pub management_url: &'a str,
     /// The server's own message number; None where it is not determined (a message of a session that is over).
     pub msg_id: Option<u32>,
+    /// Whether the device proves itself with digest credentials: only then it is given nonces.
+    pub digest: bool,
+}
+
+/// The answer to a message that is not proven.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    pub code: String,
+    /// Decoded.
+    pub nonce: Option<Vec<u8>>,
+    pub xml: String,
 }
 
 impl Reply {
@@ -151,7 +167,7 @@ pub fn check(asked: &Asked, context: &Context<'_>, response: &Response) -> Reply
     check_header(asked, context, root.at("SyncHdr"));
     let body = root.at("SyncBody");
     check_order(body);
-    let statuses = check_statuses(asked, body);
+    let (header, statuses) = check_statuses(asked, context, body);
     check_cmd_ids(body);
     let is_final = check_end(asked, body);
     let commands: Vec<Command> = body.children.iter().filter(|e| is_command(e)).map(read_command).collect();
@@ -165,6 +181,7 @@ pub fn check(asked: &Asked, context: &Context<'_>, response: &Response) -> Reply
         statuses,
         commands,
         is_final,
+        header,
         xml: xml.to_owned(),
     }
 }
@@ -239,15 +256,21 @@ fn check_order(body: &Element) {
 
 /// M-44 to M-48: one Status for the header and one for each command, in order.
 #[track_caller]
-fn check_statuses(asked: &Asked, body: &Element) -> Vec<(String, String)> {
+fn check_statuses(asked: &Asked, context: &Context<'_>, body: &Element) -> (Header, Vec<(String, String)>) {
     let mut given = body.named("Status").map(|status| read_status(asked, status));
     let header = given.next().unwrap_or_else(|| panic!("M-44, M-147: no Status for the header: {}", body.source));
     assert_eq!((header.cmd_ref.as_str(), header.cmd.as_str()), ("0", "SyncHdr"), "M-44: {}", body.source);
     assert!(matches!(header.code.as_str(), "200" | "212"), "M-33: the header Status is {}", header.code);
+    assert!(
+        context.digest || header.nonce.is_none(),
+        "M-33: a challenge to a device with a certificate: {}",
+        body.source
+    );
     let given: Vec<StatusLine> = given.collect();
     let mut expected = asked.commands.iter().peekable();
     let mut codes = Vec::new();
     for status in given {
+        assert!(status.nonce.is_none(), "only the header has a challenge: {}", body.source);
         while expected.next_if(|(id, label)| *id != status.cmd_ref && is_steering(label)).is_some() {}
         let (id, label) = expected.next().unwrap_or_else(|| {
             panic!("M-48: a Status for {} {} that wants none: {}", status.cmd, status.cmd_ref, body.source)
@@ -259,7 +282,27 @@ fn check_statuses(asked: &Asked, body: &Element) -> Vec<(String, String)> {
     }
     let missing: Vec<_> = expected.filter(|(_, label)| !is_steering(label)).collect();
     assert!(missing.is_empty(), "M-47: no Status for {missing:?}: {}", body.source);
-    codes
+    ((header.code, header.nonce), codes)
+}
+
+/// Code and nonce of the Status for the header.
+type Header = (String, Option<Vec<u8>>);
+
+/// M-30, M-31: the header Status with a challenge, and nothing else.
+#[track_caller]
+pub fn check_challenge(asked: &Asked, context: &Context<'_>, response: &Response) -> Challenge {
+    check_http(response);
+    let xml = response.text();
+    let root = Element::parse("the challenge", xml);
+    check_namespaces(&root);
+    check_header(asked, context, root.at("SyncHdr"));
+    let body = root.at("SyncBody");
+    assert_eq!(body.child_names(), ["Status", "Final"], "M-30: one Status and no command: {xml}");
+    check_cmd_ids(body);
+    let status = read_status(asked, body.at("Status"));
+    assert_eq!((status.cmd_ref.as_str(), status.cmd.as_str()), ("0", "SyncHdr"), "M-30: {xml}");
+    assert!(matches!(status.code.as_str(), "401" | "407"), "M-30, M-31: {xml}");
+    Challenge { code: status.code, nonce: status.nonce, xml: xml.to_owned() }
 }
 
 /// Alerts 1222 and 1223 steer the session; whether they get a Status of their own is left open.
@@ -280,18 +323,31 @@ struct StatusLine {
     cmd_ref: String,
     cmd: String,
     code: String,
+    nonce: Option<Vec<u8>>,
+}
+
+/// The nonce of a Chal, which is 16 bytes.
+#[track_caller]
+fn read_challenge(chal: &Element) -> Vec<u8> {
+    assert_eq!(chal.child_names(), ["Meta"], "5.4: {}", chal.source);
+    let meta = chal.at("Meta");
+    assert_eq!(meta.child_names(), ["Format", "Type", "NextNonce"], "5.4: {}", chal.source);
+    assert_eq!((meta.text_at("Format"), meta.text_at("Type")), ("b64", "syncml:auth-md5"), "5.4: {}", chal.source);
+    let nonce = STANDARD.decode(meta.text_at("NextNonce")).unwrap_or_else(|e| panic!("5.4: {e}: {}", chal.source));
+    assert_eq!(nonce.len(), 16, "5.4: {}", chal.source);
+    nonce
 }
 
 #[track_caller]
 fn read_status(asked: &Asked, status: &Element) -> StatusLine {
     let grammar = ["CmdID", "MsgRef", "CmdRef", "Cmd", "TargetRef", "SourceRef", "Cred", "Chal", "Data", "Item"];
     check_grammar(status, &grammar, &["CmdID", "MsgRef", "CmdRef", "Cmd", "Data"]);
-    assert!(status.child("Chal").is_none(), "M-33: a challenge to a device with a certificate: {}", status.source);
     assert_eq!(status.text_at("MsgRef"), asked.msg_id, "M-45: {}", status.source);
     StatusLine {
         cmd_ref: status.text_at("CmdRef").to_owned(),
         cmd: status.text_at("Cmd").to_owned(),
         code: status.text_at("Data").to_owned(),
+        nonce: status.child("Chal").map(read_challenge),
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Message {
     pub msg_id: String,
     pub target: String,
     pub source: String,
+    /// `LocName` of Source; empty: none.
+    pub source_name: String,
     /// What follows Source in the header: Cred, Meta.
     pub more_header: String,
     /// Attributes of SyncBody, with a leading blank.
@@ -42,6 +44,7 @@ impl Message {
             msg_id: msg_id.to_string(),
             target: target.to_owned(),
             source: source.to_owned(),
+            source_name: String::new(),
             more_header: String::new(),
             body_attributes: String::new(),
             body: String::new(),
@@ -146,10 +149,14 @@ impl Message {
             Some(namespace) => format!(r#"<SyncML xmlns="{namespace}">"#),
             None => "<SyncML>".to_owned(),
         };
+        let name = match self.source_name.as_str() {
+            "" => String::new(),
+            name => format!("<LocName>{}</LocName>", escape(name)),
+        };
         let end = if self.is_final { "<Final/>" } else { "" };
         format!(
             "{root}<SyncHdr><VerDTD>{}</VerDTD><VerProto>{}</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
-             <Target><LocURI>{}</LocURI></Target><Source><LocURI>{}</LocURI></Source>{}</SyncHdr>\
+             <Target><LocURI>{}</LocURI></Target><Source><LocURI>{}</LocURI>{name}</Source>{}</SyncHdr>\
              <SyncBody{}>{}{end}</SyncBody></SyncML>",
             self.ver_dtd,
             self.ver_proto,

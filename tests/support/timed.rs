@@ -28,7 +28,19 @@ pub struct Timed {
 
 impl Timed {
     pub fn start() -> Self {
+        Self::configured(&[])
+    }
+
+    /// With keys of `muster.toml` set to other values than their defaults.
+    pub fn configured(keys: &[(&str, &str)]) -> Self {
         let home = fresh_installation();
+        let file = home.join("data/muster.toml");
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        for (key, value) in keys {
+            let default = text.lines().find(|line| line.starts_with(&format!("# {key} = "))).unwrap().to_owned();
+            text = text.replacen(&default, &format!("{key} = {value}"), 1);
+        }
+        std::fs::write(&file, text).unwrap();
         let clock = Arc::new(ManualClock::new(now()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = options(&clock, home.join("data"));

@@ -11,6 +11,7 @@ pub mod entra;
 pub mod event;
 pub mod id;
 pub mod inventory;
+pub mod object;
 pub mod session_record;
 pub mod user;
 

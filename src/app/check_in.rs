@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::objects::object_write;
 use super::ports::{CommandFilter, Page, StoreError, Write};
 use super::transcripts::Recorded;
 use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
@@ -127,12 +128,16 @@ impl App {
             return self.replay(session).await;
         }
         let commands = self.load_commands(&enrollment, &conversation, message).await?;
+        let (room, arrived) = self.load_objects(&enrollment, &conversation, message).await?;
         let input = Input {
             now,
             digest,
             incoming: incoming.clone(),
             message: message.clone(),
             new_session: self.new_id(),
+            new_object: self.new_id(),
+            room,
+            arrived,
             opening: request.opening.clone(),
             tokens: TokenEvidence::default(),
             enrollment,
@@ -162,6 +167,7 @@ impl App {
             next_message: self.settings.keep_alive_next_message,
             status_page: self.settings.status_page.clone(),
             look: Knowledge::embedded,
+            objects: self.settings.objects,
         }
     }
 
@@ -255,6 +261,7 @@ impl App {
             Answer::Refuse(_) => None,
         };
         let mut writes = self.session_writes(input, &output);
+        writes.extend(output.objects.iter().cloned().map(object_write));
         writes.extend(self.notice_writes(request, input, &output).await?);
         if let (Some(bytes), Some(session)) = (&bytes, output.sessions.first()) {
             writes.push(Write::SaveAnswer(Box::new(StoredAnswer {

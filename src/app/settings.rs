@@ -2,6 +2,7 @@
 
 use time::Duration;
 
+use crate::domain::object::ObjectLimits;
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::Poll;
 use crate::session::PageRules;
@@ -49,6 +50,12 @@ pub struct Settings {
     pub reply_bytes: usize,
     /// Most commands in one answer.
     pub reply_commands: usize,
+    /// How much of one large object is taken from a device, and kept for it.
+    pub objects: ObjectLimits,
+    /// Bytes of large objects that are kept of one device.
+    pub device_object_bytes: u64,
+    /// Bytes of large objects that are kept of all devices.
+    pub all_object_bytes: u64,
     /// When an open session without messages is closed.
     pub session_timeout: Duration,
     /// Whether a heartbeat is answered with Alert 1222 and without Final.

@@ -5,6 +5,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::duties::{Duty, Hold};
+use super::objects::object_write;
 use super::ports::{Expired, StoreError, Write};
 use super::{App, Error, Principal};
 use crate::domain::Id;
@@ -28,6 +29,9 @@ const WIPED_AFTER: Duration = Duration::days(14);
 /// How long the last answer of a session is kept: a session may be open for half an hour, and ten minutes count after it
 /// closed.
 const ANSWERS_KEPT: Duration = Duration::minutes(45);
+
+/// After which a large object that is still on its way belongs to no session any more, whatever became of it.
+const OBJECTS_COME: Duration = Duration::DAY;
 
 impl App {
     /// One round of everything that time does, unless another process does it. A part that fails is logged and tried again
@@ -106,6 +110,7 @@ impl App {
         for session in &output.sessions {
             writes.push(Write::SaveSession(Box::new(super::check_in::record(session, &output.enrollment))));
         }
+        writes.extend(output.objects.into_iter().map(object_write));
         for command in output.commands {
             writes.push(self.action_event(&command));
             writes.push(Write::UpdateCommand(Box::new(command)));
@@ -265,6 +270,7 @@ impl App {
         });
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
+        writes.push(Write::Prune { what: Expired::Objects, before: now - OBJECTS_COME, limit: ROUND });
         self.commit(writes).await
     }
 

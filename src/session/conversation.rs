@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::arrival::Arrival;
 use super::automatic::Automatic;
 use super::status_page::{PageTurn, StatusPage};
 use crate::domain::Id;
@@ -81,6 +82,9 @@ pub struct SessionState {
     /// What was odd, in words; the first fifty.
     #[serde(default)]
     pub remarks: Vec<String>,
+    /// The large object that the device is sending.
+    #[serde(default)]
+    pub arrival: Option<Arrival>,
 }
 
 /// What the request that opened a session told beside the message (management reference 1.1).

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Rejection, classify, refuse, step};
+use super::{
+    Answer, Conversation, Incoming, Input, Limits, Notice, ObjectChange, Opening, Rejection, classify, refuse, step,
+};
 use crate::domain::Id;
 use crate::domain::action::{Action, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
+use crate::domain::object::{LargeObject, ObjectLimits};
 use crate::proto::syncml::{Command, Element, Message, decode, decode_fragment, encode};
 use crate::proto::xml::Limits as XmlLimits;
 
@@ -23,6 +26,9 @@ pub(super) struct World {
     pub(super) limits: Limits,
     pub(super) next_id: u128,
     pub(super) notices: Vec<Notice>,
+    /// Whether whole, and the text.
+    pub(super) objects: BTreeMap<Id<LargeObject>, (bool, String)>,
+    pub(super) room: u64,
     /// What the tokens of the next request are worth.
     pub(super) tokens: TokenEvidence,
 }
@@ -62,6 +68,7 @@ impl World {
             next_message: true,
             status_page: None,
             look: |_| None,
+            objects: ObjectLimits { bytes: 1 << 20, parts: 100 },
         };
         Self {
             now,
@@ -71,8 +78,38 @@ impl World {
             limits,
             next_id: 0x1000,
             notices: Vec::new(),
+            objects: BTreeMap::new(),
+            room: 10 << 20,
             tokens: TokenEvidence::default(),
         }
+    }
+
+    /// Large objects as the store would hold them: whether they are whole, and their text.
+    pub(super) fn store(&mut self, changes: Vec<ObjectChange>) {
+        for change in changes {
+            match change {
+                ObjectChange::Begin(object) => {
+                    assert!(self.objects.insert(object.id, (false, String::new())).is_none(), "an id is used twice");
+                }
+                ObjectChange::Append(part) => {
+                    let (_, text) = self.objects.get_mut(&part.object_id).expect("a part of nothing");
+                    assert_eq!(text.len() as u64, part.start, "parts follow each other");
+                    text.push_str(&part.text);
+                }
+                ObjectChange::Finish(object) => {
+                    let (is_whole, text) = self.objects.get_mut(&object.id).expect("an end of nothing");
+                    assert_eq!((text.len() as u64, *is_whole), (object.bytes, false));
+                    *is_whole = true;
+                }
+                ObjectChange::Delete(id) => drop(self.objects.remove(&id).expect("nothing to remove")),
+            }
+        }
+    }
+
+    fn arrived_so_far(&self) -> String {
+        let open = self.conversation.open().and_then(|session| session.arrival.as_ref());
+        let known = open.and_then(|arrival| self.objects.get(&arrival.object));
+        known.map(|(_, text)| text.clone()).unwrap_or_default()
     }
 
     pub(super) fn id(&mut self) -> u128 {
@@ -138,6 +175,9 @@ impl World {
             incoming,
             message,
             new_session: Id::new(Uuid::from_u128(self.id())),
+            new_object: Id::new(Uuid::from_u128(self.id())),
+            room: self.room,
+            arrived: self.arrived_so_far(),
             opening: Opening::default(),
             tokens: std::mem::take(&mut self.tokens),
             enrollment: self.enrollment.clone(),
@@ -153,6 +193,7 @@ impl World {
         self.conversation = output.conversation;
         self.commands.extend(output.commands.into_iter().map(|command| (command.id, command)));
         self.notices.extend(output.notices);
+        self.store(output.objects);
         match output.answer {
             Answer::Reply(message) => {
                 let written = encode(&message);

@@ -11,6 +11,7 @@ mod enrollments;
 mod events;
 pub(super) mod fixtures;
 mod hostile;
+mod objects;
 mod retention;
 mod sessions;
 mod users;
@@ -47,6 +48,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     enrollments::run(&make).await;
     certificates::run(&make).await;
     commands::run(&make).await;
+    objects::run(&make).await;
     sessions::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;

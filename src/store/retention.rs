@@ -19,6 +19,7 @@ pub(super) fn sql(what: Expired) -> &'static str {
         Expired::Audit => AUDIT,
         Expired::Answers => ANSWERS,
         Expired::Commands => COMMANDS,
+        Expired::Objects => OBJECTS,
     }
 }
 
@@ -49,3 +50,8 @@ const COMMANDS: &str = "
     DELETE FROM commands
     WHERE is_open = 0 AND finished_at < $1 AND id IN (
         SELECT id FROM commands WHERE is_open = 0 AND finished_at < $1 ORDER BY finished_at LIMIT $2)";
+
+/// What is not whole belongs to a session that is still open, or to one that nobody closed.
+const OBJECTS: &str = "
+    DELETE FROM objects
+    WHERE is_whole = 0 AND at < $1 AND id IN (SELECT id FROM objects WHERE is_whole = 0 AND at < $1 ORDER BY at LIMIT $2)";

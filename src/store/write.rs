@@ -2,7 +2,8 @@
 
 use super::engine::Statement;
 use super::{
-    attempts, audit, certificates, commands, devices, enrollments, events, leases, retention, sessions, tokens, users,
+    attempts, audit, certificates, commands, devices, enrollments, events, leases, objects, retention, sessions,
+    tokens, users,
 };
 use crate::app::ports::{Sealer, StoreError, Write};
 
@@ -23,8 +24,9 @@ fn rank(write: &Write) -> u8 {
         Write::GuardUser { .. } | Write::CountEnrollment { .. } => 0,
         Write::InsertDevice(_) => 1,
         Write::InsertEnrollment(_) | Write::UpdateEnrollment(_) => 2,
-        Write::SaveSession(_) => 3,
-        _ => 4,
+        Write::SaveSession(_) | Write::InsertCommand(_) => 3,
+        Write::InsertObject(_) => 4,
+        _ => 5,
     }
 }
 
@@ -48,6 +50,10 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
         Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],
         Write::UpdateCommand(command) => vec![commands::update(command, sealer)?],
+        Write::InsertObject(object) => vec![objects::insert(object)],
+        Write::AppendObject(part) => vec![objects::append(part, sealer)],
+        Write::FinishObject { id, bytes } => vec![objects::finish(*id, *bytes)],
+        Write::DeleteObject(id) => vec![objects::delete(*id)],
         Write::SaveSession(session) => vec![sessions::save(session)?],
         Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),

@@ -11,6 +11,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
 
@@ -27,8 +28,10 @@ pub enum Expired {
     Audit,
     /// Stored answers.
     Answers,
-    /// Final commands and actions.
+    /// Final commands and actions, with their large objects.
     Commands,
+    /// Large objects that never became whole.
+    Objects,
 }
 
 /// Something that changes.
@@ -114,6 +117,19 @@ pub enum Write {
         /// Which.
         node: MissingNode,
     },
+    /// A new large object; a taken id is a conflict.
+    InsertObject(LargeObject),
+    /// The next part of one.
+    AppendObject(ObjectPart),
+    /// All of it is there; a conflict where it is whole already, or gone.
+    FinishObject {
+        /// Which.
+        id: Id<LargeObject>,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Removes one with all its parts, if it is there.
+    DeleteObject(Id<LargeObject>),
     /// A session, new or changed.
     SaveSession(Box<SessionRecord>),
     /// The last answer of a session.

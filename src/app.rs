@@ -4,6 +4,7 @@
 //! doors (SOAP, SyncML, API, command line) call the same ones.
 
 pub mod actions;
+mod applicable;
 pub mod certificates;
 mod check_in;
 mod clock_watch;

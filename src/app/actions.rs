@@ -4,14 +4,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::idempotency::{derived_id, reused};
 use super::ports::{DeviceView, StoreError, Write};
-use super::{App, AuditObject, Error, MOST_TRIES, Principal};
+use super::{App, AuditObject, Error, FieldError, MOST_TRIES, Principal};
 use crate::domain::Id;
-use crate::domain::action::{Action, Impossible, Order};
+use crate::domain::action::{Action, Impossible, Mistake, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
-use crate::proto::csp::{remote_lock, remote_wipe};
-use crate::proto::syncml::{Command, LocUri, StatusCode, status_words};
+use crate::proto::csp::remote_lock;
+use crate::proto::syncml::{Command, LocUri};
+use crate::session::fits;
 
 /// What is asked of a device.
 #[derive(Clone, Debug)]
@@ -108,7 +109,8 @@ impl App {
     ) -> Result<(QueuedCommand, Vec<Write>), Error> {
         let now = self.now();
         let enrollment = &view.enrollment;
-        request.action.check(enrollment).map_err(impossible)?;
+        check_parameters(&request.action)?;
+        request.action.check(enrollment).map_err(|error| impossible(&error))?;
         let expires_at = now + wait(request)?;
         let mut command = self.new_command(by, enrollment, request, id, expires_at)?;
         let mut writes = Vec::new();
@@ -117,7 +119,9 @@ impl App {
             Action::Unlock => writes.extend(self.undo_lock(&mut command, now).await?),
             Action::Retire => writes.extend(self.begin_retire(&mut changed, &mut command, now).await?),
             _ => {
-                let body = self.first_commands(enrollment, &request.action, id).await?;
+                let order = Order::new(id, &self.settings.provider_id, enrollment);
+                let body = self.first_commands(enrollment, &request.action, &order).await?;
+                self.check_size(&body)?;
                 command.begin_step(0, body);
             }
         }
@@ -125,6 +129,15 @@ impl App {
         writes.push(self.action_event(&command));
         writes.push(Write::InsertCommand(Box::new(command.clone())));
         Ok((command, writes))
+    }
+
+    /// A step travels in one message.
+    fn check_size(&self, body: &[Command]) -> Result<(), Error> {
+        let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
+        if fits(body, bytes, count) {
+            return Ok(());
+        }
+        Err(Error::invalid("", format!("is more than one message takes: {count} commands, {bytes} bytes")))
     }
 
     pub(super) fn new_command(
@@ -143,44 +156,6 @@ impl App {
         command.created_by.clone_from(&by.name);
         command.reason.clone_from(&request.reason);
         Ok(command)
-    }
-
-    /// The first step; a node that the device is known not to have is said at once.
-    async fn first_commands(
-        &self,
-        enrollment: &Enrollment,
-        action: &Action,
-        id: Id<QueuedCommand>,
-    ) -> Result<Vec<Command>, Error> {
-        let order = Order::new(id, &self.settings.provider_id, enrollment);
-        let missing = self.known_missing(enrollment, &action.nodes(&order)).await?;
-        let Some(status) = missing else { return Ok(action.first_step(&order)) };
-        let falls_back = matches!(action, Action::Wipe(wipe) if wipe.variant.falls_back() && status == 404);
-        if falls_back {
-            let plain = remote_wipe::Variant::Wipe;
-            if self.known_missing(enrollment, &[LocUri::fixed(plain.node())]).await?.is_none() {
-                return Ok(vec![plain.command()]);
-            }
-        }
-        let words = status_words(StatusCode(status));
-        let build = enrollment.os_version.as_deref().unwrap_or("this build");
-        Err(Error::conflict(
-            "not_supported_by_device",
-            format!("this device answered {status} ({words}) to {} before, on {build}", action.name()),
-        ))
-    }
-
-    /// The status with which the device said that it lacks one of the nodes.
-    async fn known_missing(&self, enrollment: &Enrollment, nodes: &[LocUri]) -> Result<Option<u16>, Error> {
-        if nodes.is_empty() {
-            return Ok(None);
-        }
-        let build = enrollment.os_version.as_deref().unwrap_or_default();
-        let missing = self.store.missing_nodes(enrollment.device_id).await?;
-        let is_needed = |known: &LocUri| nodes.iter().any(|node| node.same_as(known));
-        let found =
-            missing.into_iter().find(|known| known.os_version == build && is_needed(&LocUri::received(&known.loc_uri)));
-        Ok(found.map(|known| known.status))
     }
 
     /// Windows has no unlock: a lock that was not delivered is dropped, and that is all.
@@ -336,11 +311,19 @@ fn wait(request: &ActionRequest) -> Result<Duration, Error> {
     Ok(wait)
 }
 
-fn impossible(error: Impossible) -> Error {
-    let code = match &error {
-        Impossible::Name(error) => return Error::invalid("/name", error.to_string()),
+fn check_parameters(action: &Action) -> Result<(), Error> {
+    let mistakes = action.mistakes();
+    if mistakes.is_empty() {
+        return Ok(());
+    }
+    let field = |mistake: Mistake| FieldError { pointer: mistake.pointer, message: mistake.message };
+    Err(Error::Invalid(mistakes.into_iter().map(field).collect()))
+}
+
+fn impossible(error: &Impossible) -> Error {
+    let code = match error {
         Impossible::NotAutopilot(_) => "not_autopilot",
-        Impossible::NotOnHoloLens => "not_supported_by_device",
+        Impossible::NotOnHoloLens | Impossible::UserOnlyOnHoloLens => "not_supported_by_device",
     };
     Error::conflict(code, error.to_string())
 }

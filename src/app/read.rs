@@ -62,6 +62,12 @@ impl App {
         self.store.command(id).await?.ok_or(Error::NotFound("command"))
     }
 
+    /// What an action brought, where its kind brings something.
+    #[must_use]
+    pub fn result(&self, action: &QueuedCommand) -> Option<serde_json::Value> {
+        action.result(&self.settings.provider_id)
+    }
+
     /// Sessions, newest first.
     ///
     /// # Errors

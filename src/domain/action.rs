@@ -3,9 +3,15 @@
 //! Management reference chapter 7 (recipes) and 1.15 (which commands may be repeated). Each kind of action is one file
 //! below this one; what all of them have to say is the trait in `recipe`.
 
+mod apps;
+mod attest_health;
 mod autopilot_reset;
+mod collect_diagnostics;
+mod create_local_account;
 mod judge;
+mod licensing;
 mod lock;
+mod msi;
 mod raw;
 mod reboot;
 mod recipe;
@@ -14,23 +20,35 @@ mod reset_passcode;
 mod retire;
 mod rotate_bitlocker_keys;
 mod secrets;
+mod setting;
 mod sync;
 mod tenant_lockdown;
+mod updates;
+mod watch_nodes;
 mod wipe;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::Duration;
 
 use super::command::{CommandState, ItemState};
 use super::enrollment::Enrollment;
-use crate::proto::csp::computer_name;
+use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 use crate::proto::syncml::{AlertType, Command, LocUri};
 
+pub use attest_health::{AttestHealth, Service};
+pub use collect_diagnostics::CollectDiagnostics;
+pub use create_local_account::CreateLocalAccount;
 pub use judge::describe_hresult;
-pub use recipe::Order;
+pub use licensing::{ChangeProductKey, UpgradeEdition};
+pub use recipe::{Instead, Mistake, Order};
 pub use rename::Rename;
 pub use reset_passcode::{ResetMethod, ResetPasscode};
+pub use setting::{ApplySetting, RemoveSetting, Setting, SettingKey};
 pub use tenant_lockdown::TenantLockdown;
+pub use updates::{ApproveUpdate, ListUpdates, RollbackUpdate};
+pub use watch_nodes::{ListChangedNodes, WatchNodes};
 pub use wipe::Wipe;
 
 use recipe::Recipe;
@@ -63,6 +81,42 @@ pub enum Action {
     RotateBitlockerKeys,
     /// Autopilot reset: erase apps, settings and personal files, stay enrolled.
     AutopilotReset,
+    /// Install an MSI package.
+    InstallMsi(InstallMsi),
+    /// Remove an MSI package.
+    UninstallMsi(UninstallMsi),
+    /// Install a packaged app from a server.
+    InstallApp(InstallApp),
+    /// Install an app of the Microsoft Store.
+    InstallStoreApp(InstallStoreApp),
+    /// Remove a packaged app.
+    RemoveApp(RemoveApp),
+    /// Read which packaged apps there are.
+    ListApps(ListApps),
+    /// Give a device a setting.
+    ApplySetting(ApplySetting),
+    /// Take a setting away.
+    RemoveSetting(RemoveSetting),
+    /// Let an update be installed, or no longer.
+    ApproveUpdate(ApproveUpdate),
+    /// Read which updates there are.
+    ListUpdates(ListUpdates),
+    /// Take the last update of a kind back.
+    RollbackUpdate(RollbackUpdate),
+    /// Change the edition of Windows.
+    UpgradeEdition(UpgradeEdition),
+    /// Change the product key.
+    ChangeProductKey(ChangeProductKey),
+    /// Have the device prove what its TPM measured.
+    AttestHealth(AttestHealth),
+    /// Have the device pack logs and upload them here.
+    CollectDiagnostics(CollectDiagnostics),
+    /// Have the device watch nodes.
+    WatchNodes(WatchNodes),
+    /// Read which of the watched nodes changed.
+    ListChangedNodes(ListChangedNodes),
+    /// Make a local account.
+    CreateLocalAccount(CreateLocalAccount),
 }
 
 /// Whether a command without an answer may be offered again (management reference 1.15).
@@ -127,6 +181,19 @@ pub enum Heard {
     Look(Question),
 }
 
+impl DeviceAlert<'_> {
+    /// What an alert means whose payload is 0, or an HRESULT.
+    fn told(&self, done: &str, failed: &str) -> Heard {
+        let error = judge::parse_hresult(self.data);
+        let (state, detail) = match error {
+            Some(0) => (CommandState::Succeeded, done.to_owned()),
+            _ => (CommandState::Failed, format!("{failed}; {}", describe_hresult(self.data.trim()))),
+        };
+        let hresult = error.filter(|code| *code != 0).map(|code| format!("0x{code:08X}"));
+        Heard::Over(Ending { state, status: None, hresult, detail })
+    }
+}
+
 /// An alert that may tell something about an action (management reference chapter 4).
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceAlert<'a> {
@@ -177,9 +244,9 @@ pub enum Impossible {
     /// TenantLockdown means something only where Autopilot knows the device.
     #[error("TenantLockdown works only on devices that came through Autopilot; this one enrolled as {0}")]
     NotAutopilot(&'static str),
-    /// Windows would not take the name.
-    #[error(transparent)]
-    Name(computer_name::NameError),
+    /// HoloLens has packaged apps of its user only.
+    #[error("HoloLens has apps of its user only: say scope user")]
+    UserOnlyOnHoloLens,
     /// HoloLens has two of the wipe variants.
     #[error("HoloLens supports only the variants wipe and keep_provisioning")]
     NotOnHoloLens,
@@ -200,6 +267,24 @@ impl Action {
             Self::TenantLockdown(lockdown) => lockdown,
             Self::RotateBitlockerKeys => &rotate_bitlocker_keys::RotateBitlockerKeys,
             Self::AutopilotReset => &autopilot_reset::AutopilotReset,
+            Self::InstallMsi(install) => install,
+            Self::UninstallMsi(uninstall) => uninstall,
+            Self::InstallApp(install) => install,
+            Self::InstallStoreApp(install) => install,
+            Self::RemoveApp(remove) => remove,
+            Self::ListApps(list) => list,
+            Self::ApplySetting(apply) => apply,
+            Self::RemoveSetting(remove) => remove,
+            Self::ApproveUpdate(approve) => approve,
+            Self::ListUpdates(list) => list,
+            Self::RollbackUpdate(rollback) => rollback,
+            Self::UpgradeEdition(upgrade) => upgrade,
+            Self::ChangeProductKey(change) => change,
+            Self::AttestHealth(attest) => attest,
+            Self::CollectDiagnostics(collect) => collect,
+            Self::WatchNodes(watch) => watch,
+            Self::ListChangedNodes(list) => list,
+            Self::CreateLocalAccount(create) => create,
         }
     }
 
@@ -207,6 +292,18 @@ impl Action {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.recipe().name()
+    }
+
+    /// What is wrong with its parameters, beyond what their types say.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        self.recipe().mistakes()
+    }
+
+    /// What the answers to all its steps brought, as it is shown.
+    #[must_use]
+    pub fn result(&self, order: &Order<'_>, items: &[ItemState]) -> Option<Value> {
+        self.recipe().result(order, items)
     }
 
     /// Whether what it does cannot be undone.
@@ -236,6 +333,12 @@ impl Action {
     #[must_use]
     pub fn first_step(&self, order: &Order<'_>) -> Vec<Command> {
         self.recipe().first_step(order)
+    }
+
+    /// What is sent first to a device that is known not to have its nodes; nothing where there is no other way.
+    #[must_use]
+    pub fn instead(&self, order: &Order<'_>) -> Option<Instead> {
+        self.recipe().instead(order)
     }
 
     /// Whether these commands of it may be repeated when no answer came.
@@ -269,5 +372,7 @@ impl Action {
     }
 }
 
+#[cfg(test)]
+mod recipe_tests;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use super::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Order, Placi
 use super::device::Device;
 use super::enrollment::Enrollment;
 use super::session_record::SessionRecord;
-use crate::proto::syncml::Command;
+use crate::proto::syncml::{Command, LocUri};
 
 pub use follow::Followed;
 pub use item::{ItemState, Ways, is_spoken_for};
@@ -211,19 +211,39 @@ impl QueuedCommand {
     /// What the answers to the current step mean.
     #[must_use]
     pub fn conclude(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
-        self.action.conclude(&Order::new(self.id, provider_id, enrollment), &self.current_items())
+        self.action.conclude(&self.order(provider_id, enrollment), &self.current_items())
     }
 
     /// What an alert means for it.
     #[must_use]
     pub fn hear(&self, provider_id: &str, enrollment: &Enrollment, alert: &DeviceAlert<'_>) -> Option<Heard> {
-        self.action.hear(&Order::new(self.id, provider_id, enrollment), alert)
+        self.action.hear(&self.order(provider_id, enrollment), alert)
     }
 
     /// What the answers to all steps together mean.
     #[must_use]
     pub fn conclude_whole(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
-        self.action.conclude(&Order::new(self.id, provider_id, enrollment), &self.all_items())
+        self.action.conclude(&self.order(provider_id, enrollment), &self.all_items())
+    }
+
+    /// What the answers to all steps brought, as it is shown.
+    #[must_use]
+    pub fn result(&self, provider_id: &str) -> Option<serde_json::Value> {
+        let order = Order { id: self.id.uuid(), provider_id, step: self.step, sent: &self.body, ..Order::draft() };
+        self.action.result(&order, &self.all_items())
+    }
+
+    /// The nodes without which neither it nor the other way to its end can work.
+    #[must_use]
+    pub fn needed_nodes(&self, provider_id: &str, enrollment: &Enrollment) -> Vec<LocUri> {
+        let order = self.order(provider_id, enrollment);
+        let instead = self.action.instead(&order).map(|instead| instead.nodes).unwrap_or_default();
+        [self.action.nodes(&order), instead].concat()
+    }
+
+    /// The order that it carries out.
+    fn order<'a>(&'a self, provider_id: &'a str, enrollment: &'a Enrollment) -> Order<'a> {
+        Order { step: self.step, sent: &self.body, ..Order::new(self.id, provider_id, enrollment) }
     }
 
     /// Ends it.

@@ -163,20 +163,25 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::invalid("", "the body must be an object"));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(&error))?;
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit("", &error))?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
 
 /// Reads JSON that was read before, as something more definite.
 pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(value).map_err(|error| misfit(&error))
+    from_value_at("", value)
 }
 
-fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+/// The same of a value that stands at a place in the body.
+pub fn from_value_at<T: DeserializeOwned>(place: &str, value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| misfit(place, &error))
+}
+
+fn misfit(place: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let words = plain(&error.inner().to_string());
     if error.inner().is_data() {
-        return Problem::invalid(&pointer(error.path(), &words), words);
+        return Problem::invalid(&format!("{place}{}", pointer(error.path(), &words)), words);
     }
     malformed(error.inner())
 }

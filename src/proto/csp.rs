@@ -2,16 +2,34 @@
 //!
 //! One file per CSP. A command made here has no CmdID yet; the queue gives it one.
 
+pub mod accounts;
+pub mod assigned_access;
 pub mod automatic_redeployment;
 pub mod bitlocker;
 pub mod catalogue;
+pub mod client_certificate;
 pub mod computer_name;
 pub mod device_info;
+pub mod device_lock;
+pub mod diagnostics;
 pub mod dm_client;
 pub mod first_sync_status;
+pub mod health_attestation;
 pub mod laps;
+pub mod msi;
+pub mod node_cache;
+pub mod packaged_apps;
+pub mod passport_for_work;
+pub mod policies;
 pub mod reboot;
 pub mod remote_lock;
 pub mod remote_wipe;
+pub mod scope;
 pub mod secret;
 pub mod tenant_lockdown;
+pub mod trusted_certificates;
+pub mod update;
+pub mod value;
+pub mod vpn;
+pub mod wifi;
+pub mod windows_licensing;

@@ -7,7 +7,7 @@ use super::engine::{Notice, Work};
 use super::status_page::PageTurn;
 use crate::domain::Id;
 use crate::domain::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Repeat};
-use crate::domain::command::{CommandState, QueuedCommand};
+use crate::domain::command::{CommandState, ItemState, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::MissingNode;
 use crate::proto::csp::dm_client;
@@ -398,12 +398,19 @@ fn note_mixed_state(work: &mut Work, id: Id<QueuedCommand>) {
     }
 }
 
-/// 404 and 406 to an action's node are remembered for that device and build; 405 passes.
+/// 404 and 406 to a node that an action needs are remembered for that device and build; 405 passes.
 fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
     let Some(command) = work.commands.get(&id).filter(|command| command.action != Action::Raw) else { return };
     let os_version = work.enrollment.os_version.clone().unwrap_or_default();
     let items = command.current_items();
-    let missing = items.iter().filter(|item| item.verb() != Verb::Get);
+    let needed = command.needed_nodes(&work.limits.provider_id, &work.enrollment);
+    // What is taken away may be gone, and the tree of a user may not be there yet.
+    let tells = |item: &&ItemState| {
+        let uri = item.uri().filter(|uri| !uri.is_user_scope());
+        !matches!(item.verb(), Verb::Get | Verb::Delete)
+            && uri.is_some_and(|uri| needed.iter().any(|node| node.same_as(&uri)))
+    };
+    let missing = items.iter().filter(tells);
     let nodes: Vec<MissingNode> = missing
         .filter_map(|item| {
             let status = item.status.filter(|code| matches!(code, 404 | 406))?;

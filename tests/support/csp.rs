@@ -58,6 +58,11 @@ impl Csp {
         self.nodes.insert(key(uri), (format.to_owned(), value.to_owned()));
     }
 
+    /// Takes a leaf out of the tree.
+    pub fn forget(&mut self, uri: &str) {
+        self.nodes.remove(&key(uri));
+    }
+
     pub fn value(&self, uri: &str) -> Option<&str> {
         self.nodes.get(&key(uri)).map(|(_, value)| value.as_str())
     }

@@ -97,6 +97,17 @@ pub(super) fn ending(state: CommandState, item: &ItemState, words: &str) -> Endi
     Ending { state, status: item.status, hresult: item.hresult.clone(), detail: format!("{words}{code}{hresult}") }
 }
 
+/// Over in that state, with the status of the first item, in these words.
+pub(super) fn over(items: &[ItemState], state: CommandState, words: &str) -> Conclusion {
+    let first = items.first();
+    Conclusion::Finished(Ending {
+        state,
+        status: first.and_then(|item| item.status),
+        hresult: first.and_then(|item| item.hresult.clone()),
+        detail: words.to_owned(),
+    })
+}
+
 /// The answer to a Get of that node.
 pub(super) fn answer<'a>(items: &'a [ItemState], node: &LocUri) -> Option<&'a ItemState> {
     items.iter().find(|item| item.verb() == Verb::Get && item.is_for(node))

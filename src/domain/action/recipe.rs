@@ -1,5 +1,6 @@
 //! What every kind of action has to say about itself.
 
+use serde_json::Value;
 use time::Duration;
 use uuid::Uuid;
 
@@ -16,28 +17,89 @@ pub struct Order<'a> {
     pub id: Uuid,
     /// OMA-DM provider id.
     pub provider_id: &'a str,
+    /// Whether the device is a HoloLens.
+    pub is_hololens: bool,
+    /// The build of the device, where it is known.
+    pub os_version: Option<&'a str>,
     /// TenantLockdown is to be switched off before the device leaves.
     pub undo_lockdown: bool,
+    /// Where the device is to upload what it collects.
+    pub upload_url: Option<&'a str>,
+    /// The current step, from 0.
+    pub step: u32,
+    /// The commands of the current step.
+    pub sent: &'a [Command],
 }
 
 impl<'a> Order<'a> {
-    /// The order of that id, as that enrollment is now.
+    /// The order of that id, as that enrollment is now; nothing is sent yet.
     #[must_use]
     pub fn new(id: Id<QueuedCommand>, provider_id: &'a str, enrollment: &'a Enrollment) -> Self {
-        Self { id: id.uuid(), provider_id, undo_lockdown: enrollment.locked_to_tenant }
+        Self {
+            id: id.uuid(),
+            provider_id,
+            is_hololens: enrollment.is_hololens(),
+            os_version: enrollment.os_version.as_deref(),
+            undo_lockdown: enrollment.locked_to_tenant,
+            ..Order::draft()
+        }
+    }
+
+    /// An order that nobody gave yet, for no device in particular.
+    #[must_use]
+    pub fn draft() -> Order<'static> {
+        Order {
+            id: Uuid::nil(),
+            provider_id: "-",
+            is_hololens: false,
+            os_version: None,
+            undo_lockdown: false,
+            upload_url: None,
+            step: 0,
+            sent: &[],
+        }
     }
 
     /// An order of a device about which nothing is known.
     #[cfg(test)]
     pub(crate) fn plain() -> Order<'static> {
-        Order { id: Uuid::nil(), provider_id: "Muster", undo_lockdown: false }
+        Order { provider_id: "Muster", ..Order::draft() }
     }
+}
+
+/// A parameter that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where, as a JSON pointer.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Mistake {
+    pub(super) fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into() }
+    }
+}
+
+/// Another way to the same end, for devices that lack what an action needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instead {
+    /// The nodes without which it cannot work, either.
+    pub nodes: Vec<LocUri>,
+    /// Its first commands.
+    pub commands: Vec<Command>,
 }
 
 /// One kind of action: what it sends, and what the answers mean.
 pub(super) trait Recipe {
     /// The word of the API.
     fn name(&self) -> &'static str;
+
+    /// What is wrong with its parameters, beyond what their types say.
+    fn mistakes(&self) -> Vec<Mistake> {
+        Vec::new()
+    }
 
     /// Whether what it does cannot be undone.
     fn is_destructive(&self) -> bool {
@@ -60,6 +122,11 @@ pub(super) trait Recipe {
     /// The first commands.
     fn first_step(&self, order: &Order<'_>) -> Vec<Command>;
 
+    /// What is sent first to a device that is known not to have its nodes; nothing where there is no other way.
+    fn instead(&self, _: &Order<'_>) -> Option<Instead> {
+        None
+    }
+
     /// Whether these commands may be repeated when no answer came.
     fn repeat(&self, body: &[Command]) -> Repeat;
 
@@ -81,5 +148,10 @@ pub(super) trait Recipe {
     /// How long the device may work on it after it accepted it.
     fn patience(&self) -> Duration {
         Duration::DAY
+    }
+
+    /// What the answers to all steps brought, as it is shown.
+    fn result(&self, _: &Order<'_>, _: &[ItemState]) -> Option<Value> {
+        None
     }
 }

@@ -4,18 +4,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::judge::{decide_or_retry, ending, is_done, no_status};
-use super::recipe::{Order, Recipe};
-use super::{Conclusion, Impossible, Repeat};
+use super::recipe::{Instead, Mistake, Order, Recipe};
+use super::{Conclusion, Repeat};
 use crate::domain::command::{CommandState, ItemState};
-use crate::domain::enrollment::Enrollment;
-use crate::proto::csp::computer_name;
+use crate::proto::csp::{accounts, computer_name};
 use crate::proto::syncml::{Command, LocUri, Verb};
 
-/// Change the computer name.
+/// Change the computer name; it counts from the next restart on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rename {
-    /// The new name.
+    /// The new name, 1 to 15 characters; `%SERIAL%` and `%RAND:n%` are filled in by Windows.
+    #[schema(example = "FRONT-DESK-1")]
     pub name: String,
 }
 
@@ -24,8 +24,9 @@ impl Recipe for Rename {
         "rename"
     }
 
-    fn check(&self, _: &Enrollment) -> Result<(), Impossible> {
-        computer_name::check(&self.name).map_err(Impossible::Name)
+    fn mistakes(&self) -> Vec<Mistake> {
+        let checked = computer_name::check(self.name.trim());
+        checked.err().map(|error| Mistake::new("/name", error.to_string())).into_iter().collect()
     }
 
     fn nodes(&self, _: &Order<'_>) -> Vec<LocUri> {
@@ -33,20 +34,25 @@ impl Recipe for Rename {
     }
 
     fn first_step(&self, _: &Order<'_>) -> Vec<Command> {
-        vec![computer_name::rename(&self.name)]
+        vec![computer_name::rename(self.name.trim())]
+    }
+
+    /// Older builds take a name elsewhere.
+    fn instead(&self, _: &Order<'_>) -> Option<Instead> {
+        let node = LocUri::fixed(accounts::COMPUTER_NAME);
+        Some(Instead { nodes: vec![node], commands: vec![accounts::rename(self.name.trim())] })
     }
 
     fn repeat(&self, _: &[Command]) -> Repeat {
         Repeat::Freely
     }
 
-    /// The new name counts from the next start on.
     fn conclude(&self, _: &Order<'_>, items: &[ItemState]) -> Conclusion {
         let Some(item) = items.first() else { return Conclusion::Finished(no_status()) };
+        let is_first = item.is_for(&LocUri::fixed(computer_name::DNS_COMPUTER_NAME));
         Conclusion::Finished(match item.status {
-            Some(404 | 406) => {
-                ending(CommandState::Unsupported, item, "this build of Windows cannot be renamed this way")
-            }
+            Some(404 | 406) if is_first => return Conclusion::Next(vec![accounts::rename(self.name.trim())]),
+            Some(404 | 406) => ending(CommandState::Unsupported, item, "this device cannot be renamed by management"),
             Some(code) if is_done(Verb::Replace, code) => {
                 ending(CommandState::Succeeded, item, "the new name counts after the next restart")
             }

@@ -77,7 +77,7 @@ fn conclude_rotation(items: &[ItemState]) -> Conclusion {
     };
     match status.data.as_deref().and_then(parse_hresult) {
         Some(0) => succeeded(status, "the password was rotated; Entra ID or Active Directory has the new one"),
-        Some(laps::PENDING) => wait("the rotation is under way"),
+        Some(code) if laps::PENDING.contains(&code) => wait("the rotation is under way"),
         Some(code) => failed(status, "the rotation failed", Some(code)),
         None => wait("the rotation was accepted; the device does not tell how far it is"),
     }

@@ -5,7 +5,7 @@ use time::Duration;
 use utoipa::ToSchema;
 
 use super::judge::{decide_or_retry, ending, is_done, no_status};
-use super::recipe::{Order, Recipe};
+use super::recipe::{Instead, Order, Recipe};
 use super::{Conclusion, Impossible, Placing, Repeat};
 use crate::domain::command::{CommandState, ItemState};
 use crate::domain::enrollment::Enrollment;
@@ -43,6 +43,12 @@ impl Recipe for Wipe {
 
     fn first_step(&self, _: &Order<'_>) -> Vec<Command> {
         vec![self.variant.command()]
+    }
+
+    /// Only where nothing was to be kept.
+    fn instead(&self, _: &Order<'_>) -> Option<Instead> {
+        let nodes = vec![LocUri::fixed(Variant::Wipe.node())];
+        self.variant.falls_back().then(|| Instead { nodes, commands: vec![Variant::Wipe.command()] })
     }
 
     fn repeat(&self, _: &[Command]) -> Repeat {

@@ -75,6 +75,7 @@ impl QueuedCommand {
             "the device accepted it and did not tell how it ended; it may have happened. Last: {}",
             self.detail
         );
+        self.forget_answers();
         self.end(CommandState::Unknown, &words, now);
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Recovery passwords go to Entra ID or Active Directory; this server never sees them.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::proto::syncml::{Command, LocUri};
@@ -56,6 +58,81 @@ pub fn read_rotation() -> Vec<Command> {
 pub fn is_request(reported: &str, request: Uuid) -> bool {
     let bare = reported.trim().trim_start_matches('{').trim_end_matches('}');
     Uuid::parse_str(bare).is_ok_and(|id| id == request)
+}
+
+/// Whether the drives of a device are encrypted, and how much is asked of its user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceEncryption {
+    /// Whether encryption begins without a question; for devices that are joined to Entra ID. Default false.
+    #[serde(default)]
+    pub silent: bool,
+    /// Whether it begins although the user is no administrator. Default false.
+    #[serde(default)]
+    pub standard_users: bool,
+    /// Whether a recovery password is changed after its use, and by [`ROTATE`].
+    #[serde(default)]
+    pub rotation: Option<RotationPolicy>,
+}
+
+/// For which devices recovery passwords are rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RotationPolicy {
+    /// None.
+    Off,
+    /// Those that are joined to Entra ID.
+    Entra,
+    /// Those, and hybrid ones.
+    EntraAndHybrid,
+}
+
+const REQUIRE: &str = "./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
+const WARN: &str = "./Device/Vendor/MSFT/BitLocker/AllowWarningForOtherDiskEncryption";
+const STANDARD_USERS: &str = "./Device/Vendor/MSFT/BitLocker/AllowStandardUserEncryption";
+const ROTATION: &str = "./Device/Vendor/MSFT/BitLocker/ConfigureRecoveryPasswordRotation";
+/// HoloLens has a policy of its own.
+const HOLOLENS: &str = "./Device/Vendor/MSFT/Policy/Config/Security/RequireDeviceEncryption";
+
+impl DeviceEncryption {
+    /// The nodes without which it cannot work.
+    #[must_use]
+    pub fn nodes(is_hololens: bool) -> Vec<LocUri> {
+        vec![LocUri::fixed(if is_hololens { HOLOLENS } else { REQUIRE })]
+    }
+
+    /// `Replace` of each setting; what asks least of the user comes before the demand.
+    #[must_use]
+    pub fn commands(&self, is_hololens: bool) -> Vec<Command> {
+        let set = |node: &'static str, value: &str| Command::replace(LocUri::fixed(node), "int", value);
+        if is_hololens {
+            return vec![set(HOLOLENS, "1")];
+        }
+        let mut commands = Vec::new();
+        if self.silent {
+            commands.push(set(WARN, "0"));
+        }
+        if self.standard_users {
+            commands.push(set(STANDARD_USERS, "1"));
+        }
+        commands.extend(self.rotation.map(|rotation| {
+            let value = match rotation {
+                RotationPolicy::Off => "0",
+                RotationPolicy::Entra => "1",
+                RotationPolicy::EntraAndHybrid => "2",
+            };
+            set(ROTATION, value)
+        }));
+        commands.push(set(REQUIRE, "1"));
+        commands
+    }
+
+    /// Takes the demand and all beside it back; what is encrypted stays so.
+    #[must_use]
+    pub fn removal(is_hololens: bool) -> Vec<Command> {
+        let nodes: &[&'static str] = if is_hololens { &[HOLOLENS] } else { &[REQUIRE, WARN, STANDARD_USERS, ROTATION] };
+        nodes.iter().map(|node| Command::delete(LocUri::fixed(node))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,16 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::super::period::Period;
+use super::settings::{Apply, Remove, apply, remove};
 use crate::app::actions::ActionRequest;
-use crate::domain::action::{Action, Rename, ResetPasscode, TenantLockdown, Wipe};
+use crate::domain::action::{
+    Action, ApproveUpdate, AttestHealth, ChangeProductKey, CollectDiagnostics, CreateLocalAccount, ListChangedNodes,
+    ListUpdates, Rename, ResetPasscode, RollbackUpdate, TenantLockdown, UpgradeEdition, WatchNodes, Wipe,
+};
 use crate::http::error::Problem;
 use crate::http::extract::from_value;
+use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 
 /// One kind of action.
 struct Kind {
@@ -23,7 +29,7 @@ struct Kind {
 }
 
 /// Named schemas.
-type Parts = Vec<(String, RefOr<Schema>)>;
+pub(super) type Parts = Vec<(String, RefOr<Schema>)>;
 
 const KINDS: &[Kind] = &[
     plain("lock", "Lock the screen.", |value| nothing(value, Action::Lock)),
@@ -42,6 +48,42 @@ const KINDS: &[Kind] = &[
     }),
     plain("autopilot_reset", "Erase apps, settings and personal files; stay joined and enrolled.", |value| {
         nothing(value, Action::AutopilotReset)
+    }),
+    kind::<Apply>("apply_setting", "Give the device a setting.", apply),
+    kind::<Remove>("remove_setting", "Take a setting away.", remove),
+    kind::<InstallMsi>("install_msi", "Install an MSI package.", |value| with(value, Action::InstallMsi)),
+    kind::<UninstallMsi>("uninstall_msi", "Remove an MSI package.", |value| with(value, Action::UninstallMsi)),
+    kind::<InstallApp>("install_app", "Install a packaged app.", |value| with(value, Action::InstallApp)),
+    kind::<InstallStoreApp>("install_store_app", "Install an app of the Microsoft Store.", |value| {
+        with(value, Action::InstallStoreApp)
+    }),
+    kind::<RemoveApp>("remove_app", "Remove a packaged app.", |value| with(value, Action::RemoveApp)),
+    kind::<ListApps>("list_apps", "Read which packaged apps there are.", |value| with(value, Action::ListApps)),
+    kind::<ApproveUpdate>("approve_update", "Let an update be installed, or no longer.", |value| {
+        with(value, Action::ApproveUpdate)
+    }),
+    kind::<ListUpdates>("list_updates", "Read which updates there are.", |value| with(value, Action::ListUpdates)),
+    kind::<RollbackUpdate>("rollback_update", "Take the last update of a kind back.", |value| {
+        with(value, Action::RollbackUpdate)
+    }),
+    kind::<UpgradeEdition>("upgrade_edition", "Change the edition of Windows; the device restarts.", |value| {
+        with(value, Action::UpgradeEdition)
+    }),
+    kind::<ChangeProductKey>("change_product_key", "Change the product key within the edition.", |value| {
+        with(value, Action::ChangeProductKey)
+    }),
+    kind::<AttestHealth>("attest_health", "Have the device prove what its TPM measured.", |value| {
+        with(value, Action::AttestHealth)
+    }),
+    kind::<CollectDiagnostics>("collect_diagnostics", "Have the device pack logs and upload them here.", |value| {
+        with(value, Action::CollectDiagnostics)
+    }),
+    kind::<WatchNodes>("watch_nodes", "Have the device watch nodes.", |value| with(value, Action::WatchNodes)),
+    kind::<ListChangedNodes>("list_changed_nodes", "Read which of the watched nodes changed.", |value| {
+        with(value, Action::ListChangedNodes)
+    }),
+    kind::<CreateLocalAccount>("create_local_account", "Make a local account.", |value| {
+        with(value, Action::CreateLocalAccount)
     }),
 ];
 
@@ -69,7 +111,7 @@ fn nothing(parameters: Value, action: Action) -> Result<Action, Problem> {
 /// No parameters of its own.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NoParameters {}
+pub(super) struct NoParameters {}
 
 /// What every kind takes.
 #[derive(Deserialize, ToSchema)]
@@ -111,13 +153,17 @@ fn named(word: Option<Value>) -> Result<&'static Kind, Problem> {
 impl PartialSchema for RequestAction {
     fn schema() -> RefOr<Schema> {
         let one = |kind: &Kind| {
-            let name =
-                ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some([kind.name])).build();
-            let tag = ObjectBuilder::new().property("type", name).required("type");
+            let tag = tagged("type", kind.name);
             AllOfBuilder::new().description(Some(kind.about)).item(tag).item((kind.schema)()).item(Common::schema())
         };
         KINDS.iter().fold(OneOfBuilder::new(), |all, kind| all.item(one(kind))).into()
     }
+}
+
+/// An object that names its kind in a field.
+pub(super) fn tagged(field: &str, name: &str) -> ObjectBuilder {
+    let name = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some([name])).build();
+    ObjectBuilder::new().property(field, name).required(field)
 }
 
 impl ToSchema for RequestAction {

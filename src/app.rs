@@ -60,8 +60,9 @@ pub use identify::{DeviceIdentity, TurnedAway, Unidentified};
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
-use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
+use ports::{Clock, HttpClient, PasswordHasher, Rng, Sealer, Store, StoreError, Write};
 pub use principal::Principal;
+pub use push::Round;
 pub use refusal::Refusal;
 pub use settings::{PasswordChecks, PushSettings, Retention, Settings};
 use sign_in::Remembered;
@@ -87,6 +88,8 @@ pub struct App {
     pub hasher: Arc<dyn PasswordHasher>,
     /// Sealing.
     pub sealer: Arc<dyn Sealer>,
+    /// Requests of others.
+    pub http: Arc<dyn HttpClient>,
     /// What one process remembers and may lose.
     pub memory: Arc<Memory>,
 }
@@ -116,6 +119,8 @@ pub struct Memory {
     networks: Turns<IpAddr>,
     /// Enrollments, by user.
     enrolling: Turns<Id<User>>,
+    /// Tokens of push, and who is to be woken.
+    push: push::Memory,
     /// Where messages of transcripts go.
     transcripts: transcripts::Line,
 }
@@ -138,6 +143,7 @@ impl Memory {
             signing_in: Turns::new(),
             networks: Turns::new(),
             enrolling: Turns::new(),
+            push: push::Memory::default(),
             transcripts,
         };
         (memory, writer)
@@ -219,14 +225,18 @@ impl App {
         })
     }
 
-    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked. A full
+    /// Commits, rings for the publisher of events and for push, and forgets the revocation list where something was revoked. A full
     /// disk is noticed.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
+        let wakes = writes.iter().any(|write| matches!(write, Write::WakeDevice { .. }));
         let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
         self.store.commit(writes).await.inspect_err(|error| self.memory.storage.look_at(error))?;
         if revokes {
             self.memory.revocation_list.drop_cached().await;
+        }
+        if wakes {
+            self.want_push();
         }
         if rings {
             self.memory.events.notify_one();

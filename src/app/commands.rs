@@ -58,12 +58,9 @@ impl App {
             if dry_run {
                 return Ok(command);
             }
-            let writes = vec![
-                Write::UpdateEnrollment(Box::new(view.enrollment.clone())),
-                Write::InsertCommand(Box::new(command.clone())),
-                self.action_event(&command),
-                self.audit(by, "command.create", object(&view), "ok", &describe(&command)),
-            ];
+            let mut writes = self.queue_writes(&command);
+            writes.push(Write::UpdateEnrollment(Box::new(view.enrollment.clone())));
+            writes.push(self.audit(by, "command.create", object(&view), "ok", &describe(&command)));
             match self.commit(writes).await {
                 Ok(()) => return Ok(command),
                 Err(StoreError::Conflict) => {}

@@ -28,7 +28,21 @@ pub struct Timed {
 
 impl Timed {
     pub fn start() -> Self {
+        Self::on(fresh_installation())
+    }
+
+    /// With keys set in a section of its configuration.
+    pub fn start_with(section: &str, keys: &str) -> Self {
         let home = fresh_installation();
+        let file = home.join("data/muster.toml");
+        let text = std::fs::read_to_string(&file).expect("init writes muster.toml");
+        let head = format!("[{section}]\n");
+        assert!(text.contains(&head), "muster.toml shows every section");
+        std::fs::write(&file, text.replacen(&head, &format!("{head}{keys}"), 1)).expect("muster.toml can be written");
+        Self::on(home)
+    }
+
+    fn on(home: PathBuf) -> Self {
         let clock = Arc::new(ManualClock::new(now()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = options(&clock, home.join("data"));

@@ -17,6 +17,7 @@ mod push;
 mod receive;
 mod settle;
 mod signatures;
+mod snapshot;
 mod status_page;
 #[cfg(test)]
 mod world;
@@ -29,4 +30,5 @@ pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};
 pub use push::{PushReport, PushTurn};
 pub(crate) use settle::fits;
 pub use signatures::{SeenSignatures, SignatureMark};
+pub use snapshot::{Redactor, Snapshot};
 pub use status_page::{PageRules, PageStage, PageTurn, StatusPage};

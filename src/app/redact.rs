@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ports::Sealer;
-use crate::proto::syncml::{AlertType, Encoding, LocUri, split_children};
+use crate::proto::syncml::{AlertType, Command, Data, Encoding, Item, LocUri, split_children};
 use crate::proto::xml::{Document, Element, Limits};
+use crate::session::Redactor;
 
 /// Last segments of nodes whose value is secret, in lower case: among them the address at which a device can be woken.
 const SECRET_NODES: &[&str] = &[
@@ -130,6 +131,47 @@ fn marked(text: &str, secrets: &[Secret<'_>], sealer: &dyn Sealer) -> Option<Str
     }
     out.push_str(text.get(at..)?);
     Some(out)
+}
+
+/// Redacts what the engine was given, by the same rules as the messages.
+pub(super) struct Given<'s>(pub(super) &'s dyn Sealer);
+
+impl Redactor for Given<'_> {
+    fn command(&self, command: &Command) -> Command {
+        Command {
+            items: command.items.iter().map(|item| self.item(item)).collect(),
+            children: command.children.iter().map(|child| self.command(child)).collect(),
+            ..command.clone()
+        }
+    }
+
+    fn value(&self, node: Option<&LocUri>, value: &str) -> String {
+        if value.is_empty() || node.is_some_and(is_harmless) { value.to_owned() } else { mark(value, self.0) }
+    }
+
+    fn secret(&self, secret: &str) -> String {
+        mark(secret, self.0)
+    }
+
+    fn digest(&self, digest: &[u8; 32]) -> [u8; 32] {
+        let mut out = [0; 32];
+        out[..8].copy_from_slice(&self.0.mark(digest));
+        out
+    }
+}
+
+impl Given<'_> {
+    fn item(&self, item: &Item) -> Item {
+        let nodes: Vec<&LocUri> = item.target.iter().chain(&item.source).collect();
+        let is_shown = !nodes.is_empty() && nodes.iter().all(|uri| is_harmless(uri));
+        let redacted = |text: &str| if text.is_empty() { String::new() } else { mark(text, self.0) };
+        let mut item = item.clone();
+        item.meta.next_nonce = item.meta.next_nonce.map(|nonce| redacted(&nonce));
+        if !is_shown {
+            item.data = item.data.map(|data| Data::new(redacted(data.text())));
+        }
+        item
+    }
 }
 
 fn mark(secret: &str, sealer: &dyn Sealer) -> String {

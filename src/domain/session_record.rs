@@ -7,6 +7,7 @@ use super::device::Device;
 use super::enrollment::Enrollment;
 use super::entra::TokenEvidence;
 use super::proof::Proof;
+use crate::proto::syncml::Encoding;
 
 /// One management session of one enrollment.
 #[derive(Clone, Debug)]
@@ -56,8 +57,14 @@ pub struct TranscriptMessage {
     pub direction: Direction,
     /// When.
     pub at: OffsetDateTime,
-    /// The message, redacted, compressed with zstd.
+    /// The form in which it was on the wire.
+    pub encoding: Encoding,
+    /// The HTTP status of an answer.
+    pub status: Option<u16>,
+    /// The message, redacted, or words in its place, compressed with zstd.
     pub body: Vec<u8>,
+    /// What the engine was given beside a message of the device: JSON, redacted, compressed with zstd.
+    pub given: Option<Vec<u8>>,
 }
 
 /// Who sent a message.

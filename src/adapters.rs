@@ -4,6 +4,7 @@
 
 pub mod ca_files;
 pub mod entra;
+pub mod outgoing;
 pub mod password;
 pub mod private_file;
 pub mod sealer;

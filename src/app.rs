@@ -67,8 +67,9 @@ pub use identify::{DeviceIdentity, Sender, Shown, Signer, TurnedAway, Unidentifi
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
-use ports::{Clock, PasswordHasher, Rng, Sealer, Store, StoreError, TokenVerifier, Write};
+use ports::{Clock, HttpClient, PasswordHasher, Rng, Sealer, Store, StoreError, TokenVerifier, Write};
 pub use principal::Principal;
+pub use push::Round;
 pub use refusal::Refusal;
 pub use settings::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
 use sign_in::Remembered;
@@ -96,6 +97,8 @@ pub struct App {
     pub sealer: Arc<dyn Sealer>,
     /// Tokens of Entra.
     pub entra: Arc<dyn TokenVerifier>,
+    /// Requests of others.
+    pub http: Arc<dyn HttpClient>,
     /// What one process remembers and may lose.
     pub memory: Arc<Memory>,
 }
@@ -129,6 +132,8 @@ pub struct Memory {
     enrolling: Turns<Id<User>>,
     /// Names of no device that came without a certificate.
     strangers: Strangers,
+    /// Tokens of push, and who is to be woken.
+    push: push::Memory,
     /// Where messages of transcripts go.
     transcripts: transcripts::Line,
 }
@@ -153,6 +158,7 @@ impl Memory {
             networks: Turns::new(),
             enrolling: Turns::new(),
             strangers: Strangers::default(),
+            push: push::Memory::default(),
             transcripts,
         };
         (memory, writer)
@@ -234,14 +240,18 @@ impl App {
         })
     }
 
-    /// Commits, rings for the publisher of events, and forgets the revocation list where something was revoked. A full
+    /// Commits, rings for the publisher of events and for push, and forgets the revocation list where something was revoked. A full
     /// disk is noticed.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
+        let wakes = writes.iter().any(|write| matches!(write, Write::WakeDevice { .. }));
         let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
         self.store.commit(writes).await.inspect_err(|error| self.memory.storage.look_at(error))?;
         if revokes {
             self.memory.revocation_list.drop_cached().await;
+        }
+        if wakes {
+            self.want_push();
         }
         if rings {
             self.memory.events.notify_one();

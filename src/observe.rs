@@ -17,6 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 use crate::domain::event::Event;
+use crate::domain::push::Outcome;
 
 /// Starts the log of the process; what libraries have to say appears from `warn` on, except of connections that are lost
 /// while nobody uses them. Later calls change nothing.
@@ -42,6 +43,8 @@ pub struct Metrics {
     sessions: Counter,
     queue: Family<OperationLabels, Counter>,
     hashes: Counter<u64, AtomicU64>,
+    pushes: Family<OutcomeLabels, Counter>,
+    push_tokens: Counter<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +88,8 @@ impl Metrics {
             sessions: Counter::default(),
             queue: Family::default(),
             hashes: Counter::default(),
+            pushes: Family::default(),
+            push_tokens: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
@@ -94,6 +99,8 @@ impl Metrics {
         registry.register("sessions", "Management sessions begun", metrics.sessions.clone());
         registry.register("queue_operations", "What happened to queued actions", metrics.queue.clone());
         registry.register("password_hashes", "Password hashes computed", metrics.hashes.clone());
+        registry.register("pushes", "Pushes to devices (WNS), by outcome", metrics.pushes.clone());
+        registry.register("push_tokens", "Access tokens for push that were fetched", metrics.push_tokens.clone());
         metrics
     }
 
@@ -121,6 +128,15 @@ impl Metrics {
             }
             _ => {}
         }
+    }
+
+    /// Counts pushes by how they went. `tokens`: access tokens fetched so far.
+    pub fn pushes(&self, outcomes: &[Outcome], tokens: u64) {
+        for outcome in outcomes {
+            let labels = OutcomeLabels { outcome: outcome.as_str().to_owned() };
+            self.pushes.get_or_create(&labels).inc();
+        }
+        self.push_tokens.inner().store(tokens, Ordering::Relaxed);
     }
 
     /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far.
@@ -162,6 +178,7 @@ mod tests {
         metrics.event(&event("muster.enroll.attempt", json!({"outcome": "failed"})));
         metrics.event(&event("muster.action.queued", json!({})));
         metrics.event(&event("muster.device.checkin", json!({})));
+        metrics.pushes(&[Outcome::Received, Outcome::Gone, Outcome::Received], 3);
         let text = metrics.render(7);
         for line in [
             "muster_http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 1",
@@ -170,6 +187,9 @@ mod tests {
             "muster_sessions_total 1",
             "muster_events_total{type=\"device.checkin\"} 1",
             "muster_password_hashes_total 7",
+            "muster_pushes_total{outcome=\"received\"} 2",
+            "muster_pushes_total{outcome=\"gone\"} 1",
+            "muster_push_tokens_total 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -10,6 +10,7 @@ pub mod soap;
 pub mod syncml;
 pub mod wap;
 pub mod wbxml;
+pub mod wns;
 pub mod wstep;
 pub mod xcep;
 pub mod xml;

@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Lease, Listed, Page, Sealer, SessionFilter, Store,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, Lease, Listed, Page, Sealer, SessionFilter, Store,
     StoreError, Table, Write,
 };
 use crate::domain::Id;
@@ -314,6 +314,10 @@ impl Store for SqlStore {
 
     async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError> {
         push::find(self.db(), self.sealer.as_ref(), enrollment).await
+    }
+
+    async fn due_pushes(&self, now: OffsetDateTime, me: &str, limit: u32) -> Result<Vec<DuePush>, StoreError> {
+        push::due(self.db(), self.sealer.as_ref(), now, me, limit).await
     }
 
     async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError> {

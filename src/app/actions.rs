@@ -123,9 +123,16 @@ impl App {
             }
         }
         writes.push(Write::UpdateEnrollment(Box::new(changed)));
-        writes.push(self.action_event(&command));
-        writes.push(Write::InsertCommand(Box::new(command.clone())));
+        writes.extend(self.queue_writes(&command));
         Ok((command, writes))
+    }
+
+    /// A new command in the queue; that is told, and the device is woken for it.
+    pub(super) fn queue_writes(&self, command: &QueuedCommand) -> Vec<Write> {
+        let mut writes = vec![self.action_event(command), Write::InsertCommand(Box::new(command.clone()))];
+        let is_work = command.state == CommandState::Queued;
+        writes.extend(is_work.then(|| self.wake(command.enrollment_id)).flatten());
+        writes
     }
 
     pub(super) fn new_command(

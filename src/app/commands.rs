@@ -102,12 +102,9 @@ impl App {
             if run.dry_run {
                 return Ok((command, remarks));
             }
-            let writes = vec![
-                Write::UpdateEnrollment(Box::new(view.enrollment.clone())),
-                Write::InsertCommand(Box::new(command.clone())),
-                self.action_event(&command),
-                self.audit(by, "command.create", object(&view), "ok", &audited(&command, &refusals)),
-            ];
+            let mut writes = self.queue_writes(&command);
+            writes.push(Write::UpdateEnrollment(Box::new(view.enrollment.clone())));
+            writes.push(self.audit(by, "command.create", object(&view), "ok", &audited(&command, &refusals)));
             match self.commit(writes).await {
                 Ok(()) => return Ok((command, remarks)),
                 Err(StoreError::Conflict) => {}

@@ -20,15 +20,18 @@ pub(super) enum Duty {
     Events,
     /// Time-outs, expiry, retention.
     Upkeep,
+    /// Wakes devices.
+    Push,
 }
 
 impl Duty {
-    const ALL: [Self; 2] = [Self::Events, Self::Upkeep];
+    const ALL: [Self; 3] = [Self::Events, Self::Upkeep, Self::Push];
 
     fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Upkeep => "upkeep",
+            Self::Push => "push",
         }
     }
 }
@@ -73,6 +76,11 @@ impl Duties {
         let mut random = [0; 8];
         rng.fill(&mut random);
         Self { me: random.iter().map(|byte| format!("{byte:02x}")).collect(), seen: Mutex::default() }
+    }
+
+    /// The name of this process.
+    pub(super) fn me(&self) -> &str {
+        &self.me
     }
 
     fn sight(&self, duty: Duty) -> Option<Sight> {

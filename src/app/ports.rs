@@ -5,6 +5,7 @@
 //! the enrollment for its queue, its sessions and its state, the count of the user's enrollments for the device limit. A
 //! missed guard is [`StoreError::Conflict`], and the use-case loads again.
 
+mod http;
 mod select;
 mod write;
 
@@ -28,8 +29,9 @@ use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
 
+pub use http::{HttpAnswer, HttpClient, HttpError, HttpPost};
 pub use select::{
-    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, Lease, Listed, Page, SessionFilter, Table,
+    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DuePush, Lease, Listed, Page, SessionFilter, Table,
 };
 pub use write::{Expired, Write};
 
@@ -175,6 +177,9 @@ pub trait Store: Send + Sync {
 
     /// What is known of push to an enrollment; `None` where that is nothing.
     async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError>;
+    /// Devices that are to be woken by that moment and have a channel, longest due first; before them those that another
+    /// process than `me` was about to wake.
+    async fn due_pushes(&self, now: OffsetDateTime, me: &str, limit: u32) -> Result<Vec<DuePush>, StoreError>;
 
     /// The certificate with that SHA-256 of its DER.
     async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError>;

@@ -1,7 +1,11 @@
-//! Push: what devices tell about it (management reference 6.2).
+//! Push: what devices tell about it, and waking them (management reference 6.2).
+
+mod token;
+mod wake;
 
 use serde_json::json;
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 use super::App;
 use super::ports::{StoreError, Write};
@@ -12,7 +16,27 @@ use crate::domain::push::{ChannelHost, ChannelUri, Push, PushChange, Registratio
 use crate::proto::csp::dm_client;
 use crate::session::{Incoming, Notice, PushReport};
 
+pub use wake::Round;
+
+/// What one process remembers of push.
+#[derive(Default)]
+pub(super) struct Memory {
+    tokens: token::Tokens,
+    /// Rings when a device was made due.
+    bell: Notify,
+}
+
 impl App {
+    /// Resolves when a device was made due by this process.
+    pub async fn push_wanted(&self) {
+        self.memory.push.bell.notified().await;
+    }
+
+    /// Rings for whoever pushes.
+    pub(super) fn want_push(&self) {
+        self.memory.push.bell.notify_one();
+    }
+
     /// The registration of an enrollment for push, where a message opens a session that may ask for it.
     pub(super) async fn registration(
         &self,

@@ -8,7 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
 
 use super::check_in::record;
-use super::ports::{Clock, HashError, PasswordHasher, Rng, SealError, Sealer, TokenVerifier, Write};
+use super::ports::{
+    Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, PasswordHasher, Rng, SealError, Sealer,
+    TokenVerifier, Write,
+};
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
@@ -74,6 +77,7 @@ impl Ground {
             hasher: Arc::new(QuickHasher(Mutex::new(0))),
             sealer,
             entra: Arc::new(NoTenants),
+            http: Arc::new(NoHttp),
             memory: Arc::new(Memory::new(&settings(), &TestRng).0),
         };
         let ground = Self { app, clock, _folder: folder };
@@ -263,6 +267,16 @@ impl PasswordHasher for QuickHasher {
 
     fn computed(&self) -> u64 {
         *self.0.lock().unwrap()
+    }
+}
+
+/// Reaches nobody.
+struct NoHttp;
+
+#[async_trait]
+impl HttpClient for NoHttp {
+    async fn post(&self, _: HttpPost) -> Result<HttpAnswer, HttpError> {
+        Err(HttpError::TimedOut { host: "nobody".to_owned() })
     }
 }
 

@@ -303,6 +303,16 @@ fn push_in_words(push: &Value) -> String {
         let meaning = field(push, "status_words");
         words.push(if meaning.is_empty() { format!("status {status}") } else { meaning });
     }
+    let outcome = field(push, "outcome");
+    if !outcome.is_empty() {
+        let (at, connection, detail) = (time(push, "at"), field(push, "connection"), field(push, "detail"));
+        let parts = [outcome, connection, detail].into_iter().filter(|part| !part.is_empty());
+        words.push(format!("last push {at}: {}", parts.collect::<Vec<_>>().join(", ")));
+    }
+    let next = time(push, "next_at");
+    if !next.is_empty() {
+        words.push(format!("next push {next}"));
+    }
     words.join("; ")
 }
 

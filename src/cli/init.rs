@@ -15,6 +15,7 @@ use super::server_certificate;
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
 use crate::adapters::ca_files::DataFolder;
+use crate::adapters::outgoing::Closed;
 use crate::adapters::private_file::create_folder;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
@@ -226,7 +227,8 @@ impl Plan {
     async fn furnish(&self, folder: &DataFolder, store: Arc<SqlStore>, sealer: Arc<Sealer>) -> Result<()> {
         let settings = settings(&self.config, &self.config.server.url, &self.config.server.device_url());
         let authority = Arc::new(folder.authority(&sealer)?);
-        let (app, _) = application(settings, authority, store, sealer, Arc::default(), Arc::new(SystemClock));
+        let clock = Arc::new(SystemClock);
+        let (app, _) = application(settings, authority, store, sealer, Arc::default(), clock, Arc::new(Closed));
         let token = add_admin(&app, self.admin.clone()).await?;
         folder.write_admin_token(&token)?;
         Ok(())

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::init::{self, NewInstallation};
 use super::output::{Out, Table, remark};
 use super::{Globals, demo, password, serve};
+use crate::adapters::ca_files::DataFolder;
 use crate::config::Config;
 use crate::domain::user::Role;
 use crate::http::router;
@@ -106,7 +107,9 @@ pub(super) async fn serve(globals: &Globals, args: ServeArgs) -> Result<()> {
 
 pub(super) fn check_config(globals: &Globals, out: &Out) -> Result<()> {
     let path = globals.data.join("muster.toml");
-    serve::database_file(&globals.data, &load(&path)?)?;
+    let config = load(&path)?;
+    serve::database_file(&globals.data, &config)?;
+    serve::way_out(&DataFolder::new(&globals.data, None), &config)?;
     let document = json!({"ok": true, "file": path.display().to_string()});
     out.either(&document, || format!("{} is in order", path.display()))
 }

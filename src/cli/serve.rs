@@ -22,13 +22,15 @@ use super::server_certificate::Keeper;
 use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
 use crate::adapters::entra::{EntraTokens, TenantSettings};
+use crate::adapters::outgoing::{Closed, Outgoing};
 use crate::adapters::password::Argon2Hasher;
 use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
-use crate::app::ports::{Clock, Store, StoreError};
+use crate::app::ports::{Clock, HttpClient, Store, StoreError};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, DatabaseUrl, HttpsUrl};
+use crate::domain::push::ChannelHost;
 use crate::failpoint;
 use crate::http::gate::Gate;
 use crate::http::listener::tls::{DeviceTls, Tls};
@@ -107,6 +109,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
     let authority = Arc::new(folder.authority(&sealer)?);
+    let http = way_out(&folder, &config)?;
     let keeper = Keeper::open(folder, config.clone(), sealer.clone(), clock.clone())?;
     let issuers = vec![authority.issuing().to_vec().into()];
     let device = DeviceTls { issuers, tls13: config.server.device_tls13, http2: config.server.device_http2 };
@@ -114,7 +117,7 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
     let settings = settings(&config, &url, &device_url);
-    let (app, transcripts) = application(settings, authority, store.clone(), sealer, entra, clock);
+    let (app, transcripts) = application(settings, authority, store.clone(), sealer, entra, clock, http);
     if doubtful {
         app.doubt_clock();
     }
@@ -146,6 +149,20 @@ pub async fn start(options: Options) -> Result<Running> {
     Ok(Running { url, device_url, config, ops, stop, rest, serving, beside, work, draining, run_file })
 }
 
+/// What requests of others go through; nothing, where nothing is configured that makes any.
+pub(super) fn way_out(folder: &DataFolder, config: &Config) -> Result<Arc<dyn HttpClient>> {
+    if !config.wns.is_on() {
+        return Ok(Arc::new(Closed));
+    }
+    let named = !config.wns.ca_file.as_os_str().is_empty();
+    let ca_file = named.then(|| folder.resolve(&config.wns.ca_file));
+    let client = Outgoing::new(ca_file.as_deref()).map_err(|error| anyhow!("[wns] ca_file: {error}"))?;
+    if config.wns.channel_hosts != [ChannelHost::wns()] {
+        tracing::warn!("[wns] channel_hosts: push goes to other hosts than those of WNS");
+    }
+    Ok(Arc::new(client))
+}
+
 fn drain_time(config: &Config) -> Duration {
     Duration::from_secs(u64::from(config.limits.drain_seconds))
 }
@@ -158,6 +175,7 @@ pub(super) fn application(
     sealer: Arc<Sealer>,
     entra: Arc<EntraTokens>,
     clock: Arc<dyn Clock>,
+    http: Arc<dyn HttpClient>,
 ) -> (App, TranscriptWriter) {
     let (memory, transcripts) = Memory::new(&settings, &SystemRng);
     let app = App {
@@ -169,6 +187,7 @@ pub(super) fn application(
         hasher: Arc::new(Argon2Hasher::new(SystemRng)),
         sealer,
         entra,
+        http,
         memory: Arc::new(memory),
     };
     (app, transcripts)

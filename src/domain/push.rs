@@ -2,10 +2,12 @@
 //! reference 6.2).
 
 mod channel;
+mod verdict;
 
 use time::{Duration, OffsetDateTime};
 
 pub use channel::{Channel, ChannelHost, ChannelRefused, ChannelUri};
+pub use verdict::{ChannelFate, LONGEST_PAUSE, Outcome, Verdict, judge, unanswered};
 
 /// What is known of push to one enrollment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,29 @@ pub struct Push {
     pub status: Option<String>,
     /// When that changed last.
     pub status_at: Option<OffsetDateTime>,
+    /// When the device is to be woken, if there is work for it.
+    pub wake_at: Option<OffsetDateTime>,
+    /// The process that wakes it now, or that died over it.
+    pub claimed_by: Option<String>,
+    /// Tries of the same push before.
+    pub tries: u32,
+    /// What came of the last push.
+    pub last: Option<Sent>,
+}
+
+/// A push that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// How it went.
+    pub outcome: Outcome,
+    /// When.
+    pub at: OffsetDateTime,
+    /// Whether WNS has a connection to the device (`connected`, `disconnected`, `tempdisconnected`), where it said so.
+    pub connection: Option<String>,
+    /// What was wrong, in words.
+    pub detail: Option<String>,
+    /// No further push before.
+    pub not_before: OffsetDateTime,
 }
 
 /// One change of what is known of push to an enrollment.

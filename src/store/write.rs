@@ -46,6 +46,16 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::UpdateEnrollment(enrollment) => enrollments::update(enrollment)?,
         Write::SaveConversation { enrollment_id, state } => vec![enrollments::save_conversation(*enrollment_id, state)],
         Write::ChangePush { enrollment_id, change } => vec![push::change(*enrollment_id, change, sealer)],
+        Write::WakeDevice { enrollment_id, at } => vec![push::wake(*enrollment_id, *at)],
+        Write::ClaimPush { enrollment_id, by, from } => vec![push::claim(*enrollment_id, by, from.as_deref())],
+        Write::ReleasePush { enrollment_id, by } => vec![push::release(*enrollment_id, by)],
+        Write::SavePushSent { enrollment_id, by, sent, tries, retry_at } => {
+            vec![push::save_sent(*enrollment_id, by, sent, *tries, *retry_at)]
+        }
+        Write::ForgetChannel { enrollment_id, channel_seq, at } => {
+            vec![push::forget_channel(*enrollment_id, *channel_seq, *at)]
+        }
+        Write::ForgetRegistration { enrollment_id } => vec![push::forget_registration(*enrollment_id)],
         Write::InsertCertificate(certificate) => vec![certificates::insert(certificate)],
         Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
         Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],

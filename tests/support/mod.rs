@@ -35,6 +35,7 @@ pub mod syncml;
 pub mod timed;
 pub mod tree;
 pub mod wbxml;
+pub mod wns;
 pub mod xcep;
 
 use std::sync::atomic::{AtomicU64, Ordering};

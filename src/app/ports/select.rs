@@ -5,6 +5,7 @@ use crate::domain::attempt::Outcome;
 use crate::domain::command::CommandState;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::push::Push;
 
 /// A part of a list: at most `limit` rows after the cursor.
 #[derive(Clone, Debug)]
@@ -53,6 +54,15 @@ pub struct DeviceView {
     pub enrollment: Enrollment,
     /// The user's address.
     pub user: Option<String>,
+}
+
+/// A device that is to be woken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DuePush {
+    /// Its enrollment.
+    pub enrollment_id: Id<Enrollment>,
+    /// What is known of push to it.
+    pub push: Push,
 }
 
 /// Who has a lease, as it is stored.

@@ -12,7 +12,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
-use crate::domain::push::PushChange;
+use crate::domain::push::{PushChange, Sent};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
 
@@ -95,6 +95,57 @@ pub enum Write {
         enrollment_id: Id<Enrollment>,
         /// What.
         change: PushChange,
+    },
+    /// There is work for a device: it is to be woken at that moment, or as soon as it may be woken again. Nothing where it
+    /// has no channel.
+    WakeDevice {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// Takes a push, so that no other process sends it; one that is not due, or that another process has, is a conflict.
+    ClaimPush {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// The process that takes it.
+        by: String,
+        /// The process that died over it, if one did.
+        from: Option<String>,
+    },
+    /// Lets go of a push that need not be sent; nothing where that process does not have it.
+    ReleasePush {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// The process that has it.
+        by: String,
+    },
+    /// What came of a push; nothing where that process does not have it any more.
+    SavePushSent {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// The process that sent it.
+        by: String,
+        /// What came of it.
+        sent: Box<Sent>,
+        /// Tries of the same push so far.
+        tries: u32,
+        /// When it is tried again, unless there was new work meanwhile.
+        retry_at: Option<OffsetDateTime>,
+    },
+    /// Forgets a channel; nothing where the device has reported another one meanwhile.
+    ForgetChannel {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// Which.
+        channel_seq: i64,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// Has the device given the package family name anew.
+    ForgetRegistration {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
     },
     /// A new certificate; a serial or a key that another certificate has is a conflict.
     InsertCertificate(Box<Certificate>),

@@ -1,6 +1,7 @@
 //! What works with the database beside the requests, and how it comes to its end: when the server stops, or when it is
 //! asked to let go of the database.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::until;
-use crate::app::{App, Error, TranscriptWriter};
+use crate::app::{App, TranscriptWriter};
 use crate::http::Shared;
 use crate::http::gate::Gate;
 use crate::store::SqlStore;
@@ -49,7 +50,8 @@ impl Work {
             tokio::spawn(publish(shared.clone(), rested.clone())),
             tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
             tokio::spawn(write_down(app.clone(), rested.clone())),
-            tokio::spawn(watch_storage(app.clone(), rested)),
+            tokio::spawn(watch_storage(app.clone(), rested.clone())),
+            tokio::spawn(push(shared.clone(), rested)),
         ];
         Self { app, store, background, rest, transcripts, flush }
     }
@@ -113,7 +115,7 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
     let every = Duration::from_secs(if shared.app.store.is_shared() { 1 } else { 5 });
     let stop = until(stopped.clone());
     tokio::pin!(stop);
-    let mut trouble = Trouble::default();
+    let mut trouble = Trouble::with("events cannot be published");
     loop {
         if *stopped.borrow() {
             // Events that keep coming are given their place after the next start, or by another node.
@@ -137,20 +139,54 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
     }
 }
 
+/// Pushes to devices that are due, as they come and every second.
+async fn push(shared: Shared, stopped: watch::Receiver<bool>) {
+    if shared.app.settings.push.is_none() {
+        return;
+    }
+    let stop = until(stopped.clone());
+    tokio::pin!(stop);
+    let mut trouble = Trouble::with("devices cannot be pushed to");
+    // A round that runs goes to its end: its pushes are on their way.
+    while !*stopped.borrow() {
+        let round = shared.app.push_to_due().await;
+        trouble.tell(round.as_ref().err());
+        let round = round.unwrap_or_default();
+        shared.metrics.pushes(&round.outcomes, shared.app.push_tokens_fetched().await);
+        if round.is_full && !round.outcomes.is_empty() {
+            continue;
+        }
+        tokio::select! {
+            () = shared.app.push_wanted() => {}
+            () = tokio::time::sleep(LOOK_FOR_PUSHES) => {}
+            () = &mut stop => return,
+        }
+    }
+}
+
+/// Time between two looks for devices that are due.
+const LOOK_FOR_PUSHES: Duration = Duration::from_secs(1);
+
 /// Whether the work goes on: told once when it does not, and once when it does again.
-#[derive(Default)]
-struct Trouble(Option<Instant>);
+struct Trouble {
+    words: &'static str,
+    since: Option<Instant>,
+}
 
 impl Trouble {
-    fn tell(&mut self, error: Option<&Error>) {
-        match (error, self.0) {
+    fn with(words: &'static str) -> Self {
+        Self { words, since: None }
+    }
+
+    fn tell(&mut self, error: Option<&impl Display>) {
+        match (error, self.since) {
             (Some(error), None) => {
-                tracing::warn!(%error, "events cannot be published; tried again until they can");
-                self.0 = Some(Instant::now());
+                tracing::warn!(%error, "{}; tried again until it works", self.words);
+                self.since = Some(Instant::now());
             }
             (None, Some(since)) => {
-                tracing::info!(seconds = since.elapsed().as_secs(), "events are published again");
-                self.0 = None;
+                tracing::info!(seconds = since.elapsed().as_secs(), "no longer: {}", self.words);
+                self.since = None;
             }
             _ => {}
         }

@@ -205,6 +205,19 @@ pub struct PushDocument {
     channel_at: Option<String>,
     /// Why the channel that it reported is not used.
     refusal: Option<String>,
+    /// How the last push went: `received`, `dropped`, `throttled`, `unauthorized`, `forbidden`, `gone`, `rejected`,
+    /// `unavailable` or `no_token`.
+    outcome: Option<&'static str>,
+    /// When that was.
+    #[schema(format = DateTime)]
+    at: Option<String>,
+    /// Whether WNS had a connection to the device then: `connected`, `disconnected` or `tempdisconnected`.
+    connection: Option<String>,
+    /// What was wrong with it.
+    detail: Option<String>,
+    /// When the device is to be woken next; null while there is nothing to wake it for.
+    #[schema(format = DateTime)]
+    next_at: Option<String>,
 }
 
 impl From<Push> for PushDocument {
@@ -217,6 +230,11 @@ impl From<Push> for PushDocument {
             channel_host: push.channel.and_then(|channel| channel.host()),
             channel_at: push.channel_at.map(stamp),
             refusal: push.refusal,
+            outcome: push.last.as_ref().map(|sent| sent.outcome.as_str()),
+            at: push.last.as_ref().map(|sent| stamp(sent.at)),
+            connection: push.last.as_ref().and_then(|sent| sent.connection.clone()),
+            detail: push.last.and_then(|sent| sent.detail),
+            next_at: push.wake_at.map(stamp),
         }
     }
 }

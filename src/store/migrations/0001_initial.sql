@@ -122,8 +122,18 @@ CREATE TABLE push (
     channel_at BIGINT,
     refusal TEXT,
     status TEXT,
-    status_at BIGINT
+    status_at BIGINT,
+    wake_at BIGINT,
+    claimed_by TEXT,
+    tries BIGINT NOT NULL,
+    outcome TEXT,
+    sent_at BIGINT,
+    connection TEXT,
+    detail TEXT,
+    not_before BIGINT
 );
+CREATE INDEX push_due ON push (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX push_claimed ON push (claimed_by) WHERE claimed_by IS NOT NULL;
 
 CREATE TABLE inventory (
     device_id TEXT NOT NULL REFERENCES devices (id),

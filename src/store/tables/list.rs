@@ -175,6 +175,14 @@ pub(in crate::store) static TABLES: [Table; 22] = [
             text("refusal"),
             text("status"),
             int("status_at"),
+            int("wake_at"),
+            text("claimed_by"),
+            int("tries"),
+            text("outcome"),
+            int("sent_at"),
+            text("connection"),
+            text("detail"),
+            int("not_before"),
         ],
         key: 1,
         page: PAGE,
@@ -182,7 +190,8 @@ pub(in crate::store) static TABLES: [Table; 22] = [
         next: "SELECT * FROM push WHERE enrollment_id > $1 ORDER BY enrollment_id LIMIT $2",
         insert: "\
             INSERT INTO push (enrollment_id, pfn, pfn_status, pfn_at, channel, channel_seq, channel_at, refusal, \
-            status, status_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            status, status_at, wake_at, claimed_by, tries, outcome, sent_at, connection, detail, not_before) VALUES ($1, \
+            $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         count: "SELECT COUNT(*) AS number FROM push",
         delete: "DELETE FROM push",
         link: None,

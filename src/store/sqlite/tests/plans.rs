@@ -41,6 +41,8 @@ async fn hot_queries_look_up() {
         enrollments::QUIET_SINCE,
         enrollments::CONVERSATION,
         push::FIND,
+        push::DUE,
+        push::ABANDONED,
         certificates::FIND,
         certificates::FIND_BY_SERIAL,
         certificates::KEY_OWNER,

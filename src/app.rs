@@ -75,7 +75,7 @@ pub use settings::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings
 use sign_in::Remembered;
 pub use storage::StorageWatch;
 use throttle::Throttles;
-pub use transcripts::TranscriptWriter;
+pub use transcripts::{TranscriptLine, TranscriptWriter};
 use turns::Turns;
 
 /// The application: settings, the issuing CA, and the ports.

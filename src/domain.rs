@@ -12,9 +12,11 @@ pub mod entra;
 pub mod event;
 pub mod id;
 pub mod inventory;
+pub mod mark;
 pub mod proof;
 pub mod push;
 pub mod session_record;
 pub mod user;
 
 pub use id::Id;
+pub use mark::Mark;

@@ -17,6 +17,7 @@ mod push;
 mod receive;
 mod settle;
 mod signatures;
+mod snapshot;
 mod status_page;
 #[cfg(test)]
 mod world;
@@ -25,8 +26,9 @@ pub use auth::{Account, Admission, Challenge, DigestState, Knocking, Nonce, Prov
 pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
-pub use engine::{Answer, Input, Limits, Notice, Output, refuse, step, time_out};
+pub use engine::{Answer, Input, Limits, Notice, Output, refuse, respond, step, time_out};
 pub use push::{PushReport, PushTurn};
 pub(crate) use settle::fits;
 pub use signatures::{SeenSignatures, SignatureMark};
+pub use snapshot::{Redactor, Snapshot};
 pub use status_page::{PageRules, PageStage, PageTurn, StatusPage};

@@ -12,21 +12,21 @@ use time::OffsetDateTime;
 
 use super::admit::{Arrival, Entry};
 use super::ports::{CommandFilter, Page, StoreError, Write};
-use super::transcripts::Recorded;
+use super::transcripts::{Body, Exchange};
 use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Knowledge, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
 use crate::domain::inventory::{InventoryItem, LONGEST_NODE};
-use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, answered_again, repeated, unreadable};
 use crate::domain::user::Role;
 use crate::failpoint;
 use crate::proto::csp::device_info;
 use crate::proto::syncml::{DecodeError, Element, Encoding, LocUri, Message};
 use crate::session::{
     Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, classify,
-    is_farewell_repetition, refuse, says_goodbye, step,
+    is_farewell_repetition, respond, says_goodbye,
 };
 
 /// One message of a device.
@@ -97,7 +97,7 @@ impl App {
         let conversation = self.load_conversation(id).await?;
         if !enrollment.state.is_open() {
             return match is_farewell_repetition(&conversation, &digest, now) {
-                Some(session) => self.replay(session).await,
+                Some(session) => self.repeat(request, place(&conversation, session)).await,
                 None => Ok(CheckInAnswer::Forbidden),
             };
         }
@@ -114,11 +114,14 @@ impl App {
             Ok(message) => message,
             Err(error) => {
                 tracing::info!(enrollment_id = %id, %error, "unreadable message");
-                return Ok(CheckInAnswer::Bad(format!("unreadable message: {error}")));
+                let line = format!("unreadable message: {error}");
+                self.record_refusal(request, &conversation, &line);
+                return Ok(CheckInAnswer::Bad(line));
             }
         };
         if let Some(words) = oversized(message) {
             tracing::warn!(enrollment_id = %id, words, "message refused");
+            self.record_refusal(request, &conversation, words);
             return Ok(CheckInAnswer::Bad(words.to_owned()));
         }
         if let Some(other) = self.impersonated(&enrollment, message).await? {
@@ -131,7 +134,7 @@ impl App {
             Entry::Answered(answer) => return Ok(answer),
         };
         if let Incoming::Replay(session) = incoming {
-            return self.replay(session).await;
+            return self.repeat(request, place(&conversation, session)).await;
         }
         let window = self.settings.device_auth.signing_window;
         if proven.signature.is_some_and(|mark| conversation.signatures.has(&mark, window, now)) {
@@ -143,7 +146,7 @@ impl App {
         let input = Input {
             now,
             digest,
-            incoming: incoming.clone(),
+            incoming,
             message: message.clone(),
             new_session: self.new_id(),
             opening: request.opening.clone(),
@@ -155,11 +158,8 @@ impl App {
             commands,
             limits: self.session_limits(),
         };
-        let output = match incoming {
-            Incoming::Reject(rejection) => refuse(&input, rejection),
-            _ => step(input.clone()),
-        };
-        self.apply(request, &input, output).await
+        let output = respond(input.clone());
+        self.apply(request, input, output).await
     }
 
     pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, StoreError> {
@@ -183,11 +183,28 @@ impl App {
     }
 
     /// The stored answer, byte for byte.
-    async fn replay(&self, session: Id<SessionRecord>) -> Result<CheckInAnswer, Error> {
-        let Some(stored) = self.store.stored_answer(session).await? else {
-            return Ok(CheckInAnswer::Bad("the answer to this message is no longer kept".to_owned()));
+    async fn repeat(&self, request: &CheckIn, place: Place) -> Result<CheckInAnswer, Error> {
+        let session = place.session;
+        let answer = match self.store.stored_answer(session).await? {
+            Some(stored) => CheckInAnswer::Reply(self.sealer.open(&answer_purpose(session), &stored.sealed)?),
+            None => CheckInAnswer::Bad("the answer to this message is no longer kept".to_owned()),
         };
-        Ok(CheckInAnswer::Reply(self.sealer.open(&answer_purpose(session), &stored.sealed)?))
+        let (status, words) = match &answer {
+            CheckInAnswer::Reply(bytes) => (200, answered_again(bytes.len())),
+            CheckInAnswer::Bad(line) => (400, line.clone()),
+            CheckInAnswer::Forbidden => (403, String::new()),
+        };
+        let again = Body::Words(repeated(request.body.len()));
+        self.transcribe(place.exchange(request, self.now(), (again, None), (status, Body::Words(words))));
+        Ok(answer)
+    }
+
+    /// A message that was refused before it got to the engine goes into the transcript of the open session.
+    fn record_refusal(&self, request: &CheckIn, conversation: &Conversation, line: &str) {
+        let Some(session) = conversation.open() else { return };
+        let words = Body::Words(unreadable(request.body.len()));
+        let answer = (400, Body::Words(line.to_owned()));
+        self.transcribe(Place::of(session).exchange(request, self.now(), (words, None), answer));
     }
 
     /// The other open enrollment that the Source names, if it names one.
@@ -278,7 +295,7 @@ impl App {
     }
 
     /// Commits what a step brought, and answers.
-    async fn apply(&self, request: &CheckIn, input: &Input, mut output: Output) -> Result<CheckInAnswer, Error> {
+    async fn apply(&self, request: &CheckIn, input: Input, mut output: Output) -> Result<CheckInAnswer, Error> {
         if let Some(nonce) = output.next_nonce.take() {
             self.keep_next_nonce(&mut output.enrollment, nonce);
         }
@@ -286,8 +303,8 @@ impl App {
             Answer::Reply(message) => Some(request.encoding.encode(message)),
             Answer::Refuse(_) => None,
         };
-        let mut writes = self.session_writes(input, &output);
-        writes.extend(self.notice_writes(request, input, &output).await?);
+        let mut writes = self.session_writes(&input, &output);
+        writes.extend(self.notice_writes(request, &input, &output).await?);
         if let (Some(bytes), Some(session)) = (&bytes, output.sessions.first()) {
             writes.push(Write::SaveAnswer(Box::new(StoredAnswer {
                 session_id: session.id,
@@ -301,14 +318,15 @@ impl App {
         failpoint::here(failpoint::CHECK_IN_BEFORE_COMMIT);
         self.commit_check_in(writes).await?;
         failpoint::here(failpoint::CHECK_IN_AFTER_COMMIT);
-        self.observe(input, &output);
-        self.keep_transcript(request, &output, bytes.as_deref(), input.now);
-        log(input, &output);
-        Ok(match (bytes, output.answer) {
+        self.observe(&input, &output);
+        log(&input, &output);
+        let answer = match (bytes, &output.answer) {
             (Some(bytes), _) => CheckInAnswer::Reply(bytes),
             (None, Answer::Refuse(rejection)) => CheckInAnswer::Bad(rejection.to_string()),
             (None, Answer::Reply(_)) => CheckInAnswer::Bad(String::new()),
-        })
+        };
+        self.keep_transcript(request, input, &output, &answer);
+        Ok(answer)
     }
 
     /// Commits; where something changed meanwhile, the message is judged again.
@@ -464,25 +482,49 @@ impl App {
             .collect())
     }
 
-    /// Hands both messages to the transcript, off the hot path.
-    fn keep_transcript(&self, request: &CheckIn, output: &Output, reply: Option<&[u8]>, now: OffsetDateTime) {
-        let Some(session) = output.sessions.first() else { return };
-        let seq = i64::from(session.messages) * 2;
-        let keep = |seq, direction, body: &[u8]| {
-            self.record_message(Recorded {
-                session_id: session.id,
-                seq,
-                direction,
-                at: now,
-                encoding: request.encoding,
-                body: body.to_vec(),
-            });
+    /// Hands both messages to the transcript of the session that they belong to.
+    fn keep_transcript(&self, request: &CheckIn, input: Input, output: &Output, answer: &CheckInAnswer) {
+        let named = || input.conversation.remembered(&input.message.header.session_id.0, input.now);
+        let Some(place) = output.sessions.first().or_else(named).map(Place::of) else { return };
+        let answer = match answer {
+            CheckInAnswer::Reply(bytes) => (200, Body::Message(bytes.clone())),
+            CheckInAnswer::Bad(line) => (400, Body::Words(line.clone())),
+            CheckInAnswer::Forbidden => (403, Body::Words(String::new())),
         };
-        keep(seq, Direction::Device, &request.body);
-        if let Some(reply) = reply {
-            keep(seq + 1, Direction::Server, reply);
-        }
+        let (now, message) = (input.now, Body::Message(request.body.clone()));
+        self.transcribe(place.exchange(request, now, (message, Some(Box::new(input))), answer));
     }
+}
+
+/// Where in a transcript a message belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    session: Id<SessionRecord>,
+    number: u32,
+}
+
+impl Place {
+    fn of(session: &SessionState) -> Self {
+        Self { session: session.id, number: session.messages }
+    }
+
+    fn exchange(
+        self,
+        request: &CheckIn,
+        at: OffsetDateTime,
+        (message, given): (Body, Option<Box<Input>>),
+        (status, answer): (u16, Body),
+    ) -> Exchange {
+        let (session, number) = (self.session, self.number);
+        Exchange { session, number, at, encoding: request.encoding, message, given, status, answer }
+    }
+}
+
+/// Behind the last message of a session that is remembered.
+fn place(conversation: &Conversation, session: Id<SessionRecord>) -> Place {
+    let mut remembered = conversation.current.iter().chain(&conversation.earlier);
+    let found = remembered.find(|state| state.id == session);
+    Place { session, number: found.map_or(0, |state| state.messages) }
 }
 
 /// Marks a conflict inside this module; the loop turns it into another try.

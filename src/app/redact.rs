@@ -8,8 +8,12 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::ports::Sealer;
-use crate::proto::syncml::{AlertType, Encoding, LocUri, split_children};
-use crate::proto::xml::{Document, Element, Limits};
+use crate::domain::Mark;
+use crate::domain::action::Action;
+use crate::domain::session_record::unreadable;
+use crate::proto::syncml::{AlertType, Command, Data, Encoding, Item, LocUri, split_children};
+use crate::proto::xml::{Document, Element, Limits, escaped_len};
+use crate::session::Redactor;
 
 /// Last segments of nodes whose value is secret, in lower case: among them the address at which a device can be woken.
 const SECRET_NODES: &[&str] = &[
@@ -32,14 +36,15 @@ const SECRET_NODES: &[&str] = &[
 /// Parts of a last segment that mark a node as secret, in lower case.
 const SECRET_WORDS: &[&str] =
     &["password", "passphrase", "secret", "privatekey", "presharedkey", "productkey", "accesstoken", "credential"];
-/// Where policies stand that tell how passwords must look, and so are none.
-const ABOUT_PASSWORDS: &[&str] = &["Vendor/MSFT/Policy", "Vendor/MSFT/LAPS/Policies"];
+/// Where policies stand that tell how passwords must look, or how it stands with them, and so are none.
+const ABOUT_PASSWORDS: &[&str] = &["Vendor/MSFT/BitLocker/Status", "Vendor/MSFT/Policy", "Vendor/MSFT/LAPS/Policies"];
 /// Nodes whose values, and those of all nodes below, may be read by everybody who may read transcripts.
 const HARMLESS: &[&str] = &[
     "DevDetail",
     "DevInfo",
     "User/Vendor/MSFT/Policy/Config",
     "User/Vendor/MSFT/Policy/Result",
+    "Vendor/MSFT/BitLocker/Status",
     "Vendor/MSFT/DMClient",
     "Vendor/MSFT/DeviceManageability",
     "Vendor/MSFT/DeviceStatus",
@@ -108,7 +113,7 @@ pub fn message(bytes: &[u8], encoding: Encoding, sealer: &dyn Sealer) -> String 
         collect(document.root(), None, &document, &mut secrets);
         marked(document.text(), &secrets, sealer)
     });
-    kept.unwrap_or_else(|| format!("[unreadable, {} bytes]", bytes.len()))
+    kept.unwrap_or_else(|| unreadable(bytes.len()))
 }
 
 /// A value that must not be kept: where it stands in the text, and what it says, however it is written there.
@@ -124,7 +129,7 @@ fn marked(text: &str, secrets: &[Secret<'_>], sealer: &dyn Sealer) -> Option<Str
     for secret in secrets {
         out.push_str(text.get(at..secret.at.start)?);
         if !text.get(secret.at.clone())?.is_empty() {
-            out.push_str(&mark(&secret.value, sealer));
+            out.push_str(&mark(&secret.value, sealer).to_string());
         }
         at = secret.at.end;
     }
@@ -132,9 +137,54 @@ fn marked(text: &str, secrets: &[Secret<'_>], sealer: &dyn Sealer) -> Option<Str
     Some(out)
 }
 
-fn mark(secret: &str, sealer: &dyn Sealer) -> String {
-    let hex: String = sealer.mark(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("[redacted {} bytes {hex}]", secret.len())
+/// Redacts what the engine was given, by the same rules as the messages.
+pub(super) struct Given<'s>(pub(super) &'s dyn Sealer);
+
+impl Redactor for Given<'_> {
+    fn command(&self, command: &Command) -> Command {
+        Command {
+            items: command.items.iter().map(|item| self.item(item)).collect(),
+            children: command.children.iter().map(|child| self.command(child)).collect(),
+            ..command.clone()
+        }
+    }
+
+    fn value(&self, node: Option<&LocUri>, value: &str) -> String {
+        if node.is_some_and(is_harmless) { value.to_owned() } else { self.secret(value) }
+    }
+
+    fn action(&self, action: &Action) -> Action {
+        action.marked(&|secret| self.secret(secret))
+    }
+
+    fn digest(&self, digest: &[u8; 32]) -> [u8; 32] {
+        let mut out = [0; 32];
+        out[..8].copy_from_slice(&self.0.mark(digest));
+        out
+    }
+}
+
+impl Given<'_> {
+    /// A mark in place of a secret. How much goes into a message is decided by the room that it takes there, so that is told.
+    fn secret(&self, secret: &str) -> String {
+        let mark = Mark { escaped: escaped_len(secret), ..mark(secret, self.0) };
+        if secret.is_empty() { String::new() } else { mark.to_string() }
+    }
+
+    fn item(&self, item: &Item) -> Item {
+        let nodes: Vec<&LocUri> = item.target.iter().chain(&item.source).collect();
+        let is_shown = !nodes.is_empty() && nodes.iter().all(|uri| is_harmless(uri));
+        let mut item = item.clone();
+        item.meta.next_nonce = item.meta.next_nonce.map(|nonce| self.secret(&nonce));
+        if !is_shown {
+            item.data = item.data.map(|data| Data::new(self.secret(data.text())));
+        }
+        item
+    }
+}
+
+fn mark(secret: &str, sealer: &dyn Sealer) -> Mark {
+    Mark { bytes: secret.len(), escaped: secret.len(), hash: sealer.mark(secret.as_bytes()) }
 }
 
 /// Gathers the content of every element that may hold a secret, in document order. Depth is bounded by the reader.
@@ -258,6 +308,7 @@ mod tests {
             "./Device/Vendor/MSFT/LAPS/Policies/PasswordLength",
             "./Vendor/MSFT/TenantLockdown/RequireNetworkInOOBE?prop=Type",
             "./Vendor/MSFT/WindowsLicensing/Edition",
+            "./Device/Vendor/MSFT/BitLocker/Status/RotateRecoveryPasswordsStatus",
             "./Vendor/MSFT/NodeCache/Muster/CacheVersion",
         ];
         let hidden = [

@@ -8,11 +8,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::ports::{StoreError, Write};
+use super::ports::{Sealer, StoreError, Write};
 use super::{App, Error, redact};
 use crate::domain::Id;
-use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage};
+use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage, cut_here};
 use crate::proto::syncml::Encoding;
+use crate::session::{Input, Snapshot};
 
 /// A message on its way into a transcript, not redacted yet; it has no Debug, so that no log shows its body.
 pub(super) struct Recorded {
@@ -21,7 +22,67 @@ pub(super) struct Recorded {
     pub(super) direction: Direction,
     pub(super) at: OffsetDateTime,
     pub(super) encoding: Encoding,
-    pub(super) body: Vec<u8>,
+    /// The HTTP status of an answer.
+    pub(super) status: Option<u16>,
+    pub(super) body: Body,
+    /// What the engine was given with a message of the device.
+    pub(super) given: Option<Box<Input>>,
+}
+
+/// One message of a device and what it was answered, on their way into the transcript of a session.
+pub(super) struct Exchange {
+    pub(super) session: Id<SessionRecord>,
+    /// Messages of the device in the session so far: what came again, or was refused, has the number of the one before.
+    pub(super) number: u32,
+    pub(super) at: OffsetDateTime,
+    pub(super) encoding: Encoding,
+    pub(super) message: Body,
+    /// What the engine was given with it.
+    pub(super) given: Option<Box<Input>>,
+    /// The HTTP status of the answer.
+    pub(super) status: u16,
+    pub(super) answer: Body,
+}
+
+/// What is kept of a message.
+pub(super) enum Body {
+    /// The message.
+    Message(Vec<u8>),
+    /// Words in its place, which hold nothing of it.
+    Words(String),
+}
+
+impl Body {
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(bytes) => bytes.len(),
+            Self::Words(words) => words.len(),
+        }
+    }
+}
+
+impl Recorded {
+    /// Bytes that it takes while it waits.
+    fn weight(&self) -> usize {
+        self.body.len() + self.given.as_ref().map_or(0, |input| input.weight())
+    }
+}
+
+/// A message of a transcript as it is shown.
+#[derive(Clone, Debug)]
+pub struct TranscriptLine {
+    /// Who sent it.
+    pub direction: Direction,
+    /// When.
+    pub at: OffsetDateTime,
+    /// The form in which it was on the wire.
+    pub encoding: Encoding,
+    /// The HTTP status of an answer.
+    pub status: Option<u16>,
+    /// The message, redacted, or words in its place.
+    pub body: String,
+    /// What the engine was given with a message of the device, redacted.
+    pub given: Option<serde_json::Value>,
 }
 
 /// Messages that may wait to be written, and their bytes; what is beyond it is dropped, and that is logged.
@@ -58,7 +119,7 @@ pub(super) fn line() -> (Line, TranscriptWriter) {
 impl Line {
     /// Puts a message into the line, if there is room.
     fn join(&self, message: Recorded) -> bool {
-        let bytes = u32::try_from(message.body.len()).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(message.weight()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
         room.is_ok_and(|room| self.sender.try_send((message, room)).is_ok())
     }
@@ -102,14 +163,22 @@ async fn write(app: &App, batch: Vec<Waiting>) {
 
 /// As it is stored: redacted, bounded, compressed.
 async fn prepared(app: &App, message: Recorded) -> Option<TranscriptMessage> {
-    let Recorded { session_id, seq, direction, at, encoding, body } = message;
+    let Recorded { session_id, seq, direction, at, encoding, status, body, given } = message;
     let sealer = Arc::clone(&app.sealer);
     // A task of its own: should the message bring it to a panic, that ends here.
     let task = tokio::task::spawn_blocking(move || {
-        zstd::encode_all(shortened(redact::message(&body, encoding, &*sealer)).as_bytes(), LEVEL)
+        let text = match body {
+            Body::Message(bytes) => shortened(redact::message(&bytes, encoding, &*sealer)),
+            Body::Words(words) => words,
+        };
+        let given = given.and_then(|input| snapshot(*input, &*sealer));
+        let given = given.map(|json| zstd::encode_all(json.as_slice(), LEVEL)).transpose()?;
+        zstd::encode_all(text.as_bytes(), LEVEL).map(|body| (body, given))
     });
     let cause = match task.await {
-        Ok(Ok(body)) => return Some(TranscriptMessage { session_id, seq, direction, at, body }),
+        Ok(Ok((body, given))) => {
+            return Some(TranscriptMessage { session_id, seq, direction, at, encoding, status, body, given });
+        }
         Ok(Err(error)) => error.to_string(),
         // What a panic says may hold a piece of the message.
         Err(_) => "its redaction broke off".to_owned(),
@@ -118,11 +187,17 @@ async fn prepared(app: &App, message: Recorded) -> Option<TranscriptMessage> {
     None
 }
 
+/// What the engine was given, as JSON; nothing where it is more than is kept of a message.
+fn snapshot(input: Input, sealer: &dyn Sealer) -> Option<Vec<u8>> {
+    let json = serde_json::to_vec(&Snapshot::of(input, &redact::Given(sealer))).ok()?;
+    (json.len() <= LONGEST).then_some(json)
+}
+
 fn shortened(mut text: String) -> String {
     let whole = text.len();
     if whole > LONGEST {
         text.truncate(text.floor_char_boundary(LONGEST));
-        text.push_str(&format!("\n[cut here: the message goes on for {} bytes]", whole - text.len()));
+        text.push_str(&cut_here(whole - text.len()));
     }
     text
 }
@@ -149,8 +224,34 @@ async fn keep(app: &App, messages: &[TranscriptMessage]) -> Result<(), StoreErro
 }
 
 impl App {
+    /// Hands a message and its answer to the transcript, off the hot path.
+    pub(super) fn transcribe(&self, exchange: Exchange) {
+        let Exchange { session, number, at, encoding, message, given, status, answer } = exchange;
+        let (session_id, seq) = (session, i64::from(number) * 2);
+        self.record_message(Recorded {
+            session_id,
+            seq,
+            direction: Direction::Device,
+            at,
+            encoding,
+            status: None,
+            body: message,
+            given,
+        });
+        self.record_message(Recorded {
+            session_id,
+            seq: seq + 1,
+            direction: Direction::Server,
+            at,
+            encoding,
+            status: Some(status),
+            body: answer,
+            given: None,
+        });
+    }
+
     /// Hands a message to the transcript. Never waits: if too many wait already, it is dropped.
-    pub(super) fn record_message(&self, message: Recorded) {
+    fn record_message(&self, message: Recorded) {
         let (session_id, seq) = (message.session_id, message.seq);
         if !self.memory.transcripts.join(message) {
             tracing::warn!(%session_id, seq, "a message of a transcript is dropped: too many wait to be written");
@@ -158,21 +259,24 @@ impl App {
     }
 
     /// The messages of a session in order, redacted as they were written.
-    pub async fn transcript(
-        &self,
-        session: Id<SessionRecord>,
-    ) -> Result<Vec<(Direction, OffsetDateTime, String)>, Error> {
-        let messages = self.store.transcript(session).await?;
-        messages
-            .into_iter()
-            .map(|message| {
-                let bytes = zstd::bulk::decompress(&message.body, 2 * LONGEST)
-                    .or_else(|_| zstd::decode_all(message.body.as_slice()))
-                    .map_err(|error| Error::Internal(Box::new(error)))?;
-                Ok((message.direction, message.at, String::from_utf8_lossy(&bytes).into_owned()))
-            })
-            .collect()
+    pub async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptLine>, Error> {
+        self.store.transcript(session).await?.into_iter().map(shown).collect()
     }
+}
+
+fn shown(message: TranscriptMessage) -> Result<TranscriptLine, Error> {
+    let TranscriptMessage { direction, at, encoding, status, body, given, .. } = message;
+    let given = given.map(|given| serde_json::from_slice(&unpacked(&given)?).map_err(internal)).transpose()?;
+    let body = String::from_utf8_lossy(&unpacked(&body)?).into_owned();
+    Ok(TranscriptLine { direction, at, encoding, status, body, given })
+}
+
+fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    zstd::bulk::decompress(bytes, 2 * LONGEST).or_else(|_| zstd::decode_all(bytes)).map_err(internal)
+}
+
+fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Internal(Box::new(error))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ pub enum Repeat {
 }
 
 /// Where a command stands in the queue (management reference 1.15, order).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placing {
     /// Lower goes first.
     pub priority: i64,

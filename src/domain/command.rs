@@ -24,7 +24,7 @@ pub use mend::{Knowledge, Look};
 
 /// One unit of the queue: an action, or the commands of an administrator. Its top-level commands travel together as far as
 /// one message and the user's absence let them; none of a later step goes out before each of them has its answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct QueuedCommand {
     /// Identifier.
     pub id: Id<Self>,
@@ -45,8 +45,10 @@ pub struct QueuedCommand {
     /// Place in the queue.
     pub placing: Placing,
     /// The commands of the current step, numbered.
+    #[serde(with = "fragment")]
     pub body: Vec<Command>,
     /// Commands of an administrator that one message cannot take; they follow step by step.
+    #[serde(with = "fragment")]
     pub rest: Vec<Command>,
     /// What the device said to each Item of each step, oldest step first.
     pub items: Vec<ItemState>,
@@ -59,12 +61,16 @@ pub struct QueuedCommand {
     /// Where it was put last.
     pub last_offer: Option<Offer>,
     /// Not before.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub not_before: Option<OffsetDateTime>,
     /// Not after.
+    #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
     /// When it was asked for.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// When it reached a final state.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub finished_at: Option<OffsetDateTime>,
     /// Who asked.
     pub created_by: String,
@@ -77,14 +83,37 @@ pub struct QueuedCommand {
 }
 
 /// The message that carried a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The session.
     pub session: Id<SessionRecord>,
     /// Our MsgID.
     pub msg_id: u64,
     /// When.
+    #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+}
+
+/// Commands as the XML of a fragment.
+mod fragment {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::proto::syncml::{Command, decode_fragment, encode_fragment};
+    use crate::proto::xml::Limits;
+
+    pub(super) fn serialize<S: Serializer>(commands: &[Command], serializer: S) -> Result<S::Ok, S::Error> {
+        String::from_utf8_lossy(&encode_fragment(commands)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Command>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
+        decode_fragment(text.as_bytes(), &Limits { depth: 128, events: usize::MAX, ..Limits::default() })
+            .map_err(D::Error::custom)
+    }
 }
 
 /// Where a command stands; the words of the API.

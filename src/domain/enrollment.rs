@@ -9,7 +9,7 @@ use super::device::{Device, is_usable_identifier};
 use super::user::User;
 
 /// One period of management. What is queued belongs to it and never to a later one of the same hardware.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Enrollment {
     /// Identifier; also `EntDMID` and the common name of the certificate.
     pub id: Id<Self>,
@@ -40,12 +40,16 @@ pub struct Enrollment {
     /// The two pairs of OMA-DM secrets and nonces, sealed.
     pub account: Vec<u8>,
     /// When the certificate was issued.
+    #[serde(with = "time::serde::rfc3339")]
     pub enrolled_at: OffsetDateTime,
     /// Last authenticated message.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub last_seen_at: Option<OffsetDateTime>,
     /// When the inventory was last complete.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub inventory_at: Option<OffsetDateTime>,
     /// Since when it has its state.
+    #[serde(with = "time::serde::rfc3339")]
     pub state_since: OffsetDateTime,
     /// Why it was closed, in words.
     pub closed_reason: Option<String>,

@@ -4,6 +4,7 @@
 mod channel;
 mod verdict;
 
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 pub use channel::{Channel, ChannelHost, ChannelRefused, ChannelUri};
@@ -75,13 +76,14 @@ pub enum PushChange {
 }
 
 /// The attempt to give a device the package family name (`Push/PFN`) for which it registers with WNS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The name of the last attempt.
     pub pfn: Option<String>,
     /// What the device answered.
     pub status: Option<u16>,
     /// When.
+    #[serde(with = "time::serde::rfc3339::option")]
     pub at: Option<OffsetDateTime>,
 }
 

@@ -7,6 +7,7 @@ use super::device::Device;
 use super::enrollment::Enrollment;
 use super::entra::TokenEvidence;
 use super::proof::Proof;
+use crate::proto::syncml::Encoding;
 
 /// One management session of one enrollment.
 #[derive(Clone, Debug)]
@@ -56,9 +57,48 @@ pub struct TranscriptMessage {
     pub direction: Direction,
     /// When.
     pub at: OffsetDateTime,
-    /// The message, redacted, compressed with zstd.
+    /// The form in which it was on the wire.
+    pub encoding: Encoding,
+    /// The HTTP status of an answer.
+    pub status: Option<u16>,
+    /// The message, redacted, or words in its place, compressed with zstd.
     pub body: Vec<u8>,
+    /// What the engine was given beside a message of the device: JSON, redacted, compressed with zstd.
+    pub given: Option<Vec<u8>>,
 }
+
+/// What stands in a transcript in place of bytes that are no message.
+#[must_use]
+pub fn unreadable(bytes: usize) -> String {
+    format!("{UNREADABLE}{bytes} bytes]")
+}
+
+/// What stands in a transcript in place of a message that came again.
+#[must_use]
+pub fn repeated(bytes: usize) -> String {
+    format!("{REPEATED}{bytes} bytes]")
+}
+
+/// What stands in a transcript in place of an answer that was given again.
+#[must_use]
+pub fn answered_again(bytes: usize) -> String {
+    format!("{ANSWERED_AGAIN}{bytes} bytes]")
+}
+
+/// What stands at the end of a message that is longer than what is kept of one.
+#[must_use]
+pub fn cut_here(missing: usize) -> String {
+    format!("{CUT_HERE}the message goes on for {missing} bytes]")
+}
+
+/// How [`unreadable`] begins.
+pub const UNREADABLE: &str = "[unreadable, ";
+/// How [`repeated`] begins.
+pub const REPEATED: &str = "[the same message again, ";
+/// How [`answered_again`] begins.
+pub const ANSWERED_AGAIN: &str = "[the stored answer again, ";
+/// How [`cut_here`] begins.
+pub const CUT_HERE: &str = "\n[cut here: ";
 
 /// Who sent a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,11 +30,12 @@ const LONGEST_NONCE: usize = 64;
 const FIRST_MESSAGE_REPEATED: Duration = Duration::seconds(60);
 
 /// What proves the device of a message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proven {
     /// What the request shows, in the order of trust.
     pub by: Vec<Proof>,
     /// The signature over the message, if that is among it.
+    #[serde(skip)]
     pub signature: Option<SignatureMark>,
     /// What its credentials have to do with it.
     pub admission: Admission,
@@ -45,7 +46,8 @@ pub struct Proven {
 }
 
 /// What credentials have to do with a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Admission {
     /// Nothing: they are not looked at, and no nonce is given out.
     Certain,

@@ -1,5 +1,6 @@
 //! What a message is: the table of management reference 1.14, first row that fits.
 
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::conversation::{Conversation, REMEMBERED};
@@ -8,7 +9,8 @@ use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Alert, AlertType, Element, Message};
 
 /// What a message is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Incoming {
     /// A retransmission: the stored answer of that session, byte for byte, and nothing else happens.
     Replay(Id<SessionRecord>),
@@ -44,7 +46,8 @@ impl Incoming {
 }
 
 /// Why a message is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Rejection {
     /// The MsgID of the last message with another body.
     #[error("the same MsgID as the message before, with another body")]

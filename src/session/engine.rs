@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::auth::{Admission, Proven};
@@ -12,7 +13,7 @@ use super::push::{PushReport, PushTurn};
 use super::status_page::{PageRules, PageTurn};
 use super::{batch, receive, settle};
 use crate::domain::Id;
-use crate::domain::command::{Look, QueuedCommand};
+use crate::domain::command::{Knowledge, Look, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, MissingNode};
@@ -51,8 +52,25 @@ pub struct Input {
     pub limits: Limits,
 }
 
+impl Input {
+    /// About so many bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let of_items = |command: &Command| command.items.iter().map(|item| 256 + item.text().len()).sum::<usize>();
+        let of_each = |commands: &[Command]| {
+            commands.iter().flat_map(Command::walk).map(|command| 256 + of_items(command)).sum::<usize>()
+        };
+        let of_answers = |command: &QueuedCommand| {
+            command.items.iter().map(|item| 256 + item.data.as_ref().map_or(0, String::len)).sum::<usize>()
+        };
+        let of_queued =
+            |command: &QueuedCommand| 1024 + of_each(&command.body) + of_each(&command.rest) + of_answers(command);
+        4096 + self.commands.iter().map(of_queued).sum::<usize>()
+    }
+}
+
 /// Limits and fixed values of the installation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Our management URL, exactly as provisioned.
     pub management_url: String,
@@ -69,9 +87,15 @@ pub struct Limits {
     /// The enrollment status page, where it is wanted.
     pub status_page: Option<PageRules>,
     /// What is known of nodes.
+    #[serde(skip, default = "embedded")]
     pub look: Look,
     /// The package family name for which devices register for push, where push is set up.
     pub push: Option<String>,
+}
+
+/// What a build knows of nodes belongs to the build, not to what is kept of a step.
+fn embedded() -> Look {
+    Knowledge::embedded
 }
 
 /// What one step brought.
@@ -204,6 +228,15 @@ pub fn step(input: Input) -> Output {
     let superseded = work.enter(&input, &incoming);
     let reply = work.process(&message, &incoming, digest);
     work.output(Answer::Reply(Box::new(reply)), superseded)
+}
+
+/// Processes a message of which is known what it is, or refuses it.
+#[must_use]
+pub fn respond(input: Input) -> Output {
+    match input.incoming {
+        Incoming::Reject(rejection) => refuse(&input, rejection),
+        _ => step(input),
+    }
 }
 
 /// Closes the session of a message that is refused, where the table says so; the queue stays intact.

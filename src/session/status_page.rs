@@ -14,7 +14,7 @@ use crate::proto::csp::first_sync_status::{self, Page};
 use crate::proto::syncml::{Command, Status, StatusCode};
 
 /// What the administrator wants of the page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageRules {
     /// What it shows and allows.
     pub page: Page,

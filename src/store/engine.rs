@@ -235,6 +235,9 @@ impl<T> From<Id<T>> for Value {
     }
 }
 
+impl Scalar for &[u8] {
+    const NULL: Value = Value::Bytes(None);
+}
 impl From<&[u8]> for Value {
     fn from(bytes: &[u8]) -> Self {
         Self::Bytes(Some(bytes.to_vec()))

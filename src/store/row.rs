@@ -141,11 +141,6 @@ impl<'r> Record<'r> {
         self.opt_time(column)?.ok_or_else(|| self.odd(column, "is NULL"))
     }
 
-    /// A BLOB.
-    pub(crate) fn bytes(&self, column: &str) -> Result<&'r [u8], StoreError> {
-        self.opt_bytes(column)?.ok_or_else(|| self.odd(column, "is no BLOB"))
-    }
-
     /// A BLOB that may be missing.
     pub(crate) fn opt_bytes(&self, column: &str) -> Result<Option<&'r [u8]>, StoreError> {
         match self.cell(column)? {
@@ -153,6 +148,11 @@ impl<'r> Record<'r> {
             Cell::Bytes(bytes) => Ok(Some(bytes)),
             Cell::Int(_) | Cell::Text(_) => Err(self.odd(column, "is no BLOB")),
         }
+    }
+
+    /// A BLOB.
+    pub(crate) fn bytes(&self, column: &str) -> Result<&'r [u8], StoreError> {
+        self.opt_bytes(column)?.ok_or_else(|| self.odd(column, "is no BLOB"))
     }
 
     /// A BLOB of 32 bytes.

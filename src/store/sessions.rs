@@ -7,6 +7,7 @@ use super::query::{List, cursor, many, one, readable};
 use crate::app::ports::{Listed, Page, SessionFilter, StoreError};
 use crate::domain::Id;
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::proto::syncml::Encoding;
 
 pub(super) fn save(session: &SessionRecord) -> Result<Statement, StoreError> {
     let odd = |error: serde_json::Error| StoreError::Internal(format!("sessions: {error}"));
@@ -51,9 +52,12 @@ pub(super) fn append_transcript(messages: &[TranscriptMessage]) -> impl Iterator
         let params = vec![
             message.session_id.into(),
             message.seq.into(),
-            message.direction.as_str().into(),
             message.at.into(),
+            message.direction.as_str().into(),
+            message.encoding.as_str().into(),
+            message.status.into(),
             message.body.as_slice().into(),
+            message.given.as_deref().into(),
         ];
         Statement::at_most_one(APPEND_TRANSCRIPT, params)
     })
@@ -125,9 +129,12 @@ fn read_message(row: &Row) -> Result<TranscriptMessage, StoreError> {
     Ok(TranscriptMessage {
         session_id: row.id("session_id")?,
         seq: row.number("seq")?,
-        direction: row.word("direction", Direction::parse)?,
         at: row.time("at")?,
+        direction: row.word("direction", Direction::parse)?,
+        encoding: row.word("encoding", Encoding::parse)?,
+        status: row.opt_number("status")?,
         body: row.bytes("body")?.to_vec(),
+        given: row.opt_bytes("given")?.map(<[u8]>::to_vec),
     })
 }
 
@@ -161,8 +168,9 @@ const SAVE_ANSWER: &str = "
         sealed = excluded.sealed";
 
 const APPEND_TRANSCRIPT: &str = "
-    INSERT INTO transcripts (session_id, seq, direction, at, body) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (session_id, seq) DO NOTHING";
+    INSERT INTO transcripts (session_id, seq, at, direction, encoding, status, body, given)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (session_id, seq, at) DO NOTHING";
 
 pub(super) const FIND: &str = "SELECT * FROM sessions WHERE id = $1";
 
@@ -176,6 +184,8 @@ pub(super) const LIST_OF_DEVICE: &str = "
 pub(super) const IDLE: &str = "
     SELECT * FROM sessions WHERE closed_at IS NULL AND last_at < $1 ORDER BY last_at LIMIT $2";
 
-pub(super) const TRANSCRIPT: &str = "SELECT * FROM transcripts WHERE session_id = $1 ORDER BY seq";
+/// The numbers of a message and of its answer follow each other; what came again, or was refused, has the numbers of the
+/// message before it.
+pub(super) const TRANSCRIPT: &str = "SELECT * FROM transcripts WHERE session_id = $1 ORDER BY seq / 2, at, seq";
 
 pub(super) const ANSWER: &str = "SELECT * FROM answers WHERE session_id = $1";

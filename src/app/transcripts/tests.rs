@@ -39,7 +39,9 @@ fn message(ground: &Ground, session_id: Id<SessionRecord>, seq: i64, body: &str)
         direction: Direction::Device,
         at: ground.app.now(),
         encoding: Encoding::Xml,
-        body: body.as_bytes().to_vec(),
+        status: None,
+        body: Body::Message(body.as_bytes().to_vec()),
+        given: None,
     }
 }
 
@@ -57,7 +59,7 @@ async fn a_message_that_cannot_be_kept_costs_no_other() {
     app.record_message(message(&ground, session, 1, "no XML <"));
     app.record_message(message(&ground, session, 2, "<Results><Item><Data/></Item><Item><Data/></Item></Results>"));
     writer.run(app.clone(), std::future::ready(())).await;
-    let kept: Vec<String> = app.transcript(session).await.unwrap().into_iter().map(|(_, _, body)| body).collect();
+    let kept: Vec<String> = app.transcript(session).await.unwrap().into_iter().map(|shown| shown.body).collect();
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert_eq!(kept[0], get("Contoso"));
     assert_eq!(kept[1], "[unreadable, 8 bytes]");
@@ -73,10 +75,10 @@ async fn a_long_message_is_cut_and_says_so() {
     app.record_message(message(&ground, session, 1, &get("Contoso")));
     writer.run(app.clone(), std::future::ready(())).await;
     let kept = app.transcript(session).await.unwrap();
-    let (cut, mark) = kept[0].2.split_once("\n[cut here: ").unwrap();
+    let (cut, mark) = kept[0].body.split_once("\n[cut here: ").unwrap();
     assert!(long.starts_with(cut) && (LONGEST - 3..=LONGEST).contains(&cut.len()));
     assert_eq!(mark, format!("the message goes on for {} bytes]", long.len() - cut.len()));
-    assert_eq!(kept[1].2, get("Contoso"), "a message as long as allowed is whole");
+    assert_eq!(kept[1].body, get("Contoso"), "a message as long as allowed is whole");
 }
 
 #[tokio::test]
@@ -84,12 +86,87 @@ async fn what_waits_is_bounded_in_bytes() {
     let ground = Ground::new().await;
     let (line, mut writer) = line();
     let id = ground.app.new_id();
-    let big = || Recorded { body: vec![0; WAITING_BYTES / 4], ..message(&ground, id, 0, "") };
+    let big = || Recorded { body: Body::Message(vec![0; WAITING_BYTES / 4]), ..message(&ground, id, 0, "") };
     let taken = (0..6).filter(|_| line.join(big())).count();
     assert_eq!(taken, 4);
     assert!(line.join(message(&ground, id, 0, "")), "nothing needs no room");
     drop(writer.receiver.recv().await);
     assert!(line.join(big()), "what was written makes room");
     assert!(!line.join(big()));
-    assert!(!line.join(Recorded { body: vec![0; WAITING_BYTES + 1], ..big() }), "never fits");
+    assert!(!line.join(Recorded { body: Body::Message(vec![0; WAITING_BYTES + 1]), ..big() }), "never fits");
+}
+
+// covers: M-146
+#[tokio::test]
+async fn what_the_engine_was_given_is_kept_without_secrets() {
+    use crate::domain::action::Action;
+    use crate::domain::command::QueuedCommand;
+    use crate::proto::syncml::{Command, LocUri, decode};
+    use crate::session::{Admission, Conversation, Incoming, Opening, Proven};
+
+    let ground = Ground::new().await;
+    let (app, writer) = with_writer(&ground);
+    let session_id = session(&ground).await;
+    let mut enrollment = ground.enrollment().await;
+    enrollment.account = b"sealed-account".to_vec();
+    enrollment.context = vec![("MAC".to_owned(), "02-00-5E-10-00-01".to_owned())];
+    let text = "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID><MsgID>1</MsgID>\
+                <Target><LocURI>s</LocURI></Target><Source><LocURI>d</LocURI></Source></SyncHdr><SyncBody><Final/></SyncBody></SyncML>";
+    let now = app.now();
+    let owner = (enrollment.id, enrollment.device_id);
+    let mut command = QueuedCommand::new(app.new_id(), owner, Action::Raw, now, now + time::Duration::days(1));
+    let secret = LocUri::received("./Vendor/MSFT/WiFi/Profile/x/WlanXml");
+    let plain = LocUri::received("./DevInfo/Man");
+    let write = |uri: &LocUri, value: &str| Command::replace(uri.clone(), "chr", value);
+    command.begin_step(0, vec![write(&secret, "psk-of-the-wifi"), write(&plain, "Contoso")]);
+    command.rest = vec![write(&secret, "another-psk")];
+    command.items[0].data = Some("secret-result".to_owned());
+    command.created_by = "ada@example.test".to_owned();
+    let input = Input {
+        now,
+        digest: [7; 32],
+        incoming: Incoming::Open { odd: false },
+        message: decode(text.as_bytes(), &crate::proto::xml::Limits::default()).unwrap(),
+        new_session: app.new_id(),
+        opening: Opening::default(),
+        proven: Proven {
+            by: vec![crate::domain::proof::Proof::Certificate],
+            signature: None,
+            admission: Admission::Session([9; 16]),
+            network: "192.0.2.7".parse().unwrap(),
+            has_to_sign: false,
+        },
+        tokens: crate::domain::entra::TokenEvidence::default(),
+        registration: crate::domain::push::Registration::default(),
+        enrollment,
+        conversation: Conversation::default(),
+        commands: vec![command],
+        limits: app.session_limits(),
+    };
+    let given = Some(Box::new(input.clone()));
+    app.record_message(Recorded { given, ..message(&ground, session_id, 0, text) });
+    writer.run(app.clone(), std::future::ready(())).await;
+    let kept = app.transcript(session_id).await.unwrap().remove(0).given.unwrap();
+    let shown = kept.to_string();
+    let secrets = [
+        "psk-of-the-wifi",
+        "another-psk",
+        "secret-result",
+        "ada@example.test",
+        "sealed-account",
+        "5E-10",
+        "192.0.2.7",
+        "[9,9,9",
+    ];
+    for secret in secrets {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+    assert!(shown.contains("Contoso") && shown.contains("[redacted 15 bytes "), "{shown}");
+    // It reads back as what it was, secrets apart.
+    let again = serde_json::from_value::<Snapshot>(kept).unwrap().input(input.message.clone());
+    assert_eq!((again.now, &again.incoming, &again.conversation), (input.now, &input.incoming, &input.conversation));
+    assert_ne!(again.digest, input.digest, "with the rest known, a digest tells short secrets");
+    let (before, after) = (&input.commands[0], &again.commands[0]);
+    assert_eq!((before.id, before.placing, before.body.len()), (after.id, after.placing, after.body.len()));
+    assert_eq!(after.body[1], before.body[1]);
 }

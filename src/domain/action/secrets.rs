@@ -41,6 +41,54 @@ impl Action {
             *self = action;
         }
     }
+
+    /// The same with marks in place of its secrets, and of texts that are too long to be shown. Where the marks do not fit,
+    /// commands of which nothing is known.
+    #[must_use]
+    pub fn marked(&self, mark: &dyn Fn(&str) -> String) -> Self {
+        let marked = serde_json::to_value(self).map(|mut value| {
+            put_marks(&mut value, mark);
+            value
+        });
+        marked.and_then(serde_json::from_value).unwrap_or(Self::Raw)
+    }
+
+    /// The same with other texts in it, where `change` has one.
+    #[must_use]
+    pub fn with_texts(&self, change: &dyn Fn(&str) -> Option<String>) -> Self {
+        let changed = serde_json::to_value(self).map(|mut value| {
+            change_texts(&mut value, change);
+            value
+        });
+        changed.and_then(serde_json::from_value).unwrap_or_else(|_| self.clone())
+    }
+}
+
+fn change_texts(value: &mut Value, change: &dyn Fn(&str) -> Option<String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(other) = change(text) {
+                *text = other;
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|value| change_texts(value, change)),
+        Value::Array(items) => items.iter_mut().for_each(|value| change_texts(value, change)),
+        _ => {}
+    }
+}
+
+fn put_marks(value: &mut Value, mark: &dyn Fn(&str) -> String) {
+    match value {
+        Value::Object(fields) if fields.len() == 1 && fields.contains_key(FIELD) => {
+            if let Some(Value::String(text)) = fields.get_mut(FIELD) {
+                *text = mark(text);
+            }
+        }
+        Value::String(text) if text.len() > LONGEST_SHOWN => *text = mark(text),
+        Value::Object(fields) => fields.values_mut().for_each(|value| put_marks(value, mark)),
+        Value::Array(items) => items.iter_mut().for_each(|value| put_marks(value, mark)),
+        _ => {}
+    }
 }
 
 /// The secret that a value is, if it is one.

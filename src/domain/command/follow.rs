@@ -1,5 +1,6 @@
 //! What the device accepted and works on by itself: it is asked how far it is, less and less often, and not for ever.
 
+use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::{CommandState, QueuedCommand};
@@ -10,9 +11,10 @@ const FIRST_PAUSE: Duration = Duration::minutes(2);
 const LONGEST_PAUSE: Duration = Duration::hours(4);
 
 /// An action that the device accepted and that has not told yet how it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// When the device accepted it.
+    #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
     /// How often it was put off to ask.
     pub questions: u32,

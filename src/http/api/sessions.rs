@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{List, Named, named, page, stamp};
-use crate::app::App;
 use crate::app::ports::{SessionFilter, Table};
+use crate::app::{App, TranscriptLine};
 use crate::domain::entra::TokenEvidence;
 use crate::domain::proof::Proof;
 use crate::domain::session_record::SessionRecord;
@@ -129,8 +129,29 @@ pub struct MessageDocument {
     /// When.
     #[schema(format = DateTime)]
     at: String,
-    /// The SyncML message; credentials and secret values are replaced by marks.
+    /// `xml` or `wbxml`: its form on the wire.
+    encoding: &'static str,
+    /// The HTTP status of an answer; a body other than that of 200 is one line of text.
+    status: Option<u16>,
+    /// The SyncML message as XML; credentials and secret values are replaced by marks.
     body: String,
+    /// What was known when a message of the device was answered, redacted: what `muster session replay` needs beside the
+    /// message. It may differ from version to version.
+    #[schema(value_type = Object)]
+    given: Option<serde_json::Value>,
+}
+
+impl From<TranscriptLine> for MessageDocument {
+    fn from(shown: TranscriptLine) -> Self {
+        Self {
+            direction: shown.direction.as_str(),
+            at: stamp(shown.at),
+            encoding: shown.encoding.as_str(),
+            status: shown.status,
+            body: shown.body,
+            given: shown.given,
+        }
+    }
 }
 
 /// Which sessions.
@@ -170,9 +191,6 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json
     let id = app.resolve(Table::Sessions, "session", &id).await?;
     let session = app.session(id).await?;
     let transcript = app.transcript(id).await?;
-    let messages = transcript
-        .into_iter()
-        .map(|(direction, at, body)| MessageDocument { direction: direction.as_str(), at: stamp(at), body })
-        .collect();
+    let messages = transcript.into_iter().map(MessageDocument::from).collect();
     Ok(Json(SessionDetailDocument { session: session.into(), messages }))
 }

@@ -3,10 +3,12 @@
 //!
 //! Out-of-box setup shows the page until the server says, in the device's and in the user's tree, that it has finished.
 
+use serde::{Deserialize, Serialize};
+
 use crate::proto::syncml::{Command, LocUri};
 
 /// What the page shows and allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Minutes after which the page fails by itself, 1 to 1440.
     pub timeout_minutes: u32,

@@ -133,6 +133,12 @@ pub(super) fn escape(text: &str, in_attribute: bool) -> String {
     out
 }
 
+/// The bytes that character data takes in a document.
+#[must_use]
+pub fn escaped_len(text: &str) -> usize {
+    escape(text, false).len()
+}
+
 /// Whether XML 1.0 (section 2.2) allows the character in a document.
 #[must_use]
 pub fn is_xml_char(c: char) -> bool {

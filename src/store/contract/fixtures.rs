@@ -16,7 +16,7 @@ use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mod
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage};
 use crate::domain::user::{Role, Token, User, UserKind};
-use crate::proto::syncml::{Command, LocUri};
+use crate::proto::syncml::{Command, Encoding, LocUri};
 
 /// The id of that number.
 pub(in crate::store) fn id<T>(number: u128) -> Id<T> {
@@ -202,9 +202,12 @@ pub(super) fn message(session: u128, seq: i64) -> TranscriptMessage {
     TranscriptMessage {
         session_id: id(session),
         seq,
-        direction: if seq % 2 == 1 { Direction::Device } else { Direction::Server },
+        direction: if seq % 2 == 0 { Direction::Device } else { Direction::Server },
         at: at(seq),
+        encoding: if seq < 4 { Encoding::Xml } else { Encoding::Wbxml },
+        status: (seq % 2 == 1).then_some(200),
         body: vec![0, 1, 2, seq as u8],
+        given: (seq % 2 == 0).then(|| vec![255, 0, seq as u8]),
     }
 }
 

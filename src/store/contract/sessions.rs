@@ -8,7 +8,7 @@ use crate::app::ports::{AttemptFilter, SessionFilter, Store, Write};
 use crate::domain::attempt::{Attempt, Outcome, Phase};
 use crate::domain::entra::{EntraClaims, TokenEvidence};
 use crate::domain::proof::Proof;
-use crate::domain::session_record::{SessionRecord, StoredAnswer};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     a_session_is_read_as_saved(&make().await).await;
@@ -93,6 +93,13 @@ async fn transcripts_keep_what_was_there_first(Ground { store, .. }: &Ground) {
     let stored = store.transcript(id(1)).await.unwrap();
     assert_same(&stored, &vec![message(1, 1), message(1, 2), message(1, 10)]);
     assert!(store.transcript(id(3)).await.unwrap().is_empty());
+    // A message that came again has the number of the first, and stands behind that one's answer.
+    let come_again = |message: TranscriptMessage| TranscriptMessage { at: at(5), ..message };
+    let repeated = vec![come_again(message(1, 3)), come_again(message(1, 2)), message(1, 3), message(1, 4)];
+    store.commit(vec![Write::AppendTranscript(repeated)]).await.unwrap();
+    let order: Vec<_> = store.transcript(id(1)).await.unwrap().iter().map(|m| (m.seq, m.at)).collect();
+    let expected = [(1, at(1)), (2, at(2)), (3, at(3)), (2, at(5)), (3, at(5)), (4, at(4)), (10, at(10))];
+    assert_eq!(order, expected);
     store.commit(vec![Write::AppendTranscript(Vec::new())]).await.unwrap();
 }
 

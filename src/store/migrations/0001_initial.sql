@@ -239,10 +239,13 @@ CREATE INDEX sessions_closed ON sessions (closed_at) WHERE closed_at IS NOT NULL
 CREATE TABLE transcripts (
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     seq BIGINT NOT NULL,
-    direction TEXT NOT NULL,
     at BIGINT NOT NULL,
+    direction TEXT NOT NULL,
+    encoding TEXT NOT NULL,
+    status BIGINT,
     body BLOB NOT NULL,
-    PRIMARY KEY (session_id, seq)
+    given BLOB,
+    PRIMARY KEY (session_id, seq, at)
 );
 
 CREATE TABLE answers (

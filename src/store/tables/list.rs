@@ -329,12 +329,23 @@ pub(in crate::store) static TABLES: [Table; 22] = [
     },
     Table {
         name: "transcripts",
-        columns: &[text("session_id"), int("seq"), text("direction"), int("at"), bytes("body")],
-        key: 2,
+        columns: &[
+            text("session_id"),
+            int("seq"),
+            int("at"),
+            text("direction"),
+            text("encoding"),
+            int("status"),
+            bytes("body"),
+            bytes("given"),
+        ],
+        key: 3,
         page: BULKY,
-        first: "SELECT * FROM transcripts ORDER BY session_id, seq LIMIT $1",
-        next: "SELECT * FROM transcripts WHERE (session_id, seq) > ($1, $2) ORDER BY session_id, seq LIMIT $3",
-        insert: "INSERT INTO transcripts (session_id, seq, direction, at, body) VALUES ($1, $2, $3, $4, $5)",
+        first: "SELECT * FROM transcripts ORDER BY session_id, seq, at LIMIT $1",
+        next: "SELECT * FROM transcripts WHERE (session_id, seq, at) > ($1, $2, $3) ORDER BY session_id, seq, at LIMIT $4",
+        insert: "\
+            INSERT INTO transcripts (session_id, seq, at, direction, encoding, status, body, given) VALUES ($1, $2, $3, \
+            $4, $5, $6, $7, $8)",
         count: "SELECT COUNT(*) AS number FROM transcripts",
         delete: "DELETE FROM transcripts",
         link: None,

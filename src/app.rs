@@ -21,6 +21,7 @@ mod error;
 pub mod idempotency;
 mod identify;
 mod ledger;
+mod objects;
 mod policies;
 pub mod ports;
 mod principal;

@@ -330,6 +330,14 @@ pub struct Limits {
     pub reply_bytes: usize,
     /// Most commands in one message to a device. Default 100.
     pub reply_commands: usize,
+    /// Largest object that a device may send in chunks, and that is sent to one in chunks, in bytes. Default 32 MiB.
+    pub object_bytes: u64,
+    /// Most chunks of one object. Default 8192.
+    pub object_chunks: u32,
+    /// Most bytes of large objects that are kept of one device. Default 256 MiB.
+    pub device_object_bytes: u64,
+    /// Most bytes of large objects that are kept of all devices. Default 4 GiB.
+    pub all_object_bytes: u64,
     /// Whether a device message without Final, such as a heartbeat, is answered with Alert 1222 and without Final.
     /// Default true.
     pub next_message: bool,
@@ -574,6 +582,10 @@ impl Default for Limits {
             message_bytes: 5 * 1024 * 1024,
             reply_bytes: 400_000,
             reply_commands: 100,
+            object_bytes: 32 * 1024 * 1024,
+            object_chunks: 8192,
+            device_object_bytes: 256 * 1024 * 1024,
+            all_object_bytes: 4096 * 1024 * 1024,
             next_message: true,
             wbxml: true,
             device_requests_per_minute: 600,

@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod inventory;
 pub mod mark;
+pub mod object;
 pub mod proof;
 pub mod push;
 pub mod session_record;

@@ -7,6 +7,7 @@
 //! [`classify`] judges what a message is (management reference 1.14); [`step`] processes it (1.16).
 
 mod alerts;
+mod arrival;
 mod auth;
 mod automatic;
 mod batch;
@@ -22,6 +23,7 @@ mod status_page;
 #[cfg(test)]
 mod world;
 
+pub use arrival::{Arrival, ObjectChange, Origin};
 pub use auth::{Account, Admission, Challenge, DigestState, Knocking, Nonce, Proven, Verdict, challenge};
 pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};

@@ -16,6 +16,7 @@ mod events;
 pub(crate) mod faulty;
 mod leases;
 mod migrate;
+mod objects;
 mod postgres;
 mod prefixes;
 mod push;
@@ -51,6 +52,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
@@ -379,6 +381,23 @@ impl Store for SqlStore {
 
     async fn orphaned_commands(&self, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
         self.queue().orphaned(limit).await
+    }
+
+    async fn object(&self, id: Id<LargeObject>) -> Result<Option<LargeObject>, StoreError> {
+        objects::find(self.db(), id).await
+    }
+
+    async fn object_parts(
+        &self,
+        id: Id<LargeObject>,
+        span: (u64, u64),
+        limit: u32,
+    ) -> Result<Vec<ObjectPart>, StoreError> {
+        objects::parts(self.db(), self.sealer.as_ref(), id, span, limit).await
+    }
+
+    async fn object_bytes(&self, enrollment: Id<Enrollment>) -> Result<(u64, u64), StoreError> {
+        objects::taken(self.db(), enrollment).await
     }
 
     async fn session(&self, id: Id<SessionRecord>) -> Result<Option<SessionRecord>, StoreError> {

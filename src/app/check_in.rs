@@ -11,6 +11,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::admit::{Arrival, Entry};
+use super::objects::object_write;
 use super::ports::{CommandFilter, Page, StoreError, Write};
 use super::transcripts::{Body, Exchange};
 use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
@@ -143,12 +144,16 @@ impl App {
         let tokens = self.judge_tokens(&request.tokens, message, &mut enrollment).await;
         let commands = self.load_commands(&enrollment, &conversation, message).await?;
         let registration = self.registration(id, &incoming).await?;
+        let (room, arrived) = self.load_objects(&enrollment, &conversation, message).await?;
         let input = Input {
             now,
             digest,
             incoming,
             message: message.clone(),
             new_session: self.new_id(),
+            new_object: self.new_id(),
+            room,
+            arrived,
             opening: request.opening.clone(),
             proven,
             tokens,
@@ -179,6 +184,7 @@ impl App {
             status_page: self.settings.status_page.clone(),
             look: Knowledge::embedded,
             push: self.settings.push.as_ref().map(|push| push.pfn.clone()),
+            objects: self.settings.objects,
         }
     }
 
@@ -304,6 +310,7 @@ impl App {
             Answer::Refuse(_) => None,
         };
         let mut writes = self.session_writes(&input, &output);
+        writes.extend(output.objects.iter().cloned().map(object_write));
         writes.extend(self.notice_writes(request, &input, &output).await?);
         if let (Some(bytes), Some(session)) = (&bytes, output.sessions.first()) {
             writes.push(Write::SaveAnswer(Box::new(StoredAnswer {

@@ -25,6 +25,7 @@ use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::{EntraClaims, TokenRejected};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
@@ -220,6 +221,18 @@ pub trait Store: Send + Sync {
 
     /// Queued or sent commands of enrollments that are closed.
     async fn orphaned_commands(&self, limit: u32) -> Result<Vec<QueuedCommand>, StoreError>;
+
+    /// A large object.
+    async fn object(&self, id: Id<LargeObject>) -> Result<Option<LargeObject>, StoreError>;
+    /// Its parts that hold bytes from `start` to before `end`, in order, at most `limit`.
+    async fn object_parts(
+        &self,
+        id: Id<LargeObject>,
+        span: (u64, u64),
+        limit: u32,
+    ) -> Result<Vec<ObjectPart>, StoreError>;
+    /// Bytes that large objects of an enrollment take, and those of all enrollments.
+    async fn object_bytes(&self, enrollment: Id<Enrollment>) -> Result<(u64, u64), StoreError>;
 
     /// A session.
     async fn session(&self, id: Id<SessionRecord>) -> Result<Option<SessionRecord>, StoreError>;

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
+use crate::domain::object::ObjectLimits;
 use crate::domain::proof::{DigestMode, MessageSigning};
 use crate::domain::push::ChannelHost;
 use crate::proto::mde2::{AuthPolicy, Version};
@@ -53,6 +54,12 @@ pub struct Settings {
     pub reply_bytes: usize,
     /// Most commands in one answer.
     pub reply_commands: usize,
+    /// How much of one large object is taken from a device, and kept for it.
+    pub objects: ObjectLimits,
+    /// Bytes of large objects that are kept of one device.
+    pub device_object_bytes: u64,
+    /// Bytes of large objects that are kept of all devices.
+    pub all_object_bytes: u64,
     /// When an open session without messages is closed.
     pub session_timeout: Duration,
     /// Whether a heartbeat is answered with Alert 1222 and without Final.

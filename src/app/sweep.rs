@@ -5,6 +5,7 @@ use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::duties::{Duty, Hold};
+use super::objects::object_write;
 use super::ports::{Expired, StoreError, Write};
 use super::{App, Error, Principal};
 use crate::domain::Id;
@@ -30,6 +31,9 @@ const WIPED_AFTER: Duration = Duration::days(14);
 const ANSWERS_KEPT: Duration = Duration::minutes(45);
 /// How long it is kept how devices answered to a command, after the last of them.
 const NODE_ANSWERS_KEPT: Duration = Duration::days(400);
+
+/// After which a large object that is still on its way belongs to no session any more, whatever became of it.
+const OBJECTS_COME: Duration = Duration::DAY;
 
 impl App {
     /// One round of everything that time does, unless another process does it. A part that fails is logged and tried again
@@ -111,6 +115,7 @@ impl App {
         for session in &output.sessions {
             writes.push(Write::SaveSession(Box::new(super::check_in::record(session, &output.enrollment))));
         }
+        writes.extend(output.objects.into_iter().map(object_write));
         for command in output.commands {
             writes.push(self.action_event(&command));
             writes.push(Write::UpdateCommand(Box::new(command)));
@@ -271,6 +276,7 @@ impl App {
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
         writes.push(Write::Prune { what: Expired::NodeAnswers, before: now - NODE_ANSWERS_KEPT, limit: ROUND });
+        writes.push(Write::Prune { what: Expired::Objects, before: now - OBJECTS_COME, limit: ROUND });
         self.commit(writes).await
     }
 

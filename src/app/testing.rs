@@ -16,6 +16,7 @@ use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::{EntraClaims, TokenRejected};
+use crate::domain::object::ObjectLimits;
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
@@ -193,6 +194,7 @@ impl Ground {
             push_turn: crate::session::PushTurn::default(),
             opening: Opening::default(),
             remarks: Vec::new(),
+            arrival: None,
         };
         self.save_session(enrollment, &session).await;
         session
@@ -341,6 +343,9 @@ fn settings() -> Settings {
         xml: crate::proto::xml::Limits::default(),
         reply_bytes: 400_000,
         reply_commands: 100,
+        objects: ObjectLimits { bytes: 1 << 20, parts: 100 },
+        device_object_bytes: 4 << 20,
+        all_object_bytes: 16 << 20,
         session_timeout: Duration::minutes(30),
         keep_alive_next_message: false,
         status_page: None,

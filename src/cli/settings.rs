@@ -4,6 +4,7 @@ use time::Duration;
 
 use crate::app::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
 use crate::config::{self, AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Wns};
+use crate::domain::object::ObjectLimits;
 use crate::proto::csp::first_sync_status::Page;
 use crate::proto::{mde2, wap, xml};
 use crate::session::PageRules;
@@ -36,6 +37,9 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         xml: xml::Limits { depth: limits.xml_depth, attributes: limits.xml_attributes, events: limits.xml_events },
         reply_bytes: limits.reply_bytes,
         reply_commands: limits.reply_commands,
+        objects: ObjectLimits { bytes: limits.object_bytes, parts: limits.object_chunks },
+        device_object_bytes: limits.device_object_bytes,
+        all_object_bytes: limits.all_object_bytes,
         session_timeout: Duration::minutes(i64::from(limits.session_timeout_minutes)),
         keep_alive_next_message: limits.next_message,
         status_page: status_page(&config.status_page),

@@ -21,6 +21,7 @@ fn problem_with(key: &'static str, expected: impl Into<String>) -> Option<Proble
 pub(super) fn problem(config: &Config) -> Option<Problem> {
     periods(config)
         .or_else(|| sizes(config))
+        .or_else(|| objects(&config.limits))
         .or_else(|| counts(&config.limits))
         .or_else(|| server(&config.server))
         .or_else(|| ca(&config.ca))
@@ -60,6 +61,16 @@ fn periods(config: &Config) -> Option<Problem> {
         ("retention.attempts_days", retention.attempts_days, days.clone()),
         ("retention.audit_days", retention.audit_days, days.clone()),
         ("retention.commands_days", retention.commands_days, days),
+    ])
+}
+
+fn objects(limits: &Limits) -> Option<Problem> {
+    const GIB: u64 = 1024 * 1024 * 1024;
+    first_outside([
+        ("limits.object_bytes", limits.object_bytes, 64 * 1024..=GIB),
+        ("limits.object_chunks", limits.object_chunks.into(), 1..=1_000_000),
+        ("limits.device_object_bytes", limits.device_object_bytes, limits.object_bytes..=1024 * GIB),
+        ("limits.all_object_bytes", limits.all_object_bytes, limits.device_object_bytes..=1024 * 1024 * GIB),
     ])
 }
 

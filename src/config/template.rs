@@ -194,6 +194,11 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # reply_bytes = 400000
 # Most commands in one message to a device.
 # reply_commands = 100
+# Large objects, which come and go in chunks: bytes and chunks of one, bytes of one device and of all.
+# object_bytes = 33554432
+# object_chunks = 8192
+# device_object_bytes = 268435456
+# all_object_bytes = 4294967296
 # Whether a heartbeat of a slow device is answered with Alert 1222 and without Final.
 # next_message = true
 # Whether messages in WBXML, the binary form of SyncML, are read and answered in kind.

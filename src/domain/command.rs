@@ -15,9 +15,11 @@ use super::Id;
 use super::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Order, Placing};
 use super::device::Device;
 use super::enrollment::Enrollment;
+use super::object::LargeValue;
 use super::session_record::SessionRecord;
 use crate::proto::syncml::Command;
 
+pub use answers::ObjectValue;
 pub use follow::Followed;
 pub use item::{ItemState, Ways, is_spoken_for};
 pub use mend::{Knowledge, Look};
@@ -78,6 +80,8 @@ pub struct QueuedCommand {
     pub reason: Option<String>,
     /// Whether a secret that it brought was shown already.
     pub revealed: bool,
+    /// The value of its one Item, where that is too large to stand in the body.
+    pub large_value: Option<LargeValue>,
     /// Set once the device accepted it and works on its own: the current step asks how far it is.
     pub followed: Option<Followed>,
 }
@@ -213,6 +217,7 @@ impl QueuedCommand {
             reason: None,
             revealed: false,
             followed: None,
+            large_value: None,
         }
     }
 

@@ -289,6 +289,7 @@ const TABLE: &[Route] = &[
     api(Post, "/api/v1/actions/{id}/reveal", Operator, |m| on(m, api::actions::reveal)),
     api(Get, "/api/v1/commands", Viewer, |m| on(m, api::commands::list)),
     api(Get, "/api/v1/commands/{id}", Viewer, |m| on(m, api::commands::show)),
+    api(Get, "/api/v1/commands/{id}/items/{number}/data", Viewer, |m| on(m, api::commands::data)),
     api(Delete, "/api/v1/commands/{id}", Operator, |m| on(m, api::commands::cancel)),
     api(Post, "/api/v1/csp/check", Viewer, |m| on(m, api::csp::check::check)),
     api(Get, "/api/v1/csp/nodes", Viewer, |m| on(m, api::csp::nodes::search)),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::arrival::Arrival;
 use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::push::PushTurn;
@@ -99,6 +100,9 @@ pub struct SessionState {
     /// What was odd, in words; the first fifty.
     #[serde(default)]
     pub remarks: Vec<String>,
+    /// The large object that the device is sending.
+    #[serde(default)]
+    pub arrival: Option<Arrival>,
 }
 
 /// What the request that opened a session told beside the message (management reference 1.1).

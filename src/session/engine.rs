@@ -1,10 +1,12 @@
 //! One message in, one answer and what changed out (management reference 1.16).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
+use super::arrival::{self, Arrival, ObjectChange};
 use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::classify::{Incoming, Rejection};
@@ -17,6 +19,7 @@ use crate::domain::command::{Knowledge, Look, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::TokenEvidence;
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::object::{LargeObject, ObjectLimits};
 use crate::domain::push::Registration;
 use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Alert, Command, Element, Header, Message, MsgId, Status};
@@ -34,6 +37,12 @@ pub struct Input {
     pub message: Message,
     /// Id for a session, should one be opened.
     pub new_session: Id<SessionRecord>,
+    /// Id for a large object, should one begin.
+    pub new_object: Id<LargeObject>,
+    /// Bytes of large objects for which there is still room.
+    pub room: u64,
+    /// What came before of a large object that may end in this message, if it is small.
+    pub arrived: String,
     /// What the request told, should it open one.
     pub opening: Opening,
     /// What proves the device.
@@ -65,7 +74,7 @@ impl Input {
         };
         let of_queued =
             |command: &QueuedCommand| 1024 + of_each(&command.body) + of_each(&command.rest) + of_answers(command);
-        4096 + self.commands.iter().map(of_queued).sum::<usize>()
+        4096 + self.arrived.len() + self.commands.iter().map(of_queued).sum::<usize>()
     }
 }
 
@@ -91,6 +100,8 @@ pub struct Limits {
     pub look: Look,
     /// The package family name for which devices register for push, where push is set up.
     pub push: Option<String>,
+    /// How much of large objects is taken.
+    pub objects: ObjectLimits,
 }
 
 /// What a build knows of nodes belongs to the build, not to what is kept of a step.
@@ -111,6 +122,8 @@ pub struct Output {
     pub sessions: Vec<SessionState>,
     /// Commands that changed.
     pub commands: Vec<QueuedCommand>,
+    /// What changes about large objects, in order.
+    pub objects: Vec<ObjectChange>,
     /// What is worth telling.
     pub notices: Vec<Notice>,
     /// What the device gave out for the next credential of ours, decoded.
@@ -205,6 +218,14 @@ pub(super) struct Work {
     pub(super) seen: Seen,
     /// What the device gave out for the next credential of ours.
     pub(super) next_nonce: Option<Vec<u8>>,
+    pub(super) objects: Vec<ObjectChange>,
+    pub(super) new_object: Id<LargeObject>,
+    pub(super) room: u64,
+    /// What came of a large object before this message, and in it.
+    pub(super) arrived_before: String,
+    pub(super) arrived: String,
+    /// Alerts of the answer.
+    pub(super) alerts: Vec<Alert>,
 }
 
 /// What the body of the message held.
@@ -218,6 +239,10 @@ pub(super) struct Seen {
     pub(super) unreadable: bool,
     /// Alerts that were kept.
     pub(super) alerts: usize,
+    /// A chunk of a large object came, and it is not the last one.
+    pub(super) chunk: bool,
+    /// A large object began.
+    pub(super) object_begun: bool,
 }
 
 /// Processes a message that [`super::classify`] let through.
@@ -249,9 +274,7 @@ pub fn refuse(input: &Input, rejection: Rejection) -> Output {
     if rejection != Rejection::Stale && current.is_some() {
         work.session = current;
         work.notices.push(Notice::Refused(rejection));
-        if let Some(session) = &mut work.session {
-            session.close(Closing::Aborted, input.now);
-        }
+        work.close(Closing::Aborted);
         settle::session_died(&mut work);
         work.remark(&rejection.to_string());
     }
@@ -281,10 +304,15 @@ pub fn time_out(
         statuses: Vec::new(),
         seen: Seen::default(),
         next_nonce: None,
+        objects: Vec::new(),
+        // Nothing begins.
+        new_object: Id::new(Uuid::nil()),
+        room: 0,
+        arrived_before: String::new(),
+        arrived: String::new(),
+        alerts: Vec::new(),
     };
-    if let Some(session) = &mut work.session {
-        session.close(Closing::TimedOut, now);
-    }
+    work.close(Closing::TimedOut);
     settle::session_died(&mut work);
     work.output(Answer::Refuse(Rejection::Stale), None)
 }
@@ -305,6 +333,12 @@ impl Work {
             statuses: Vec::new(),
             seen: Seen::default(),
             next_nonce: None,
+            objects: Vec::new(),
+            new_object: input.new_object,
+            room: input.room,
+            arrived_before: input.arrived.clone(),
+            arrived: String::new(),
+            alerts: Vec::new(),
         }
     }
 
@@ -318,6 +352,8 @@ impl Work {
         match incoming {
             Incoming::Open { odd } => {
                 let next = opened(input);
+                let open = self.conversation.current.as_mut().and_then(|session| session.arrival.take());
+                self.discard(open);
                 superseded = self.conversation.begin(next.clone(), self.now);
                 settle::session_died(self);
                 self.session = Some(next);
@@ -387,6 +423,10 @@ impl Work {
         if restarts {
             settle::restarted(self);
         }
+        if self.seen.chunk && self.session.is_some() {
+            settle::answered(self);
+            return self.reply(message, Vec::new(), Some(Alert::bare("", 1222)), false);
+        }
         if !message.is_final || self.seen.heartbeat {
             settle::answered(self);
             let next = self.limits.next_message.then(|| Alert::bare("", 1222));
@@ -439,12 +479,32 @@ impl Work {
 
     pub(super) fn close(&mut self, how: Closing) {
         let now = self.now;
-        if let Some(session) = &mut self.session {
-            session.close(how, now);
+        let Some(session) = &mut self.session else { return };
+        session.close(how, now);
+        let open = session.arrival.take();
+        self.discard(open);
+    }
+
+    /// Values of commands that are no longer theirs: they are asked for again, or not needed any more.
+    fn left_behind(&self) -> Vec<ObjectChange> {
+        let of = |commands: &BTreeMap<Id<QueuedCommand>, QueuedCommand>| -> BTreeSet<Id<LargeObject>> {
+            commands.values().flat_map(|command| command.objects().map(|object| object.id)).collect()
+        };
+        let (mut before, after) = (of(&self.before), of(&self.commands));
+        before.extend(self.objects.iter().filter_map(|change| match change {
+            ObjectChange::Finish(object) => Some(object.id),
+            _ => None,
+        }));
+        before.difference(&after).map(|id| ObjectChange::Delete(*id)).collect()
+    }
+
+    fn discard(&mut self, open: Option<Arrival>) {
+        if let Some(open) = open {
+            arrival::discard(self, open);
         }
     }
 
-    /// Header, statuses in order, then our commands or the request for the next message.
+    /// Header, statuses in order, then our alerts and commands or the request for the next message.
     fn reply(&mut self, message: &Message, commands: Vec<Command>, next: Option<Alert>, is_final: bool) -> Message {
         let our_id = match &mut self.session {
             Some(session) => {
@@ -458,14 +518,17 @@ impl Work {
         if let Some(header) = statuses.first_mut().filter(|status| status.code.0 == 200) {
             self.admission.answer(header, ends);
         }
-        let count = statuses.len();
-        let mut body: Vec<Element> = Vec::with_capacity(count + commands.len() + 1);
-        for (index, mut status) in statuses.into_iter().enumerate() {
-            status.cmd_id = (index + 1).to_string();
-            body.push(Element::Status(status));
+        let mut alerts = std::mem::take(&mut self.alerts);
+        alerts.extend(next);
+        let mut body: Vec<Element> = Vec::with_capacity(statuses.len() + alerts.len() + commands.len());
+        let mut numbers = (1_usize..).map(|number| number.to_string());
+        for (status, number) in statuses.into_iter().zip(&mut numbers) {
+            body.push(Element::Status(Status { cmd_id: number, ..status }));
         }
+        body.extend(
+            alerts.into_iter().zip(numbers).map(|(alert, id)| Element::Alert(Alert { cmd_id: Some(id), ..alert })),
+        );
         body.extend(commands.into_iter().map(Element::Command));
-        body.extend(next.map(|alert| Element::Alert(Alert { cmd_id: Some((count + 1).to_string()), ..alert })));
         Message { header: reply_header(message, our_id, &self.limits), body, is_final }
     }
 
@@ -473,6 +536,9 @@ impl Work {
         if let Some(session) = &self.session {
             self.conversation.current = Some(session.clone());
         }
+        let left_behind = self.left_behind();
+        let mut objects = std::mem::take(&mut self.objects);
+        objects.extend(left_behind);
         let mut sessions: Vec<SessionState> = self.session.into_iter().collect();
         sessions.extend(superseded.map(|mut session| {
             session.close(Closing::Superseded, self.now);
@@ -480,12 +546,14 @@ impl Work {
         }));
         let before = self.before;
         let changed = self.commands.into_values().filter(|command| is_changed(before.get(&command.id), command));
+        let commands = changed.collect();
         Output {
             answer,
             enrollment: self.enrollment,
             conversation: self.conversation,
             sessions,
-            commands: changed.collect(),
+            commands,
+            objects: without_passing(objects),
             notices: self.notices,
             next_nonce: self.next_nonce,
         }
@@ -505,6 +573,22 @@ pub(super) fn reply_header(message: &Message, our_id: u64, limits: &Limits) -> H
         cred: None,
         max_msg_size: Some(MAX_MSG_SIZE),
     }
+}
+
+/// What began and ended in one step leaves no trace.
+fn without_passing(changes: Vec<ObjectChange>) -> Vec<ObjectChange> {
+    let begun = |id| changes.iter().any(|change| matches!(change, ObjectChange::Begin(object) if object.id == id));
+    let gone = |id| changes.contains(&ObjectChange::Delete(id));
+    let passing = |change: &&ObjectChange| {
+        let id = match change {
+            ObjectChange::Begin(object) => object.id,
+            ObjectChange::Append(part) => part.object_id,
+            ObjectChange::Finish(object) => object.id,
+            ObjectChange::Delete(id) => *id,
+        };
+        begun(id) && gone(id)
+    };
+    changes.iter().filter(|change| !passing(change)).cloned().collect()
 }
 
 /// What we announce; small values make 25H2 abort instead of cutting a large result into chunks.
@@ -551,6 +635,7 @@ fn opened(input: &Input) -> SessionState {
         push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),
         opening: input.opening.clone(),
         remarks: Vec::new(),
+        arrival: None,
     }
 }
 

@@ -147,20 +147,6 @@ fn a_cancelled_session_gets_no_further_command() {
 }
 
 #[test]
-fn a_result_in_chunks_fails_its_command() {
-    let mut world = World::new();
-    let id = world.raw("<Get><Item><Target><LocURI>./big</LocURI></Target></Item></Get>");
-    let commands = world.post(&package1("1")).commands();
-    let chunk = format!(
-        "<Results><CmdID>r</CmdID><MsgRef>1</MsgRef><CmdRef>{}</CmdRef><Item><Data>part</Data><MoreData/></Item></Results><Final/>",
-        commands[0].cmd_id
-    );
-    world.post(&answers("1", 2, &commands, 200).replace("<Final/>", &chunk));
-    assert_eq!(world.state(id), CommandState::Failed);
-    assert_eq!(world.commands[&id].items[0].data, None, "no part is taken for the whole");
-}
-
-#[test]
 fn an_abort_of_an_unknown_session_changes_nothing_in_the_open_one() {
     let mut world = World::new();
     let get = world.raw("<Get><Item><Target><LocURI>./big</LocURI></Target></Item></Get>");

@@ -148,6 +148,22 @@ fn what_the_device_cancels_goes_out_in_the_next_session_and_not_before() {
     }
 }
 
+// covers: M-130, R-07
+#[test]
+fn a_second_answer_does_not_end_what_was_put_off() {
+    let mut world = World::new();
+    let id = world.raw(&set("Replace", "./a"));
+    let commands = world.post(&package1("1")).commands();
+    world.raw(&set("Replace", "./b"));
+    let more = world.post(&answers("1", 2, &commands, 417)).commands();
+    world.post(&answers("1", 3, &[more, commands].concat(), 200));
+    assert_eq!(world.state(id), CommandState::Queued, "the first one counts");
+    world.now += Duration::minutes(3);
+    let commands = world.post(&package1("2")).commands();
+    world.post(&answers("2", 2, &commands, 200));
+    assert_eq!(world.state(id), CommandState::Succeeded);
+}
+
 #[test]
 fn a_full_device_is_asked_once_more_a_day_later() {
     let mut world = World::new();

@@ -1,5 +1,6 @@
 //! What the device says: statuses, results, alerts, its own Replace; and the Status that each of them gets.
 
+use super::arrival::{self, Taken};
 use super::auth;
 use super::automatic::{self, Automatic};
 use super::engine::{Notice, Work};
@@ -21,7 +22,7 @@ pub(super) fn body(work: &mut Work, message: &Message) {
     for element in &message.body {
         match element {
             Element::Status(status) => take_status(work, status, &mut told),
-            Element::Results(results) => take_results(work, results, &mut told),
+            Element::Results(results) => take_results(work, message, results, &mut told),
             Element::Alert(alert) => {
                 if !alert.no_resp {
                     answer(work, message, alert.cmd_id.as_deref(), "Alert", 200);
@@ -35,6 +36,7 @@ pub(super) fn body(work: &mut Work, message: &Message) {
             }
         }
     }
+    arrival::end_of_message(work, message.is_final);
     told.truncate(MOST_ITEMS);
     for item in &told {
         automatic::note(&mut work.enrollment, item);
@@ -107,59 +109,58 @@ fn owner<'w>(work: &'w mut Work, cmd_ref: &str) -> Option<&'w mut QueuedCommand>
     id.and_then(|id| work.commands.get_mut(&id))
 }
 
-fn take_results(work: &mut Work, results: &Results, told: &mut Vec<InventoryItem>) {
+fn take_results(work: &mut Work, message: &Message, results: &Results, told: &mut Vec<InventoryItem>) {
+    let mut code = None;
     for item in &results.items {
-        if item.more_data {
-            work.remark("a result came in chunks, which are not put together");
-            if let Some(command) = owner(work, &results.cmd_ref) {
-                command.refuse_result(&results.cmd_ref);
-            }
-            continue;
+        match arrival::take(work, Some(&results.cmd_ref), item) {
+            Taken::NoChunk => take_value(work, results, item, item.text(), told),
+            Taken::Chunk(status) | Taken::Refused(status) => code = Some(status),
+            Taken::Inline(text) if Automatic::owns(&results.cmd_ref) => take_value(work, results, item, &text, told),
+            Taken::Inline(_) | Taken::Stored => {}
         }
-        if push::owns(&results.cmd_ref) {
-            push::take_result(work, &results.cmd_ref, item);
-            continue;
-        }
-        if Automatic::owns(&results.cmd_ref) {
-            take_inventory(work, &results.cmd_ref, item, told);
-            continue;
-        }
-        let taken = owner(work, &results.cmd_ref).map(|command| {
-            command.take_result(&results.cmd_ref, item.source.as_ref(), item.text(), item.meta.format.as_deref())
-        });
-        if taken.is_none() {
-            work.remark("Results for a command that is not known");
-        }
+    }
+    // Only chunks, and what is not taken, have a Status: Results have none.
+    if let Some(code) = code {
+        answer(work, message, Some(&results.cmd_id), "Results", code);
     }
 }
 
-fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, told: &mut Vec<InventoryItem>) {
+fn take_value(work: &mut Work, results: &Results, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
+    if push::owns(&results.cmd_ref) {
+        return push::take_result(work, &results.cmd_ref, item);
+    }
+    if Automatic::owns(&results.cmd_ref) {
+        return take_inventory(work, &results.cmd_ref, item, text, told);
+    }
+    let format = item.meta.format.as_deref();
+    let taken = owner(work, &results.cmd_ref)
+        .map(|command| command.take_result(&results.cmd_ref, item.source.as_ref(), text, format));
+    if taken.is_none() {
+        work.remark("Results for a command that is not known");
+    }
+}
+
+fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
     let Some(session) = &mut work.session else { return };
     let Some(asked) = session.automatic.node(cmd_ref, &work.limits.provider_id) else { return };
-    if item.source.as_ref().is_some_and(|source| !source.same_as(&asked)) || item.text().len() > LONGEST_VALUE {
+    if item.source.as_ref().is_some_and(|source| !source.same_as(&asked)) || text.len() > LONGEST_VALUE {
         return;
     }
     if asked.last_segment() == "MaxSyncApplicationVersion" {
-        session.automatic.max_sync_version = Some(item.text().to_owned());
+        session.automatic.max_sync_version = Some(text.to_owned());
     }
-    push::take_value(work, &asked, item.text());
+    push::take_value(work, &asked, text);
     told.push(InventoryItem {
         loc_uri: asked,
-        value: Some(item.text().to_owned()),
+        value: Some(text.to_owned()),
         format: item.meta.format.clone(),
         at: work.now,
     });
 }
 
 fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mut Vec<InventoryItem>) {
-    let chunk = command.items.iter().any(|item| item.more_data);
     let code = match command.verb {
-        Verb::Replace if chunk => 416,
-        Verb::Replace => {
-            let now = work.now;
-            told.extend(command.items.iter().take(MOST_ITEMS).filter_map(|item| reported(item, now)));
-            200
-        }
+        Verb::Replace => take_replace(work, command, told),
         _ => 406,
     };
     if !command.no_resp {
@@ -167,16 +168,29 @@ fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mu
     }
 }
 
+fn take_replace(work: &mut Work, command: &Command, told: &mut Vec<InventoryItem>) -> u16 {
+    let (now, mut code) = (work.now, 200);
+    for item in command.items.iter().take(MOST_ITEMS) {
+        match arrival::take(work, None, item) {
+            Taken::NoChunk => told.extend(reported(item, item.text(), now)),
+            Taken::Inline(text) => told.extend(reported(item, &text, now)),
+            Taken::Chunk(status) | Taken::Refused(status) => code = status,
+            Taken::Stored => {}
+        }
+    }
+    code
+}
+
 /// An Item of the device's own Replace: DevInfo, and whatever newer builds add.
-fn reported(item: &Item, now: time::OffsetDateTime) -> Option<InventoryItem> {
+fn reported(item: &Item, text: &str, now: time::OffsetDateTime) -> Option<InventoryItem> {
     let loc_uri = item.source.clone().or_else(|| item.target.clone())?;
-    if item.text().len() > LONGEST_VALUE || loc_uri.as_str().len() > 2048 {
+    if text.len() > LONGEST_VALUE || loc_uri.as_str().len() > 2048 {
         return None;
     }
     // `DevID` in some texts: one spelling is kept.
     let dev_id = LocUri::fixed(device_info::DEV_ID);
     let loc_uri = if loc_uri.same_as(&dev_id) { dev_id } else { loc_uri };
-    Some(InventoryItem { loc_uri, value: Some(item.text().to_owned()), format: item.meta.format.clone(), at: now })
+    Some(InventoryItem { loc_uri, value: Some(text.to_owned()), format: item.meta.format.clone(), at: now })
 }
 
 /// A name of the device's choosing, cut and without control characters.

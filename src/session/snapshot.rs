@@ -20,6 +20,7 @@ use crate::domain::action::Action;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::domain::enrollment::Enrollment;
 use crate::domain::entra::{EntraClaims, TokenEvidence};
+use crate::domain::object::{LargeObject, LargeValue};
 use crate::domain::push::Registration;
 use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Command, LocUri, Message};
@@ -47,6 +48,9 @@ pub struct Snapshot {
     digest: [u8; 32],
     incoming: Incoming,
     new_session: Id<SessionRecord>,
+    new_object: Id<LargeObject>,
+    room: u64,
+    arrived: String,
     opening: Opening,
     proven: Proven,
     tokens: TokenEvidence,
@@ -68,6 +72,9 @@ impl Snapshot {
             incoming,
             message: _,
             new_session,
+            new_object,
+            room,
+            arrived,
             opening,
             proven,
             tokens,
@@ -77,11 +84,16 @@ impl Snapshot {
             commands,
             limits,
         } = input;
+        let coming = conversation.open().and_then(|session| session.arrival.as_ref());
+        let node = coming.and_then(|arrival| arrival.uri.as_deref()).map(LocUri::received);
         Self {
             now,
             digest: redactor.digest(&digest),
             incoming,
             new_session,
+            new_object,
+            room,
+            arrived: redactor.value(node.as_ref(), &arrived),
             opening,
             proven: proof(proven, redactor),
             tokens: evidence(tokens),
@@ -102,6 +114,9 @@ impl Snapshot {
             incoming: self.incoming,
             message,
             new_session: self.new_session,
+            new_object: self.new_object,
+            room: self.room,
+            arrived: self.arrived,
             opening: self.opening,
             proven: self.proven,
             tokens: self.tokens,
@@ -231,6 +246,7 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         push_turn,
         opening,
         remarks,
+        arrival,
     } = session;
     SessionState {
         id,
@@ -254,6 +270,7 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         push_turn,
         opening,
         remarks,
+        arrival,
     }
 }
 
@@ -283,6 +300,7 @@ fn queued(command: QueuedCommand, redactor: &dyn Redactor) -> QueuedCommand {
         reason: _,
         revealed,
         followed,
+        large_value,
     } = command;
     let redacted = |commands: Vec<Command>| commands.iter().map(|command| redactor.command(command)).collect();
     QueuedCommand {
@@ -310,6 +328,8 @@ fn queued(command: QueuedCommand, redactor: &dyn Redactor) -> QueuedCommand {
         reason: None,
         revealed,
         followed,
+        // Like any digest, that of a value gives a short one away.
+        large_value: large_value.map(|value| LargeValue { sha256: String::new(), ..value }),
     }
 }
 

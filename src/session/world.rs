@@ -6,14 +6,15 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Admission, Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Proven, Rejection, classify, refuse,
-    step,
+    Admission, Answer, Conversation, Incoming, Input, Limits, Notice, ObjectChange, Opening, Proven, Rejection,
+    classify, refuse, step,
 };
 use crate::domain::Id;
 use crate::domain::action::{Action, Order};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
+use crate::domain::object::{LargeObject, ObjectLimits};
 use crate::domain::proof::Proof;
 use crate::domain::push::Registration;
 use crate::proto::syncml::{Command, Element, Message, decode, decode_fragment, encode};
@@ -30,6 +31,9 @@ pub(super) struct World {
     pub(super) notices: Vec<Notice>,
     /// Its registration for push.
     pub(super) registration: Registration,
+    /// Whether whole, and the text.
+    pub(super) objects: BTreeMap<Id<LargeObject>, (bool, String)>,
+    pub(super) room: u64,
     /// What the tokens of the next request are worth.
     pub(super) tokens: TokenEvidence,
     /// What credentials have to do with the next messages.
@@ -76,6 +80,7 @@ impl World {
             status_page: None,
             look: |_| None,
             push: None,
+            objects: ObjectLimits { bytes: 1 << 20, parts: 100 },
         };
         Self {
             now,
@@ -86,10 +91,40 @@ impl World {
             next_id: 0x1000,
             notices: Vec::new(),
             registration: Registration::default(),
+            objects: BTreeMap::new(),
+            room: 10 << 20,
             tokens: TokenEvidence::default(),
             admission: Admission::Certain,
             has_to_sign: false,
         }
+    }
+
+    /// Large objects as the store would hold them: whether they are whole, and their text.
+    pub(super) fn store(&mut self, changes: Vec<ObjectChange>) {
+        for change in changes {
+            match change {
+                ObjectChange::Begin(object) => {
+                    assert!(self.objects.insert(object.id, (false, String::new())).is_none(), "an id is used twice");
+                }
+                ObjectChange::Append(part) => {
+                    let (_, text) = self.objects.get_mut(&part.object_id).expect("a part of nothing");
+                    assert_eq!(text.len() as u64, part.start, "parts follow each other");
+                    text.push_str(&part.text);
+                }
+                ObjectChange::Finish(object) => {
+                    let (is_whole, text) = self.objects.get_mut(&object.id).expect("an end of nothing");
+                    assert_eq!((text.len() as u64, *is_whole), (object.bytes, false));
+                    *is_whole = true;
+                }
+                ObjectChange::Delete(id) => drop(self.objects.remove(&id).expect("nothing to remove")),
+            }
+        }
+    }
+
+    fn arrived_so_far(&self) -> String {
+        let open = self.conversation.open().and_then(|session| session.arrival.as_ref());
+        let known = open.and_then(|arrival| self.objects.get(&arrival.object));
+        known.map(|(_, text)| text.clone()).unwrap_or_default()
     }
 
     pub(super) fn id(&mut self) -> u128 {
@@ -155,6 +190,9 @@ impl World {
             incoming,
             message,
             new_session: Id::new(Uuid::from_u128(self.id())),
+            new_object: Id::new(Uuid::from_u128(self.id())),
+            room: self.room,
+            arrived: self.arrived_so_far(),
             opening: Opening::default(),
             proven: Proven {
                 by: vec![Proof::Certificate],
@@ -178,6 +216,7 @@ impl World {
         self.conversation = output.conversation;
         self.commands.extend(output.commands.into_iter().map(|command| (command.id, command)));
         self.notices.extend(output.notices);
+        self.store(output.objects);
         match output.answer {
             Answer::Reply(message) => {
                 let written = encode(&message);

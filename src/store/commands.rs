@@ -118,6 +118,7 @@ fn columns(command: &QueuedCommand, sealer: &dyn Sealer) -> Result<Vec<Value>, S
         command.needs_user().into(),
         command.followed.map(|followed| followed.since).into(),
         command.followed.map(|followed| followed.questions).into(),
+        command.large_value.as_ref().map(|value| json("large_value", value)).transpose()?.into(),
     ])
 }
 
@@ -149,6 +150,7 @@ fn read(row: &Row, sealer: &dyn Sealer) -> Result<QueuedCommand, StoreError> {
         reason: row.opt_string("reason")?,
         revealed: row.flag("revealed")?,
         followed: followed(&row)?,
+        large_value: row.opt_text("large_value")?.map(|_| row.json("large_value")).transpose()?,
     })
 }
 
@@ -212,16 +214,17 @@ const INSERT: &str = "
     INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail, status,
         hresult, priority, alone, body, items, step, offers, retries, offer_session, offer_msg, offered_at, not_before,
         expires_at, created_at, finished_at, created_by, reason, revealed, rest,
-        needs_user, followed_since, questions)
+        needs_user, followed_since, questions, large_value)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24, $25, $26, $27, $28, $29, $30, $31, $32)";
+        $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
 
 const UPDATE: &str = "
     UPDATE commands SET enrollment_id = $2, device_id = $3, action_name = $4, action = $5, is_raw = $6, state = $7,
         is_open = $8, detail = $9, status = $10, hresult = $11, priority = $12, alone = $13, body = $14, items = $15,
         step = $16, offers = $17, retries = $18, offer_session = $19, offer_msg = $20, offered_at = $21,
         not_before = $22, expires_at = $23, created_at = $24, finished_at = $25, created_by = $26, reason = $27,
-        revealed = $28, rest = $29, needs_user = $30, followed_since = $31, questions = $32
+        revealed = $28, rest = $29, needs_user = $30, followed_since = $31, questions = $32,
+        large_value = $33
     WHERE id = $1";
 
 pub(super) const FIND: &str = "SELECT * FROM commands WHERE id = $1";

@@ -12,6 +12,7 @@ mod enrollments;
 mod events;
 pub(super) mod fixtures;
 mod hostile;
+mod objects;
 mod push;
 mod retention;
 mod sessions;
@@ -50,6 +51,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     certificates::run(&make).await;
     commands::run(&make).await;
     csp::run(&make).await;
+    objects::run(&make).await;
     sessions::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;

@@ -2,8 +2,8 @@
 
 use super::engine::Statement;
 use super::{
-    attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, push, retention, sessions,
-    settings, tokens, users,
+    attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, objects, push, retention,
+    sessions, settings, tokens, users,
 };
 use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
 
@@ -24,8 +24,9 @@ fn rank(write: &Write) -> u8 {
         Write::GuardUser { .. } | Write::CountEnrollment { .. } => 0,
         Write::InsertDevice(_) => 1,
         Write::InsertEnrollment(_) | Write::UpdateEnrollment(_) => 2,
-        Write::SaveSession(_) => 3,
-        _ => 4,
+        Write::SaveSession(_) | Write::InsertCommand(_) => 3,
+        Write::InsertObject(_) => 4,
+        _ => 5,
     }
 }
 
@@ -67,6 +68,10 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::MarkCspChange(mark) => vec![settings::set(CSP_CHANGE, mark)],
         Write::CountAnswers(answers) => csp::count_answers(answers).collect(),
         Write::SaveCsps(list) => vec![csp::save_csps(list)?],
+        Write::InsertObject(object) => vec![objects::insert(object)],
+        Write::AppendObject(part) => vec![objects::append(part, sealer)],
+        Write::FinishObject { id, bytes } => vec![objects::finish(*id, *bytes)],
+        Write::DeleteObject(id) => vec![objects::delete(*id)],
         Write::SaveSession(session) => vec![sessions::save(session)?],
         Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),

@@ -198,3 +198,15 @@ fn main_file(data: &Path) -> PathBuf {
     };
     files_below(data).into_iter().find(is_database).expect("the data directory holds a SQLite database")
 }
+
+/// How many rows a table of the installation has.
+pub fn count(server: &Server, table: &str) -> usize {
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    if !is_sqlite() {
+        let rows = cluster().rows(name_in(&url_of(&server.data())), &sql);
+        return rows[0][0].as_deref().expect("a count").parse().expect("a number");
+    }
+    let connection = rusqlite::Connection::open(main_file(&server.data())).expect("the database opens");
+    let count: i64 = connection.query_row(&sql, (), |row| row.get(0)).expect("the table can be read");
+    usize::try_from(count).expect("a count")
+}

@@ -12,6 +12,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::push::{PushChange, Sent};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::user::{Token, User};
@@ -29,10 +30,12 @@ pub enum Expired {
     Audit,
     /// Stored answers.
     Answers,
-    /// Final commands and actions.
+    /// Final commands and actions, with their large objects.
     Commands,
     /// How devices answered, where none has for long.
     NodeAnswers,
+    /// Large objects that never became whole.
+    Objects,
 }
 
 /// Something that changes.
@@ -190,6 +193,19 @@ pub enum Write {
     CountAnswers(Vec<NodeAnswer>),
     /// The CSPs of a build and an edition; an older list never replaces a newer one.
     SaveCsps(CspList),
+    /// A new large object; a taken id is a conflict.
+    InsertObject(LargeObject),
+    /// The next part of one.
+    AppendObject(ObjectPart),
+    /// All of it is there; a conflict where it is whole already, or gone.
+    FinishObject {
+        /// Which.
+        id: Id<LargeObject>,
+        /// Its length.
+        bytes: u64,
+    },
+    /// Removes one with all its parts, if it is there.
+    DeleteObject(Id<LargeObject>),
     /// A session, new or changed.
     SaveSession(Box<SessionRecord>),
     /// The last answer of a session.

@@ -128,6 +128,9 @@ async fn what_the_engine_was_given_is_kept_without_secrets() {
         incoming: Incoming::Open { odd: false },
         message: decode(text.as_bytes(), &crate::proto::xml::Limits::default()).unwrap(),
         new_session: app.new_id(),
+        new_object: app.new_id(),
+        room: 0,
+        arrived: String::new(),
         opening: Opening::default(),
         proven: Proven {
             by: vec![crate::domain::proof::Proof::Certificate],

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::item::{ItemState, is_below, is_spoken_for};
 use super::{Command, QueuedCommand};
+use crate::domain::object::ObjectRef;
 use crate::proto::syncml::{LocUri, Status, Verb, Verdict, node_key, verdict};
 
 /// Items of one command that are kept, results below the nodes asked for included.
@@ -14,6 +15,15 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 const LONGEST_HRESULT: usize = 32;
 /// "Too large" as a status.
 const TOO_LARGE: u16 = 413;
+
+/// A value that came in chunks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ObjectValue {
+    /// Small enough to stand in its place.
+    Inline(String),
+    /// Somewhere else.
+    Stored(ObjectRef),
+}
 
 impl QueuedCommand {
     /// What counts of the current step: each Item once, in the form that it took last, in the order of the commands.
@@ -72,7 +82,7 @@ impl QueuedCommand {
             let named = || item.loc_uri.as_deref().is_some_and(|uri| refs.contains(&node_key(uri)));
             let meant = refs.is_empty() || item.is_container() || named();
             let waits = verdict(item.verb(), status.code) == Verdict::Wait;
-            if meant && !waits && item.status.is_none() {
+            if meant && !waits && item.status.is_none() && !item.put_off {
                 item.status = Some(status.code.0);
                 item.hresult =
                     status.original_error.as_deref().map(|text| text.chars().take(LONGEST_HRESULT).collect());
@@ -90,7 +100,7 @@ impl QueuedCommand {
             return true;
         }
         if let Some(item) = self.asked_for(cmd_ref, uri) {
-            if item.data.is_some() {
+            if item.data.is_some() || item.object.is_some() {
                 return false;
             }
             item.data = Some(data.to_owned());
@@ -104,7 +114,8 @@ impl QueuedCommand {
     /// The Item that asked for a node; the same address with its query first, because one command may ask for a value and
     /// for a property of the same node.
     fn asked_for(&mut self, cmd_ref: &str, uri: Option<&LocUri>) -> Option<&mut ItemState> {
-        let owned = |item: &ItemState| item.cmd_id == cmd_ref && matches!(item.verb(), Verb::Get | Verb::Exec);
+        let takes = |item: &ItemState| matches!(item.verb(), Verb::Get | Verb::Exec) && !item.put_off;
+        let owned = |item: &ItemState| item.cmd_id == cmd_ref && takes(item);
         let found = match uri {
             None => self.standing().position(owned),
             Some(uri) => {
@@ -124,24 +135,70 @@ impl QueuedCommand {
             self.refuse_result(cmd_ref);
             return true;
         }
-        let asked = self.standing().find(|item| {
-            item.cmd_id == cmd_ref && item.verb() == Verb::Get && item.uri().is_some_and(|own| uri.is_at_or_below(&own))
-        });
-        let known = self.standing().any(|item| item.cmd_id == cmd_ref && item.is_for(uri));
-        let Some(asked) = asked.filter(|_| !known) else { return false };
-        let below = ItemState {
-            loc_uri: Some(uri.as_str().to_owned()),
-            status: Some(200),
-            data: Some(data.to_owned()),
-            format: format.map(str::to_owned),
-            hresult: None,
-            ..asked.clone()
-        };
-        self.items.push(below);
+        let Some(below) = self.below(cmd_ref, uri) else { return false };
+        let (data, format) = (Some(data.to_owned()), format.map(str::to_owned));
+        self.items.push(ItemState { data, format, ..below });
         true
     }
 
-    /// A result that cannot be taken, because it comes in chunks or is more than is kept: its Item has failed as too large, whatever is said later.
+    /// An Item for a node below one that was asked for, if it is new.
+    fn below(&self, cmd_ref: &str, uri: &LocUri) -> Option<ItemState> {
+        let asked = self.standing().find(|item| {
+            let is_get = item.cmd_id == cmd_ref && item.verb() == Verb::Get && !item.put_off;
+            is_get && item.uri().is_some_and(|own| uri.is_at_or_below(&own))
+        })?;
+        let known = self.standing().any(|item| item.cmd_id == cmd_ref && item.is_for(uri));
+        (!known).then(|| ItemState {
+            loc_uri: Some(uri.as_str().to_owned()),
+            status: Some(200),
+            hresult: None,
+            data: None,
+            object: None,
+            coming: false,
+            ..asked.clone()
+        })
+    }
+
+    /// What a Get or Exec brought begins to come in chunks. Returns the place of its Item; `None` where nothing of that
+    /// node was asked for, or it is there already.
+    pub fn begin_object(&mut self, cmd_ref: &str, uri: Option<&LocUri>) -> Option<usize> {
+        if let Some(item) = self.asked_for(cmd_ref, uri) {
+            if item.data.is_some() || item.object.is_some() || item.lost {
+                return None;
+            }
+            item.coming = true;
+        } else {
+            let below = self.below(cmd_ref, uri?).filter(|_| self.items.len() < MOST_ITEMS)?;
+            self.items.push(ItemState { coming: true, ..below });
+        }
+        self.items.iter().position(|item| item.coming && item.cmd_id == cmd_ref)
+    }
+
+    /// All of it is there: in its place, or where `object` says.
+    pub fn end_object(&mut self, place: usize, value: ObjectValue, format: Option<&str>) {
+        let Some(item) = self.items.get_mut(place).filter(|item| item.coming) else { return };
+        item.coming = false;
+        item.format = format.map(str::to_owned);
+        match value {
+            ObjectValue::Inline(text) => item.data = Some(text),
+            ObjectValue::Stored(object) => item.object = Some(object),
+        }
+    }
+
+    /// It will not be all there. With a status that decides, whatever the device said or says; without one the Item is as
+    /// if it had no answer.
+    pub fn lose_object(&mut self, place: usize, status: Option<u16>) {
+        let Some(item) = self.items.get_mut(place).filter(|item| item.coming) else { return };
+        item.coming = false;
+        item.status = status;
+    }
+
+    /// The objects in which its values are.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.items.iter().filter_map(|item| item.object.as_ref())
+    }
+
+    /// A result that is more than is kept: its Item has failed as too large, whatever is said later.
     pub fn refuse_result(&mut self, cmd_ref: &str) {
         for item in self.standing_mut().filter(|item| item.cmd_id == cmd_ref) {
             item.status = Some(TOO_LARGE);

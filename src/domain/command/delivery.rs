@@ -124,7 +124,10 @@ impl QueuedCommand {
     /// Ends awaited commands that pass the test, with a status of ours.
     pub fn give_up_awaited(&mut self, test: impl Fn(&Command) -> bool, status: u16) {
         for id in self.awaited_ids(test) {
-            self.items_of_mut(&id).filter(|item| !item.is_settled()).for_each(|item| item.status = Some(status));
+            for item in self.items_of_mut(&id).filter(|item| !item.is_settled()) {
+                item.status = Some(status);
+                item.coming = false;
+            }
         }
     }
 
@@ -142,7 +145,7 @@ impl QueuedCommand {
             return false;
         }
         let again: Vec<String> = again.into_iter().map(|command| command.cmd_id.clone()).collect();
-        self.forget(&again);
+        self.answered_for_now(&again);
         true
     }
 
@@ -154,13 +157,21 @@ impl QueuedCommand {
         let any = self.body.iter().any(refused);
         let again = self.body.iter().filter(|command| any && (self.action != Action::Raw || refused(command)));
         let again: Vec<String> = again.map(|command| command.cmd_id.clone()).collect();
-        self.forget(&again);
+        self.answered_for_now(&again);
         any
     }
 
     /// Whether a one-shot command inside was carried out, as far as is known.
     pub(super) fn has_run_exec(&self, cmd_id: &str) -> bool {
         self.items_of(cmd_id).any(|item| item.verb() == Verb::Exec && (item.lost || may_have_run(item.status)))
+    }
+
+    /// The answer was that it is not the time; a second one to the same question does not count.
+    fn answered_for_now(&mut self, cmd_ids: &[String]) {
+        self.forget(cmd_ids);
+        for id in cmd_ids {
+            self.items_of_mut(id).for_each(|item| item.put_off = true);
+        }
     }
 
     fn forget(&mut self, cmd_ids: &[String]) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::object::ObjectRef;
 use crate::proto::syncml::{Command, LocUri, StatusCode, Verb, Verdict, same_node, verdict};
 
 /// What the device said to one Item of one command.
@@ -29,12 +30,21 @@ pub struct ItemState {
     /// Whether the device once answered a message without a Status for it; that is forgiven once.
     #[serde(default)]
     pub missed: bool,
+    /// Whether its value is on its way in chunks and not all there yet.
+    #[serde(default)]
+    pub coming: bool,
+    /// Where its value is, if that is too large to stand in `data`.
+    #[serde(default)]
+    pub object: Option<ObjectRef>,
     /// Whether it adds an interior node: an Add without a value.
     #[serde(default)]
     pub adds_interior: bool,
     /// Whether it was in the last message that was made of its command, so that an answer is awaited.
     #[serde(default)]
     pub asked: bool,
+    /// Whether its answer asked for another try: until that, nothing else that is said about it counts.
+    #[serde(default)]
+    pub put_off: bool,
     /// Whether no answer will come any more.
     #[serde(default)]
     pub lost: bool,
@@ -160,13 +170,14 @@ impl ItemState {
 
     /// Whether nothing more is to be heard of it.
     pub(super) fn is_settled(&self) -> bool {
-        self.status.is_some() || self.lost
+        self.status.is_some() && !self.coming || self.lost
     }
 
     /// It goes into a message.
     pub(super) fn ask(&mut self) {
         self.forget();
         self.asked = true;
+        self.put_off = false;
     }
 
     /// As before it was sent.
@@ -174,6 +185,8 @@ impl ItemState {
         self.status = None;
         self.hresult = None;
         self.data = None;
+        self.object = None;
+        self.coming = false;
         self.asked = false;
         self.lost = false;
     }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -12,7 +13,8 @@ use super::period::Period;
 use super::{List, location, stamp};
 use crate::app::ports::Table;
 use crate::app::redact::is_secret;
-use crate::app::{App, NodeRemark, RunCommands};
+use crate::app::{App, Error, NodeRemark, RunCommands};
+use crate::domain::Id;
 use crate::domain::action::describe_hresult;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::domain::decoded::{Decoded, decode};
@@ -20,6 +22,9 @@ use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::{IdempotencyKey, NoParams, Params, expect_media_type, read_body};
 use crate::proto::syncml::{Command, Item, MEDIA_TYPE, StatusCode as SyncMlStatus, split_children, status_words};
+
+/// Bytes of large values that the document of one command holds.
+const MOST_SHOWN: u64 = 16 * 1024 * 1024;
 
 /// Commands that travel together, and what the device said to them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -98,6 +103,13 @@ pub struct ItemDocument {
     /// What a Get brought; never the value of a node that holds a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
+    /// Where that is too large to stand here: its length in bytes. The document of one command has it in `data` all the
+    /// same, as far as all such values of it have no more than 16 MiB together; lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// Where that can be read by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_url: Option<String>,
     /// Its format.
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<String>,
@@ -128,7 +140,13 @@ impl CommandDocument {
             state: command.state.as_str(),
             detail: command.detail,
             status: command.status,
-            items: command.items.into_iter().map(ItemDocument::from).chain(waits).collect(),
+            items: command
+                .items
+                .into_iter()
+                .zip(1..)
+                .map(|(item, number)| of(command.id, number, item))
+                .chain(waits)
+                .collect(),
             created_at: stamp(command.created_at),
             created_by: command.created_by,
             expires_at: stamp(command.expires_at),
@@ -137,6 +155,13 @@ impl CommandDocument {
             warnings: Vec::new(),
         }
     }
+}
+
+/// An Item that knows where its value can be read.
+fn of(command: Id<QueuedCommand>, number: usize, item: ItemState) -> ItemDocument {
+    let data_url = item.object.as_ref().map(|_| format!("/api/v1/commands/{command}/items/{number}/data"));
+    let document = ItemDocument::from(item);
+    ItemDocument { data_url: data_url.filter(|_| document.size.is_some()), ..document }
 }
 
 impl From<ItemState> for ItemDocument {
@@ -155,6 +180,8 @@ impl From<ItemState> for ItemDocument {
             status: item.status,
             hresult: item.hresult,
             data: item.data.filter(|_| shows),
+            size: item.object.map(|object| object.bytes).filter(|_| shows),
+            data_url: None,
             format: item.format.filter(|_| shows),
             superseded: item.superseded,
         }
@@ -171,6 +198,8 @@ fn waiting(command: &Command, item: &Item) -> ItemDocument {
         hresult: None,
         error: None,
         data: None,
+        size: None,
+        data_url: None,
         format: None,
         children: None,
         decoded: None,
@@ -241,7 +270,33 @@ pub async fn list(
     responses((status = 200, body = CommandDocument)))]
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CommandDocument>, Problem> {
     let id = app.resolve(Table::Commands, "command", &id).await?;
-    Ok(Json(CommandDocument::of(app.command(id).await?)))
+    let command = app.command(id).await?;
+    let values = app.large_values(&command, MOST_SHOWN).await?;
+    let mut document = CommandDocument::of(command);
+    for (place, text) in values {
+        if let Some(item) = document.items.get_mut(place).filter(|item| item.size.is_some()) {
+            item.data = Some(text);
+        }
+    }
+    Ok(Json(document))
+}
+
+/// The value of one Item, as the device sent it; for those that are too large for the document of their command.
+#[utoipa::path(get, path = "/api/v1/commands/{id}/items/{number}/data", tag = "commands",
+    params(("id" = String, Path), ("number" = usize, Path, description = "Place of the Item, from 1")),
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub async fn data(State(app): State<App>, Path((id, number)): Path<(String, usize)>) -> Result<Response, Problem> {
+    let id = app.resolve(Table::Commands, "command", &id).await?;
+    let command = app.command(id).await?;
+    let item = number.checked_sub(1).and_then(|place| command.items.get(place));
+    let item = item.filter(|item| !item.uri().is_some_and(|uri| is_secret(&uri)));
+    let text = app.item_value(item.ok_or(Error::NotFound("item"))?).await?.ok_or(Error::NotFound("value"))?;
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (CONTENT_DISPOSITION, "attachment"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// Withdraws commands that wait, or that were sent without an answer: they are not offered again. While an answer is

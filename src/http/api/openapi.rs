@@ -43,7 +43,7 @@ pub fn text() -> String {
         tokens::list, tokens::add, tokens::revoke,
         devices::list, devices::show,
         actions::request, actions::list, actions::show, actions::cancel, actions::reveal,
-        commands::run, commands::list, commands::show, commands::cancel,
+        commands::run, commands::list, commands::show, commands::data, commands::cancel,
         csp::check::check, csp::nodes::search, csp::nodes::show,
         csp::catalogue::show_catalogue, csp::catalogue::import, csp::catalogue::remove_import,
         csp::overrides::list_overrides, csp::overrides::decide, csp::overrides::withdraw,

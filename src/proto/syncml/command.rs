@@ -183,7 +183,7 @@ impl Item {
     #[must_use]
     pub fn has_value(&self, outer: &Meta) -> bool {
         let format = self.meta.format.as_deref().or(outer.format.as_deref());
-        self.data.is_some() && format != Some("node")
+        (self.data.is_some() || self.more_data) && format != Some("node")
     }
 
     /// The text of `Data`, empty where there is none.

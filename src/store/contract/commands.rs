@@ -7,6 +7,7 @@ use crate::app::ports::{CommandFilter, Store, StoreError, Write};
 use crate::domain::action::{Action, Order, Placing, ResetMethod, ResetPasscode, TenantLockdown, Wipe};
 use crate::domain::command::{CommandState, Followed, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
+use crate::domain::object::{LargeValue, ObjectRef};
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::{Command, Data, Item, LocUri, Meta, Verb};
 
@@ -65,6 +66,7 @@ fn full_command() -> QueuedCommand {
         reason: Some("because".to_owned()),
         revealed: true,
         followed: Some(Followed { since: at(4), questions: 7 }),
+        large_value: Some(LargeValue { object: ObjectRef { id: id(6), bytes: 7 }, sha256: "ab".to_owned() }),
         ..command(1)
     };
     full.begin_step(1, body());

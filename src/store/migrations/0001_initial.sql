@@ -202,7 +202,8 @@ CREATE TABLE commands (
     rest BLOB NOT NULL,
     needs_user BIGINT NOT NULL,
     followed_since BIGINT,
-    questions BIGINT
+    questions BIGINT,
+    large_value TEXT
 );
 CREATE INDEX commands_sendable ON commands (enrollment_id, needs_user, priority, created_at, id) WHERE state = 'queued';
 CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;
@@ -212,6 +213,28 @@ CREATE INDEX commands_ending ON commands (state, expires_at) WHERE is_open = 1;
 CREATE INDEX commands_finished ON commands (finished_at) WHERE is_open = 0;
 CREATE INDEX commands_by_age ON commands (created_at, id);
 CREATE INDEX commands_of_device ON commands (device_id, created_at, id);
+
+-- Values that are too large for a row of their command. One that is not whole is on its way from the device.
+CREATE TABLE objects (
+    id TEXT NOT NULL PRIMARY KEY,
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    command_id TEXT REFERENCES commands (id) ON DELETE CASCADE,
+    bytes BIGINT NOT NULL,
+    is_whole BIGINT NOT NULL,
+    at BIGINT NOT NULL
+);
+CREATE INDEX objects_of_command ON objects (command_id);
+CREATE INDEX objects_coming ON objects (at) WHERE is_whole = 0;
+
+-- body is sealed; start and bytes tell which bytes of the object it holds.
+CREATE TABLE object_parts (
+    object_id TEXT NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    start BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (object_id, seq)
+);
 
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,

@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 22] = [
+pub(in crate::store) static TABLES: [Table; 24] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -280,6 +280,7 @@ pub(in crate::store) static TABLES: [Table; 22] = [
             int("needs_user"),
             int("followed_since"),
             int("questions"),
+            text("large_value"),
         ],
         key: 1,
         page: BULKY,
@@ -289,10 +290,36 @@ pub(in crate::store) static TABLES: [Table; 22] = [
             INSERT INTO commands (id, enrollment_id, device_id, action_name, action, is_raw, state, is_open, detail, \
             status, hresult, priority, alone, body, items, step, offers, retries, offer_session, offer_msg, \
             offered_at, not_before, expires_at, created_at, finished_at, created_by, reason, revealed, rest, \
-            needs_user, followed_since, questions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-            $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)",
+            needs_user, followed_since, questions, large_value) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+            $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, \
+            $33)",
         count: "SELECT COUNT(*) AS number FROM commands",
         delete: "DELETE FROM commands",
+        link: None,
+    },
+    Table {
+        name: "objects",
+        columns: &[text("id"), text("enrollment_id"), text("command_id"), int("bytes"), int("is_whole"), int("at")],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM objects ORDER BY id LIMIT $1",
+        next: "SELECT * FROM objects WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO objects (id, enrollment_id, command_id, bytes, is_whole, at) VALUES ($1, $2, $3, $4, $5, $6)",
+        count: "SELECT COUNT(*) AS number FROM objects",
+        delete: "DELETE FROM objects",
+        link: None,
+    },
+    Table {
+        name: "object_parts",
+        columns: &[text("object_id"), int("seq"), int("start"), int("bytes"), bytes("body")],
+        key: 2,
+        page: BULKY,
+        first: "SELECT * FROM object_parts ORDER BY object_id, seq LIMIT $1",
+        next: "SELECT * FROM object_parts WHERE (object_id, seq) > ($1, $2) ORDER BY object_id, seq LIMIT $3",
+        insert: "INSERT INTO object_parts (object_id, seq, start, bytes, body) VALUES ($1, $2, $3, $4, $5)",
+        count: "SELECT COUNT(*) AS number FROM object_parts",
+        delete: "DELETE FROM object_parts",
         link: None,
     },
     Table {
@@ -521,8 +548,8 @@ pub(in crate::store) static TABLES: [Table; 22] = [
 
 pub(super) const TRUNCATE: &str = "\
     TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, audit, events, attempts, answers, transcripts, \
-    sessions, commands, certificates, missing_nodes, inventory, push, conversations, enrollment_identifiers, \
-    enrollments, devices, tokens, users, settings, leases";
+    sessions, object_parts, objects, commands, certificates, missing_nodes, inventory, push, conversations, \
+    enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

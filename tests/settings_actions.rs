@@ -9,6 +9,7 @@ use support::api::Api;
 use support::csp::Answer;
 use support::database;
 use support::device::{FakeDevice, Profile, Visit};
+use support::http::Request;
 use support::reply::Command;
 use support::server::Server;
 
@@ -206,6 +207,20 @@ fn what_this_windows_does_not_have_is_said_before_it_is_sent() {
 }
 
 #[test]
+fn an_administrator_knows_better_than_the_catalogue() {
+    let (mut device, id, api) = settled_on("10.0.26100.3915", "121");
+    let holographic = json!({"type": "device_lock", "allow_idle_return_without_password": false});
+    assert_eq!(api.act_refused(&id, &holographic), "not_supported_by_device");
+    let path = format!("{DEVICE_LOCK}/AllowIdleReturnWithoutPassword");
+    let ruling = json!({"path": path, "edition": "EDUCATION", "ruling": "allow", "reason": "tried on the bench"});
+    let mut request = Request::new("PUT", "/csp/overrides").header("Content-Type", "application/json");
+    request.body = ruling.to_string().into_bytes();
+    api.send(request).expect_status("an override", 200);
+    let (action, _) = carried_out(&mut device, &api, &id, &holographic);
+    assert_eq!(action["state"], "succeeded", "{action}");
+}
+
+#[test]
 fn a_node_that_the_device_turns_out_to_lack_is_remembered_for_it() {
     let (mut device, id, api) = settled();
     device.csp.rule("Replace", "/NumberOfDaysAfterLostContactToUnenroll", Answer::Status(406));
@@ -248,4 +263,44 @@ fn parameters_are_judged_where_they_stand() {
         assert_eq!(refused_for(&api, &id, &body), pointer, "{body}");
     }
     assert!(device.check_in().is_quiet());
+}
+
+#[test]
+fn drives_get_their_policies_before_encryption_begins() {
+    let (mut device, id, api) = settled();
+    let body = json!({"type": "bitlocker_policy", "min_pin_length": 8, "fixed_read_only_unencrypted": true,
+        "methods": {"system": "xts_aes256", "fixed": "xts_aes256", "removable": "aes_cbc256"}});
+    let root = "./Device/Vendor/MSFT/BitLocker";
+    let expected = [
+        format!(
+            "Replace {root}/EncryptionMethodByDriveType chr <enabled/>\
+             <data id=\"EncryptionMethodWithXtsOsDropDown_Name\" value=\"7\"/>\
+             <data id=\"EncryptionMethodWithXtsFdvDropDown_Name\" value=\"7\"/>\
+             <data id=\"EncryptionMethodWithXtsRdvDropDown_Name\" value=\"4\"/>"
+        ),
+        format!("Replace {root}/SystemDrivesMinimumPINLength chr <enabled/><data id=\"MinPINLength\" value=\"8\"/>"),
+        format!("Replace {root}/FixedDrivesRequireEncryption chr <enabled/>"),
+    ];
+    succeeds(&mut device, &api, &id, &body, &expected);
+    let incomplete = json!({"type": "bitlocker_policy", "methods": {"system": "xts_aes256"}});
+    assert_eq!(refused_for(&api, &id, &incomplete), "/methods/fixed", "7.12: all three together");
+    let (_, id, api) = settled_on("10.0.22621.1244", "136");
+    assert_eq!(api.act_refused(&id, &body), "not_supported_by_device", "7.12: not on HoloLens");
+}
+
+#[test]
+fn s_mode_is_left_once_the_device_says_so() {
+    let (mut device, id, api) = settled();
+    let root = "./Vendor/MSFT/WindowsLicensing/SMode";
+    let policy = json!({"type": "s_mode_policy", "allow_switch": false});
+    succeeds(&mut device, &api, &id, &policy, &[format!("Replace {root}/SwitchingPolicy int 1")]);
+    let (action, visit) = carried_out(&mut device, &api, &id, &json!({"type": "switch_from_s_mode"}));
+    assert_eq!(lines(&visit.commands()), [format!("Exec {root}/SwitchFromSMode")]);
+    assert_eq!(action["state"], "sent", "accepted is not done: {action}");
+    let (mut other, id, api) = settled();
+    other.csp.rule("Exec", "/SwitchFromSMode", Answer::Status(404));
+    let (action, _) = carried_out(&mut other, &api, &id, &json!({"type": "switch_from_s_mode"}));
+    assert_eq!(action["state"], "unsupported", "{action}");
+    let (_, id, api) = settled_on("10.0.22621.1244", "136");
+    assert_eq!(api.act_refused(&id, &policy), "not_supported_by_device", "7.26: WindowsLicensing is not on HoloLens");
 }

@@ -82,6 +82,8 @@ pub(super) enum Command {
         #[arg(value_enum)]
         setting: Setting,
     },
+    /// Take Windows out of S mode, for good.
+    SwitchFromSMode(FinalActArgs),
     #[command(flatten)]
     Set(settings::Kind),
 }
@@ -215,6 +217,9 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::TenantLockdown { act, setting } => {
             let enable = matches!(setting, Setting::On);
             order(client, out, act, json!({"type": "tenant_lockdown", "enable": enable})).await
+        }
+        Command::SwitchFromSMode(args) => {
+            order_final(client, out, args, "Take out of S mode", plain("switch_from_s_mode")).await
         }
         Command::Set(setting) => {
             let (act, body) = setting.order()?;

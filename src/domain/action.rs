@@ -6,6 +6,7 @@
 mod autopilot_reset;
 mod contact;
 mod device_lock;
+mod drives;
 mod judge;
 mod lock;
 mod network_profiles;
@@ -17,6 +18,7 @@ mod rename;
 mod reset_passcode;
 mod retire;
 mod rotate_bitlocker_keys;
+mod s_mode;
 mod secrets;
 mod setting;
 mod sync;
@@ -28,12 +30,14 @@ use time::Duration;
 
 use super::command::{CommandState, ItemState};
 use super::enrollment::Enrollment;
+use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
 use crate::proto::csp::computer_name;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_lock::DeviceLock;
 use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::parameter::Unfit;
 use crate::proto::csp::remote_wipe::Variant;
+use crate::proto::csp::s_mode::SModePolicy;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 use crate::proto::syncml::{AlertType, Command, LocUri};
@@ -86,6 +90,12 @@ pub enum Action {
     ConfigRefresh(ConfigRefresh),
     /// Have the device leave by itself once the server is lost.
     LostContact(LostContact),
+    /// Say how drives are encrypted.
+    BitlockerPolicy(BitLockerPolicy),
+    /// Say whether people may leave S mode.
+    SModePolicy(SModePolicy),
+    /// Take Windows out of S mode, for good.
+    SwitchFromSMode,
     /// Take a setting away.
     RemoveSetting(RemoveSetting),
 }
@@ -211,9 +221,6 @@ pub enum Impossible {
     /// A parameter is not what Windows takes.
     #[error(transparent)]
     Parameter(Unfit),
-    /// The build or the edition of Windows does not have one of the nodes.
-    #[error("this device does not have {0}")]
-    NotOnThisWindows(String),
 }
 
 impl Action {
@@ -236,6 +243,9 @@ impl Action {
             Self::DeviceLock(lock) => lock,
             Self::ConfigRefresh(refresh) => refresh,
             Self::LostContact(contact) => contact,
+            Self::BitlockerPolicy(policy) => policy,
+            Self::SModePolicy(policy) => policy,
+            Self::SwitchFromSMode => &s_mode::SwitchFromSMode,
             Self::RemoveSetting(removal) => removal,
         }
     }
@@ -245,11 +255,12 @@ impl Action {
     #[must_use]
     pub fn kinds() -> Vec<Self> {
         let mut kinds = vec![Self::Lock, Self::Unlock, Self::Retire, Self::Reboot, Self::Sync];
-        kinds.extend([Self::RotateBitlockerKeys, Self::AutopilotReset]);
+        kinds.extend([Self::RotateBitlockerKeys, Self::AutopilotReset, Self::SwitchFromSMode]);
         kinds.extend(Variant::ALL.map(|variant| Self::Wipe(Wipe { variant })));
         kinds.extend(ResetMethod::ALL.map(|method| Self::ResetPasscode(ResetPasscode { method })));
         kinds.push(Self::Rename(Rename { name: "PC-%RAND:4%".to_owned() }));
         kinds.push(Self::TenantLockdown(TenantLockdown { enable: true }));
+        kinds.extend(setting::examples());
         kinds
     }
 
@@ -280,6 +291,12 @@ impl Action {
     #[must_use]
     pub fn nodes(&self, order: &Order<'_>) -> Vec<LocUri> {
         self.recipe().nodes(order)
+    }
+
+    /// Whether it is not asked where the catalogue says that a node of it is missing.
+    #[must_use]
+    pub fn goes_by_description(&self) -> bool {
+        self.recipe().goes_by_description()
     }
 
     /// The first commands.

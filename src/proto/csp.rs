@@ -4,6 +4,7 @@
 
 pub mod automatic_redeployment;
 pub mod bitlocker;
+pub mod bitlocker_policy;
 pub mod catalogue;
 pub mod computer_name;
 pub mod config_refresh;
@@ -17,6 +18,7 @@ pub mod parameter;
 pub mod reboot;
 pub mod remote_lock;
 pub mod remote_wipe;
+pub mod s_mode;
 pub mod scope;
 pub mod secret;
 pub mod tenant_lockdown;

@@ -6,7 +6,7 @@ use crate::domain::Id;
 use crate::domain::action::{Action, Impossible, Order};
 use crate::domain::csp::{Evidence, NodeSign, Ruling, is_at_or_below};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
-use crate::proto::csp::catalogue::{Build, Check};
+use crate::proto::csp::catalogue::{Build, Check, ErrorKind};
 use crate::proto::csp::remote_wipe;
 use crate::proto::syncml::{Command, LocUri, StatusCode, Verb, node_key, status_words};
 
@@ -68,7 +68,7 @@ impl Obstacle {
 impl Need<'_> {
     fn offer(&self, action: Action, order: &Order<'_>) -> ActionOffer {
         let against = self.state().or_else(|| match action.check(self.enrollment) {
-            Err(Impossible::Name(_)) | Ok(()) => None,
+            Err(Impossible::Name(_) | Impossible::Parameter(_)) | Ok(()) => None,
             Err(impossible) => Some(impossible.to_string()),
         });
         let against = against.or_else(|| match self.plan(&action, order) {
@@ -89,14 +89,15 @@ impl Need<'_> {
 
     /// The first commands of an action, or why it must not be asked. Nothing keeps a device from being asked to leave.
     pub(in crate::app) fn plan(&self, action: &Action, order: &Order<'_>) -> Result<Vec<Command>, Obstacle> {
-        let obstacle = action.nodes(order).iter().find_map(|node| self.obstacle(node));
+        let by_description = action.goes_by_description();
+        let obstacle = action.nodes(order).iter().find_map(|node| self.obstacle(node, by_description));
         let Some(obstacle) = obstacle.filter(|_| *action != Action::Retire) else {
             return Ok(action.first_step(order));
         };
         match action {
             Action::Wipe(wipe) if wipe.variant.falls_back() && obstacle.status == Some(404) => {
                 let plain = remote_wipe::Variant::Wipe;
-                match self.obstacle(&LocUri::fixed(plain.node())) {
+                match self.obstacle(&LocUri::fixed(plain.node()), false) {
                     None => Ok(vec![plain.command()]),
                     Some(_) => Err(obstacle),
                 }
@@ -105,8 +106,8 @@ impl Need<'_> {
         }
     }
 
-    /// Why nothing must be asked that needs this node: decided so, or shown by devices.
-    fn obstacle(&self, node: &LocUri) -> Option<Obstacle> {
+    /// Why nothing must be asked that needs this node: decided so, shown by devices, or described so where that counts.
+    fn obstacle(&self, node: &LocUri, by_description: bool) -> Option<Obstacle> {
         let check = self.check(node);
         match self.known.overrides.decisive(&check).map(|decided| (&decided.ruling, decided)) {
             Some((Ruling::Allow, _)) => return None,
@@ -116,7 +117,16 @@ impl Need<'_> {
             }
             Some((Ruling::Values(_), _)) | None => {}
         }
-        self.own_refusal(node).or_else(|| self.refused_by_its_like(node)).or_else(|| self.without_csp(node))
+        let shown = self.own_refusal(node).or_else(|| self.refused_by_its_like(node));
+        let shown = shown.or_else(|| self.without_csp(node));
+        shown.or_else(|| self.described(node).filter(|_| by_description))
+    }
+
+    /// The description says that the build or the edition does not have it.
+    fn described(&self, node: &LocUri) -> Option<Obstacle> {
+        let refusal = self.known.catalogue.check(&self.check(node)).err()?;
+        let lacks = matches!(refusal.kind, ErrorKind::NotApplicableOs | ErrorKind::NotApplicableEdition);
+        lacks.then(|| Obstacle::of(format!("{node}: {}", refusal.message)))
     }
 
     /// The device itself said that it has no such node.

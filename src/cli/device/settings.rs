@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ActArgs;
 use crate::cli::command;
@@ -22,6 +22,10 @@ pub(in crate::cli) enum Kind {
     ConfigRefresh(Of<ConfigRefresh>),
     /// Have the device leave management by itself once the server is lost.
     LostContact(Of<LostContact>),
+    /// Say how drives are encrypted, started and recovered.
+    BitlockerPolicy(Of<BitlockerPolicy>),
+    /// Say whether people may take Windows out of S mode.
+    SModePolicy(Of<SModePolicy>),
     /// Take a setting away.
     RemoveSetting(Of<RemoveSetting>),
 }
@@ -119,6 +123,21 @@ pub(in crate::cli) struct LostContact {
 }
 
 #[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct BitlockerPolicy {
+    /// File with the parameters of the API as a JSON object; `-` for standard input.
+    #[arg(long, value_name = "FILE", value_parser = fields)]
+    #[serde(flatten)]
+    parameters: Map<String, Value>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct SModePolicy {
+    /// Whether they may.
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    allow_switch: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
 pub(in crate::cli) struct RemoveSetting {
     /// Which: its subcommand with `_` in place of `-`, such as `wifi_profile`.
     #[arg(long)]
@@ -140,6 +159,8 @@ impl Kind {
             Self::DeviceLock(of) => of.order("device_lock"),
             Self::ConfigRefresh(of) => of.order("config_refresh"),
             Self::LostContact(of) => of.order("lost_contact"),
+            Self::BitlockerPolicy(of) => of.order("bitlocker_policy"),
+            Self::SModePolicy(of) => of.order("s_mode_policy"),
             Self::RemoveSetting(of) => of.order("remove_setting"),
         }
     }
@@ -168,4 +189,9 @@ impl<T: Args + Serialize> Of<T> {
 /// The text of a file; `-` for standard input.
 fn document(file: &str) -> Result<String> {
     String::from_utf8(command::read(Path::new(file))?).with_context(|| format!("{file} is not UTF-8"))
+}
+
+/// The fields of the JSON object in a file.
+fn fields(file: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(&document(file)?).with_context(|| format!("{file} holds no JSON object"))
 }

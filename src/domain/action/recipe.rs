@@ -57,6 +57,12 @@ pub(super) trait Recipe {
     /// The nodes without which it cannot work.
     fn nodes(&self, order: &Order<'_>) -> Vec<LocUri>;
 
+    /// Whether it is not asked of a build or an edition of which the catalogue says that it lacks a node. What must not be
+    /// kept from anybody by a description that is behind Windows is asked all the same.
+    fn goes_by_description(&self) -> bool {
+        false
+    }
+
     /// The first commands.
     fn first_step(&self, order: &Order<'_>) -> Vec<Command>;
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::setting::Setting;
 use crate::proto::csp::parameter::Unfit;
 use crate::proto::csp::scope::Scope;
-use crate::proto::csp::{config_refresh, device_lock, lost_contact, vpn, wifi};
+use crate::proto::csp::{bitlocker_policy, config_refresh, device_lock, lost_contact, s_mode, vpn, wifi};
 use crate::proto::syncml::Command;
 
 /// Take a setting away.
@@ -36,6 +36,10 @@ pub enum Removable {
     ConfigRefresh,
     /// Leaving after lost contact.
     LostContact,
+    /// How drives are encrypted.
+    BitlockerPolicy,
+    /// Whether people may leave S mode.
+    SModePolicy,
 }
 
 type NameRule = fn(&str) -> Result<(), Unfit>;
@@ -48,6 +52,8 @@ impl Removable {
             Self::DeviceLock => "the password policy",
             Self::ConfigRefresh => "ConfigRefresh",
             Self::LostContact => "leaving after lost contact",
+            Self::BitlockerPolicy => "the BitLocker policy",
+            Self::SModePolicy => "the policy on S mode",
         }
     }
 
@@ -56,7 +62,7 @@ impl Removable {
         match self {
             Self::WifiProfile => Some(wifi::check_name),
             Self::VpnProfile => Some(vpn::check_name),
-            Self::DeviceLock | Self::ConfigRefresh | Self::LostContact => None,
+            _ => None,
         }
     }
 }
@@ -88,6 +94,8 @@ impl Setting for RemoveSetting {
             Removable::DeviceLock => device_lock::remove(),
             Removable::ConfigRefresh => config_refresh::remove(provider_id),
             Removable::LostContact => lost_contact::remove(provider_id),
+            Removable::BitlockerPolicy => bitlocker_policy::remove(),
+            Removable::SModePolicy => s_mode::remove(),
         }
     }
 

@@ -5,11 +5,19 @@
 
 use super::judge::conclude_setting;
 use super::recipe::{Order, Recipe};
-use super::{Conclusion, Impossible, Repeat};
+use super::{Action, Conclusion, Impossible, Repeat};
 use crate::domain::command::ItemState;
 use crate::domain::enrollment::Enrollment;
-use crate::proto::csp::catalogue::{Build, Check, ErrorKind, embedded};
+use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
+use crate::proto::csp::config_refresh::ConfigRefresh;
+use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::parameter::Unfit;
+use crate::proto::csp::s_mode::SModePolicy;
+use crate::proto::csp::scope::Scope;
+use crate::proto::csp::secret::Secret;
+use crate::proto::csp::vpn::VpnProfile;
+use crate::proto::csp::wifi::WifiProfile;
 use crate::proto::syncml::{Command, LocUri, Verb};
 
 /// What a setting has to say about itself.
@@ -37,14 +45,16 @@ impl<T: Setting> Recipe for T {
         Setting::name(self)
     }
 
-    fn check(&self, enrollment: &Enrollment) -> Result<(), Impossible> {
-        Setting::check(self).map_err(Impossible::Parameter)?;
-        // The provider id is a name like any other: whether Windows has the node does not depend on it.
-        is_on_this_windows(enrollment, &self.commands("Muster"))
+    fn check(&self, _: &Enrollment) -> Result<(), Impossible> {
+        Setting::check(self).map_err(Impossible::Parameter)
+    }
+
+    fn goes_by_description(&self) -> bool {
+        true
     }
 
     fn nodes(&self, order: &Order<'_>) -> Vec<LocUri> {
-        needed(&self.commands(order.provider_id)).map(|(_, uri)| uri).collect()
+        needed(&self.commands(order.provider_id))
     }
 
     fn first_step(&self, order: &Order<'_>) -> Vec<Command> {
@@ -60,38 +70,41 @@ impl<T: Setting> Recipe for T {
     }
 }
 
-/// Whether the build and the edition of Windows that the device told have the nodes of these commands.
-pub(super) fn is_on_this_windows(enrollment: &Enrollment, commands: &[Command]) -> Result<(), Impossible> {
-    let build = enrollment.os_version.as_deref().and_then(Build::parse);
-    match lacking(build, enrollment.os_edition, commands) {
-        Some(why) => Err(Impossible::NotOnThisWindows(why)),
-        None => Ok(()),
-    }
-}
-
-/// The first node of these commands that such a device does not have, and why, as far as the catalogue knows. What is not
-/// there can always be taken away.
-fn lacking(build: Option<Build>, edition: Option<u32>, commands: &[Command]) -> Option<String> {
-    needed(commands).find_map(|(verb, uri)| {
-        let refusal = embedded().check(&Check { build, edition, ..Check::new(uri.as_str(), verb) }).err()?;
-        let lacks = matches!(refusal.kind, ErrorKind::NotApplicableOs | ErrorKind::NotApplicableEdition);
-        lacks.then(|| format!("{uri}: {}", refusal.message))
-    })
-}
-
-/// The nodes without which these commands cannot work.
-fn needed(commands: &[Command]) -> impl Iterator<Item = (Verb, LocUri)> {
+/// The nodes without which these commands cannot work; what is not there can always be taken away.
+fn needed(commands: &[Command]) -> Vec<LocUri> {
     let single = commands.iter().flat_map(Command::walk).filter(|command| command.verb != Verb::Delete);
-    single.flat_map(|command| command.items.iter().filter_map(|item| Some((command.verb, item.target.clone()?))))
+    single.flat_map(|command| command.items.iter().filter_map(|item| item.target.clone())).collect()
+}
+
+/// One of each setting, whose values are examples.
+pub(super) fn examples() -> Vec<Action> {
+    let (name, scope) = ("Example".to_owned(), Scope::Device);
+    let wifi = WifiProfile {
+        name: name.clone(),
+        scope,
+        profile: Secret::default(),
+        proxy: None,
+        proxy_pac_url: None,
+        proxy_wpad: None,
+        cost: None,
+    };
+    vec![
+        Action::WifiProfile(wifi),
+        Action::VpnProfile(VpnProfile { name, scope, profile: Secret::default() }),
+        Action::DeviceLock(DeviceLock::asked()),
+        Action::ConfigRefresh(ConfigRefresh { enabled: true, cadence_minutes: None, pause_minutes: None }),
+        Action::LostContact(LostContact { days: 90 }),
+        Action::BitlockerPolicy(BitLockerPolicy { min_pin_length: Some(6), ..BitLockerPolicy::default() }),
+        Action::SModePolicy(SModePolicy { allow_switch: false }),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::action::{Action, Ending};
+    use crate::domain::action::Ending;
     use crate::domain::command::CommandState;
-    use crate::proto::csp::config_refresh::ConfigRefresh;
-    use crate::proto::csp::device_lock::{self, DeviceLock};
+    use crate::proto::csp::device_lock;
 
     const REFRESH: ConfigRefresh = ConfigRefresh { enabled: true, cadence_minutes: Some(60), pause_minutes: None };
 
@@ -156,18 +169,29 @@ mod tests {
     }
 
     #[test]
-    fn a_build_or_edition_without_the_node_is_told_so() {
-        let commands = REFRESH.commands("Muster");
-        let lacks = |build: &str, edition| lacking(Build::parse(build), Some(edition), &commands);
-        assert_eq!(lacks("10.0.22631.3235", 48), None);
-        assert_eq!(lacks("10.0.26100.1", 136), None, "HoloLens");
-        let old = lacks("10.0.22631.3155", 48).unwrap();
-        assert!(old.contains("/ConfigRefresh: build 10.0.22631.3155") && old.contains("10.0.22621.3235"), "{old}");
-        assert_eq!(lacking(None, None, &commands), None, "nothing is known of the device");
-        let lock =
-            serde_json::from_str::<DeviceLock>(r#"{"allow_idle_return_without_password": true}"#).unwrap().commands();
-        assert!(lacking(None, Some(48), &lock).unwrap().contains("AllowIdleReturnWithoutPassword"));
-        assert_eq!(lacking(None, Some(136), &lock), None, "HoloLens");
-        assert_eq!(lacking(None, Some(48), &device_lock::remove()), None, "it is not there anyway");
+    fn leaving_s_mode_is_followed_until_the_device_tells_how_it_ended() {
+        let status = |told: &str| ItemState {
+            cmd: "Get".to_owned(),
+            loc_uri: Some("./Vendor/MSFT/WindowsLicensing/SMode/Status".to_owned()),
+            status: Some(200),
+            data: Some(told.to_owned()),
+            ..ItemState::default()
+        };
+        let judged = |told| Action::SwitchFromSMode.conclude(&Order::plain(), &[status(told)]);
+        assert!(matches!(answered(&Action::SwitchFromSMode, &[202]), Conclusion::Follow(_)));
+        for pending in ["1", "", "7"] {
+            assert!(matches!(judged(pending), Conclusion::Follow(_)), "{pending}");
+        }
+        for (told, state) in
+            [("0", CommandState::Succeeded), ("3", CommandState::Succeeded), ("4", CommandState::Failed)]
+        {
+            assert_eq!(end(judged(told)).state, state, "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_away_need_not_be_there() {
+        assert!(needed(&device_lock::remove()).is_empty());
+        assert_eq!(needed(&REFRESH.commands("Muster")).len(), 3);
     }
 }

@@ -87,6 +87,23 @@ pub fn remove() -> Vec<Command> {
 }
 
 impl DeviceLock {
+    /// A password is asked for, of whatever kind.
+    #[must_use]
+    pub fn asked() -> Self {
+        Self {
+            require_password: true,
+            allow_simple_password: None,
+            password_kind: None,
+            min_length: None,
+            min_complex_characters: None,
+            expires_after_days: None,
+            history: None,
+            max_failed_attempts: None,
+            max_idle_minutes: None,
+            allow_idle_return_without_password: None,
+        }
+    }
+
     /// Whether Windows would take it.
     pub fn check(&self) -> Result<(), Unfit> {
         parameter::within("/min_length", self.min_length, 4..=16)?;
@@ -137,7 +154,7 @@ mod tests {
     use crate::proto::csp::told::{right, told};
 
     fn nothing() -> DeviceLock {
-        serde_json::from_str("{}").unwrap()
+        DeviceLock::asked()
     }
 
     // covers: M-115

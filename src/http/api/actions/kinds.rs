@@ -12,9 +12,11 @@ use crate::app::actions::ActionRequest;
 use crate::domain::action::{Action, RemoveSetting, Rename, ResetPasscode, TenantLockdown, Wipe};
 use crate::http::error::Problem;
 use crate::http::extract::from_value;
+use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_lock::DeviceLock;
 use crate::proto::csp::lost_contact::LostContact;
+use crate::proto::csp::s_mode::SModePolicy;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 
@@ -61,6 +63,15 @@ const KINDS: &[Kind] = &[
         "Have the device leave management by itself once the server is lost.",
         |value| with(value, Action::LostContact),
     ),
+    kind::<BitLockerPolicy>("bitlocker_policy", "Say how drives are encrypted, started and recovered.", |value| {
+        with(value, Action::BitlockerPolicy)
+    }),
+    kind::<SModePolicy>("s_mode_policy", "Say whether people may take Windows out of S mode.", |value| {
+        with(value, Action::SModePolicy)
+    }),
+    plain("switch_from_s_mode", "Take Windows out of S mode, for good.", |value| {
+        nothing(value, Action::SwitchFromSMode)
+    }),
     kind::<RemoveSetting>("remove_setting", "Take a setting away.", |value| with(value, Action::RemoveSetting)),
 ];
 

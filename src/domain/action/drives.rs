@@ -1,0 +1,28 @@
+//! How drives are encrypted (management reference 7.12).
+
+use super::setting::Setting;
+use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
+use crate::proto::csp::parameter::Unfit;
+use crate::proto::syncml::Command;
+
+impl Setting for BitLockerPolicy {
+    fn name(&self) -> &'static str {
+        "bitlocker_policy"
+    }
+
+    fn subject(&self) -> String {
+        "the BitLocker policy".to_owned()
+    }
+
+    fn check(&self) -> Result<(), Unfit> {
+        self.check()
+    }
+
+    fn commands(&self, _: &str) -> Vec<Command> {
+        self.commands()
+    }
+
+    fn outcome(&self) -> String {
+        "the BitLocker policy is set; it counts for drives whose encryption has not begun".to_owned()
+    }
+}

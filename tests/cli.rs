@@ -130,6 +130,27 @@ fn settings_are_given_as_options_and_documents_as_files() {
 }
 
 #[test]
+fn certificates_come_from_files_and_their_secrets_too() {
+    let server = Server::shared();
+    let (device, _) = FakeDevice::settled(server);
+    let id = device.id(server);
+    let root = server.root_pem();
+    let line = ["device", "trusted-certificate", &id, "--store", "root", "--certificate", "-"];
+    let (code, out, err) = with_input(server, &line, std::str::from_utf8(&root).unwrap());
+    assert!(code == 0 && out.contains("queued"), "{out}{err}");
+    let pfx = server.data().join("with-key.pfx");
+    std::fs::write(&pfx, [0x30, 0x03, 0x02, 0x01, 0x00]).unwrap();
+    let pfx = pfx.to_str().unwrap();
+    let line = ["device", "pfx-certificate", &id, "--pfx", pfx, "--password-file", "-", "--exportable", "true"];
+    let (code, out, err) = with_input(server, &line, "never told\n");
+    assert!(code == 0 && out.contains("pfx_certificate") && !out.contains("never told"), "{out}{err}");
+    let scep = ["device", "scep-certificate", &id, "--server-url", "https://ca.example.test/scep", "--ca-thumbprint"];
+    let more = [&"0".repeat(40), "--subject-name", "CN=PC-7", "--challenge-file", "-"];
+    let (code, out, err) = with_input(server, &[scep.as_slice(), more.as_slice()].concat(), "open sesame\n");
+    assert!(code == 0 && out.contains("scep_certificate"), "{out}{err}");
+}
+
+#[test]
 fn a_revocation_can_be_tried_with_a_serial_number_as_windows_shows_it() {
     let server = Server::shared();
     let (device, _) = FakeDevice::settled(server);

@@ -10,7 +10,7 @@ use support::csp::Answer;
 use support::database;
 use support::device::{FakeDevice, Profile, Visit};
 use support::http::Request;
-use support::reply::Command;
+use support::scene::{detail, lines};
 use support::server::Server;
 
 const DEVICE_LOCK: &str = "./Device/Vendor/MSFT/Policy/Config/DeviceLock";
@@ -39,18 +39,6 @@ fn carried_out(device: &mut FakeDevice, api: &Api, id: &str, body: &Value) -> (V
     (api.action(&action), visit)
 }
 
-/// `Verb LocURI format data` of a command and of all in it.
-fn lines(commands: &[&Command]) -> Vec<String> {
-    let text = |command: &&Command| match command.items.first() {
-        None => command.verb.clone(),
-        Some(item) => {
-            let parts = [Some(item.uri.clone()), item.format.clone(), item.data.clone()];
-            format!("{} {}", command.verb, parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
-        }
-    };
-    commands.iter().map(text).collect()
-}
-
 #[track_caller]
 fn succeeds(device: &mut FakeDevice, api: &Api, id: &str, body: &Value, expected: &[String]) -> Value {
     let (action, visit) = carried_out(device, api, id, body);
@@ -64,10 +52,6 @@ fn succeeds(device: &mut FakeDevice, api: &Api, id: &str, body: &Value, expected
 fn refused_for(api: &Api, id: &str, body: &Value) -> String {
     let problem = api.post(&format!("/devices/{id}/actions"), body, 422);
     problem["errors"][0]["pointer"].as_str().unwrap_or_else(|| panic!("{problem}")).to_owned()
-}
-
-fn detail(action: &Value) -> String {
-    action["detail"].as_str().unwrap_or_default().to_owned()
 }
 
 fn wlan(name: &str, key: &str) -> String {

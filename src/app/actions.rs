@@ -329,7 +329,7 @@ fn impossible(error: Impossible) -> Error {
         Impossible::Name(error) => return Error::invalid("/name", error.to_string()),
         Impossible::NotAutopilot(_) => "not_autopilot",
         Impossible::Parameter(unfit) => return Error::invalid(&unfit.pointer, unfit.message.as_str()),
-        Impossible::NotOnHoloLens => "not_supported_by_device",
+        Impossible::NotOnHoloLens | Impossible::AppsOfUserOnly => "not_supported_by_device",
     };
     Error::conflict(code, error.to_string())
 }

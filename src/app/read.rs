@@ -1,5 +1,7 @@
 //! Reading: what lists and detail pages show, and ids that people shorten.
 
+use serde_json::Value;
+
 use super::csp::ActionOffer;
 use super::ports::{AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Listed, Page, SessionFilter, Table, Write};
 use super::{App, AuditObject, Error, Principal};
@@ -69,6 +71,15 @@ impl App {
     /// [`Error::NotFound`], or the store's.
     pub async fn command(&self, id: Id<QueuedCommand>) -> Result<QueuedCommand, Error> {
         self.store.command(id).await?.ok_or(Error::NotFound("command"))
+    }
+
+    /// What an action brought, where its kind brings something.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or the store's.
+    pub async fn result(&self, action: &QueuedCommand) -> Result<Option<Value>, Error> {
+        let enrollment = self.store.enrollment(action.enrollment_id).await?.ok_or(Error::NotFound("enrollment"))?;
+        Ok(action.result(&self.settings.provider_id, &enrollment))
     }
 
     /// Sessions, newest first.

@@ -1,5 +1,7 @@
 //! `muster device`
 
+mod apps;
+mod certificates;
 mod settings;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -86,6 +88,10 @@ pub(super) enum Command {
     SwitchFromSMode(FinalActArgs),
     #[command(flatten)]
     Set(settings::Kind),
+    #[command(flatten)]
+    Certificate(certificates::Kind),
+    #[command(flatten)]
+    Software(apps::Kind),
 }
 
 #[derive(Debug, Args)]
@@ -221,10 +227,9 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::SwitchFromSMode(args) => {
             order_final(client, out, args, "Take out of S mode", plain("switch_from_s_mode")).await
         }
-        Command::Set(setting) => {
-            let (act, body) = setting.order()?;
-            order(client, out, act, body).await
-        }
+        Command::Set(setting) => order_parts(client, out, setting.order()?).await,
+        Command::Software(software) => order_parts(client, out, software.order()?).await,
+        Command::Certificate(certificate) => order_parts(client, out, certificate.order()?).await,
     }
 }
 
@@ -372,6 +377,10 @@ fn confirm(effect: &str, name: &str) -> Result<()> {
         bail!("that is not its name; nothing was done");
     }
     Ok(())
+}
+
+async fn order_parts(client: &Client, out: &Out, (act, body): (ActArgs, Value)) -> Result<()> {
+    order(client, out, act, body).await
 }
 
 /// Asks an action of each device. One that fails does not keep the others from being asked.

@@ -3,13 +3,18 @@
 //! Management reference chapter 7 (recipes) and 1.15 (which commands may be repeated). Each kind of action is one file
 //! below this one; what all of them have to say is the trait in `recipe`.
 
+mod apps;
 mod autopilot_reset;
 mod contact;
 mod device_lock;
 mod drives;
+mod examples;
 mod judge;
 mod lock;
+mod msi;
 mod network_profiles;
+mod outcome;
+mod pfx_certificate;
 mod raw;
 mod reboot;
 mod recipe;
@@ -19,30 +24,38 @@ mod reset_passcode;
 mod retire;
 mod rotate_bitlocker_keys;
 mod s_mode;
+mod scep_certificate;
 mod secrets;
 mod setting;
 mod sync;
 mod tenant_lockdown;
+mod trusted_certificate;
 mod wipe;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::Duration;
 
-use super::command::{CommandState, ItemState};
+use super::command::ItemState;
 use super::enrollment::Enrollment;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
+use crate::proto::csp::client_certificate::pfx::PfxCertificate;
+use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::computer_name;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_lock::DeviceLock;
 use crate::proto::csp::lost_contact::LostContact;
+use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 use crate::proto::csp::parameter::Unfit;
-use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::csp::s_mode::SModePolicy;
+use crate::proto::csp::trusted_certificates::TrustedCertificate;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
-use crate::proto::syncml::{AlertType, Command, LocUri};
+use crate::proto::syncml::{Command, LocUri};
 
 pub use judge::describe_hresult;
+pub use outcome::{Conclusion, DeviceAlert, Ending, Heard, Question};
 pub use recipe::Order;
 pub use remove_setting::{Removable, RemoveSetting};
 pub use rename::Rename;
@@ -96,6 +109,24 @@ pub enum Action {
     SModePolicy(SModePolicy),
     /// Take Windows out of S mode, for good.
     SwitchFromSMode,
+    /// Put a certificate into a store.
+    TrustedCertificate(TrustedCertificate),
+    /// Install a certificate with its key.
+    PfxCertificate(PfxCertificate),
+    /// Have the device get a certificate by SCEP.
+    ScepCertificate(ScepCertificate),
+    /// Install an MSI package.
+    InstallMsi(InstallMsi),
+    /// Remove an MSI package.
+    UninstallMsi(UninstallMsi),
+    /// Install a packaged app from a server.
+    InstallApp(InstallApp),
+    /// Install an app of the Microsoft Store.
+    InstallStoreApp(InstallStoreApp),
+    /// Remove a packaged app.
+    RemoveApp(RemoveApp),
+    /// Read which packaged apps there are.
+    ListApps(ListApps),
     /// Take a setting away.
     RemoveSetting(RemoveSetting),
 }
@@ -131,81 +162,6 @@ impl Placing {
     const LAST_AND_ALONE: Self = Self { priority: 50, alone: true };
 }
 
-/// What the answers to one step of an action mean.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Conclusion {
-    /// Over.
-    Finished(Ending),
-    /// The next commands of the same action.
-    Next(Vec<Command>),
-    /// The device asks to come again later.
-    Retry(u16),
-    /// The device accepted it and works on its own: it is asked later how far it is.
-    Follow(Question),
-}
-
-/// What asks the device later how far it is with an action that it accepted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    /// Only Gets: they may be asked as often as it takes.
-    pub commands: Vec<Command>,
-    /// What is waited for, in words.
-    pub detail: String,
-}
-
-/// What an alert means for an action that it is about.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
-    /// It tells how the action ended.
-    Over(Ending),
-    /// It says that there is something to look at now.
-    Look(Question),
-}
-
-/// An alert that may tell something about an action (management reference chapter 4).
-#[derive(Clone, Copy, Debug)]
-pub struct DeviceAlert<'a> {
-    /// What it is about.
-    pub subject: &'a AlertType,
-    /// The node it is about.
-    pub source: Option<&'a LocUri>,
-    /// Its payload.
-    pub data: &'a str,
-}
-
-/// How an action or command ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ending {
-    /// Final state.
-    pub state: CommandState,
-    /// The OMA-DM status that decided.
-    pub status: Option<u16>,
-    /// The HRESULT beside it.
-    pub hresult: Option<String>,
-    /// In words.
-    pub detail: String,
-}
-
-impl Ending {
-    /// The device said too often that it is not the time.
-    #[must_use]
-    pub fn gave_up(status: u16) -> Self {
-        Self {
-            state: CommandState::Failed,
-            status: Some(status),
-            hresult: None,
-            detail: format!("the device kept asking to try again later (status {status})"),
-        }
-    }
-
-    /// The device said that it is not the time, and trying again would repeat what was carried out.
-    #[must_use]
-    pub fn not_repeated(status: u16) -> Self {
-        let detail = format!("to be tried again later (status {status}), which would repeat what was carried out");
-        Self { detail, ..Self::gave_up(status) }
-    }
-}
-
 /// Why an action cannot be asked of a device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impossible {
@@ -218,6 +174,9 @@ pub enum Impossible {
     /// HoloLens has two of the wipe variants.
     #[error("HoloLens supports only the variants wipe and keep_provisioning")]
     NotOnHoloLens,
+    /// HoloLens has packaged apps of its user only.
+    #[error("HoloLens has apps of its user only: say scope user")]
+    AppsOfUserOnly,
     /// A parameter is not what Windows takes.
     #[error(transparent)]
     Parameter(Unfit),
@@ -246,22 +205,24 @@ impl Action {
             Self::BitlockerPolicy(policy) => policy,
             Self::SModePolicy(policy) => policy,
             Self::SwitchFromSMode => &s_mode::SwitchFromSMode,
+            Self::TrustedCertificate(certificate) => certificate,
+            Self::PfxCertificate(pfx) => pfx,
+            Self::ScepCertificate(scep) => scep,
+            Self::InstallMsi(install) => install,
+            Self::UninstallMsi(uninstall) => uninstall,
+            Self::InstallApp(install) => install,
+            Self::InstallStoreApp(install) => install,
+            Self::RemoveApp(remove) => remove,
+            Self::ListApps(list) => list,
             Self::RemoveSetting(removal) => removal,
         }
     }
 
-    /// The actions that a person asks with at most a choice or a name, once for each choice that needs other nodes; a name is
-    /// filled in as an example. Settings, which carry a profile of their own, are not among them.
+    /// The actions that can be asked for, once for each choice that needs other nodes; names and values are examples.
+    /// Commands of an administrator's own are not among them, nor is what takes a setting away.
     #[must_use]
     pub fn kinds() -> Vec<Self> {
-        let mut kinds = vec![Self::Lock, Self::Unlock, Self::Retire, Self::Reboot, Self::Sync];
-        kinds.extend([Self::RotateBitlockerKeys, Self::AutopilotReset, Self::SwitchFromSMode]);
-        kinds.extend(Variant::ALL.map(|variant| Self::Wipe(Wipe { variant })));
-        kinds.extend(ResetMethod::ALL.map(|method| Self::ResetPasscode(ResetPasscode { method })));
-        kinds.push(Self::Rename(Rename { name: "PC-%RAND:4%".to_owned() }));
-        kinds.push(Self::TenantLockdown(TenantLockdown { enable: true }));
-        kinds.extend(setting::examples());
-        kinds
+        examples::all()
     }
 
     /// The word of the API.
@@ -327,6 +288,12 @@ impl Action {
     #[must_use]
     pub fn patience(&self) -> Duration {
         self.recipe().patience()
+    }
+
+    /// What the answers to all steps brought, as it is shown.
+    #[must_use]
+    pub fn result(&self, order: &Order<'_>, items: &[ItemState]) -> Option<Value> {
+        self.recipe().result(order, items)
     }
 
     /// What the answers to a step mean, once every command of it has one.

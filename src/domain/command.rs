@@ -245,19 +245,30 @@ impl QueuedCommand {
     /// What the answers to the current step mean.
     #[must_use]
     pub fn conclude(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
-        self.action.conclude(&Order::new(self.id, provider_id, enrollment), &self.current_items())
+        self.action.conclude(&self.order(provider_id, enrollment), &self.current_items())
     }
 
     /// What an alert means for it.
     #[must_use]
     pub fn hear(&self, provider_id: &str, enrollment: &Enrollment, alert: &DeviceAlert<'_>) -> Option<Heard> {
-        self.action.hear(&Order::new(self.id, provider_id, enrollment), alert)
+        self.action.hear(&self.order(provider_id, enrollment), alert)
     }
 
     /// What the answers to all steps together mean.
     #[must_use]
     pub fn conclude_whole(&self, provider_id: &str, enrollment: &Enrollment) -> Conclusion {
-        self.action.conclude(&Order::new(self.id, provider_id, enrollment), &self.all_items())
+        self.action.conclude(&self.order(provider_id, enrollment), &self.all_items())
+    }
+
+    /// What the answers to all steps brought, as it is shown.
+    #[must_use]
+    pub fn result(&self, provider_id: &str, enrollment: &Enrollment) -> Option<serde_json::Value> {
+        self.action.result(&self.order(provider_id, enrollment), &self.all_items())
+    }
+
+    /// The order that it carries out, at its current step.
+    fn order<'a>(&self, provider_id: &'a str, enrollment: &'a Enrollment) -> Order<'a> {
+        Order { step: self.step, ..Order::new(self.id, provider_id, enrollment) }
     }
 
     /// Ends it.

@@ -45,10 +45,20 @@ pub struct Outcome {
     pub results: Vec<(String, String, String)>,
 }
 
+/// What a device does on its own once a command was carried out.
+#[derive(Clone, Debug)]
+struct Effect {
+    verb: String,
+    uri_end: String,
+    /// Paths below what comes before `uri_end`, with format and value.
+    leaves: Vec<(String, String, String)>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Csp {
     nodes: BTreeMap<String, (String, String)>,
     rules: Vec<Rule>,
+    effects: Vec<Effect>,
     pub done: Vec<Done>,
 }
 
@@ -56,6 +66,11 @@ impl Csp {
     /// Puts a leaf into the tree.
     pub fn set(&mut self, uri: &str, format: &str, value: &str) {
         self.nodes.insert(key(uri), (format.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a leaf out of the tree.
+    pub fn forget(&mut self, uri: &str) {
+        self.nodes.remove(&key(uri));
     }
 
     pub fn value(&self, uri: &str) -> Option<&str> {
@@ -69,6 +84,26 @@ impl Csp {
 
     pub fn forget_rules(&mut self) {
         self.rules.clear();
+    }
+
+    /// From now on a command of this verb that succeeds on a LocURI that ends like this puts these leaves (path, format,
+    /// value) below what comes before that end; the latest that fits counts.
+    pub fn effect(&mut self, verb: &str, uri_end: &str, leaves: &[(&str, &str, &str)]) {
+        let owned = |(path, format, value): &(&str, &str, &str)| {
+            (path.to_lowercase(), (*format).to_owned(), (*value).to_owned())
+        };
+        let leaves = leaves.iter().map(owned).collect();
+        self.effects.push(Effect { verb: verb.to_owned(), uri_end: uri_end.to_lowercase(), leaves });
+    }
+
+    fn take_effect(&mut self, verb: &str, uri: &str) {
+        let name = key(uri);
+        let fits = |effect: &&Effect| effect.verb == verb && name.ends_with(&effect.uri_end);
+        let Some(effect) = self.effects.iter().rev().find(fits).cloned() else { return };
+        let root = name.strip_suffix(&effect.uri_end).unwrap_or(&name);
+        for (path, format, value) in effect.leaves {
+            self.nodes.insert(format!("{root}/{path}"), (format, value));
+        }
     }
 
     /// How often a command was carried out.
@@ -118,6 +153,9 @@ impl Csp {
                 Some(answer) => ruled(&mut outcome, &item.uri, answer),
                 None => self.by_tree(&mut outcome, command, &item.uri, item.data.as_deref(), item.format.as_deref()),
             };
+            if code.is_some_and(|code| code < 300) {
+                self.take_effect(&command.verb, &item.uri);
+            }
             outcome.status = match (outcome.status, code) {
                 (_, None) => None,
                 (Some(worst), Some(code)) => Some(worst.max(code)),

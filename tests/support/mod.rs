@@ -28,6 +28,7 @@ pub mod openssl;
 pub mod postgres;
 pub mod provisioning;
 pub mod reply;
+pub mod scene;
 pub mod server;
 pub mod signing;
 pub mod soap;

@@ -85,6 +85,19 @@ impl Message {
         )
     }
 
+    /// An Alert with a typed item that is about a node.
+    pub fn sourced_alert(&mut self, code: u32, kind: &str, source: &str, data: &str) -> u32 {
+        self.command(
+            "Alert",
+            &format!(
+                r#"<Data>{code}</Data><Item><Source><LocURI>{}</LocURI></Source><Meta><Type xmlns="syncml:metinf">{}</Type><Format xmlns="syncml:metinf">int</Format><Mark xmlns="syncml:metinf">informational</Mark></Meta><Data>{}</Data></Item>"#,
+                escape(source),
+                escape(kind),
+                escape(data)
+            ),
+        )
+    }
+
     pub fn login_status(&mut self, status: &str) -> u32 {
         self.typed_alert(1224, "com.microsoft/MDM/LoginStatus", "", status)
     }

@@ -1,4 +1,4 @@
-//! `muster device …`: settings, each with the parameters of the API as options.
+//! `muster device …`: settings, each with the parameters of the API as options; and the parts that other actions share.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(in crate::cli) enum Kind {
     /// Give the device a Wi-Fi profile.
     WifiProfile(Of<WifiProfile>),
     /// Give the device a VPN profile.
-    VpnProfile(Of<VpnProfile>),
+    VpnProfile(Of<Profile>),
     /// Say what a password must be, and when the device locks itself.
     DeviceLock(Of<DeviceLock>),
     /// Have Windows put policies back by itself, or no longer.
@@ -23,24 +23,41 @@ pub(in crate::cli) enum Kind {
     /// Have the device leave management by itself once the server is lost.
     LostContact(Of<LostContact>),
     /// Say how drives are encrypted, started and recovered.
-    BitlockerPolicy(Of<BitlockerPolicy>),
+    BitlockerPolicy(Of<Fields>),
     /// Say whether people may take Windows out of S mode.
     SModePolicy(Of<SModePolicy>),
     /// Take a setting away.
     RemoveSetting(Of<RemoveSetting>),
 }
 
+/// A profile that is a document.
 #[derive(Debug, Args, Serialize)]
-pub(in crate::cli) struct WifiProfile {
-    /// Its name, as in the profile.
+pub(in crate::cli) struct Profile {
+    /// Its name; that of a Wi-Fi profile stands in it, too.
     #[arg(long)]
     name: String,
-    /// File with the WLANProfile document, as `netsh wlan export profile key=clear` writes it; `-` for standard input.
+    /// File with the document: a VPNProfile, or a WLANProfile as `netsh wlan export profile key=clear` writes it; `-` for
+    /// standard input.
     #[arg(long, value_name = "FILE", value_parser = document)]
     profile: String,
+    #[command(flatten)]
+    #[serde(flatten)]
+    whose: Whose,
+}
+
+/// Whose something is.
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct Whose {
     /// Whose it is.
     #[arg(long, value_parser = ["device", "user"])]
     scope: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct WifiProfile {
+    #[command(flatten)]
+    #[serde(flatten)]
+    profile: Profile,
     /// Proxy of the network.
     #[arg(long, value_name = "HOST:PORT")]
     proxy: Option<String>,
@@ -53,19 +70,6 @@ pub(in crate::cli) struct WifiProfile {
     /// What traffic costs.
     #[arg(long, value_parser = ["unrestricted", "fixed", "variable"])]
     cost: Option<String>,
-}
-
-#[derive(Debug, Args, Serialize)]
-pub(in crate::cli) struct VpnProfile {
-    /// Its name.
-    #[arg(long)]
-    name: String,
-    /// File with the VPNProfile document; `-` for standard input.
-    #[arg(long, value_name = "FILE", value_parser = document)]
-    profile: String,
-    /// Whose it is.
-    #[arg(long, value_parser = ["device", "user"])]
-    scope: Option<String>,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -122,8 +126,9 @@ pub(in crate::cli) struct LostContact {
     days: u16,
 }
 
+/// Parameters that are too many for options.
 #[derive(Debug, Args, Serialize)]
-pub(in crate::cli) struct BitlockerPolicy {
+pub(in crate::cli) struct Fields {
     /// File with the parameters of the API as a JSON object; `-` for standard input.
     #[arg(long, value_name = "FILE", value_parser = fields)]
     #[serde(flatten)]
@@ -142,12 +147,15 @@ pub(in crate::cli) struct RemoveSetting {
     /// Which: its subcommand with `_` in place of `-`, such as `wifi_profile`.
     #[arg(long)]
     setting: String,
-    /// Of a profile: its name.
+    /// Which one, where there are several: the name of a profile, the id of a certificate with a key, the SHA-1 of another.
     #[arg(long)]
     name: Option<String>,
-    /// Of a profile: whose it is.
-    #[arg(long, value_parser = ["device", "user"])]
-    scope: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    whose: Whose,
+    /// Of a certificate without a key: the store that it is in.
+    #[arg(long)]
+    store: Option<String>,
 }
 
 impl Kind {
@@ -176,7 +184,7 @@ pub(in crate::cli) struct Of<T: Args> {
 }
 
 impl<T: Args + Serialize> Of<T> {
-    fn order(self, kind: &str) -> Result<(ActArgs, Value)> {
+    pub(super) fn order(self, kind: &str) -> Result<(ActArgs, Value)> {
         let mut body = serde_json::to_value(&self.parameters)?;
         if let Some(fields) = body.as_object_mut() {
             fields.retain(|_, value| !value.is_null());
@@ -187,7 +195,7 @@ impl<T: Args + Serialize> Of<T> {
 }
 
 /// The text of a file; `-` for standard input.
-fn document(file: &str) -> Result<String> {
+pub(super) fn document(file: &str) -> Result<String> {
     String::from_utf8(command::read(Path::new(file))?).with_context(|| format!("{file} is not UTF-8"))
 }
 

@@ -1,6 +1,7 @@
 //! How the device keeps to what it was told: policies put back, and leaving once the server is lost (management reference
 //! annex B, 6.4).
 
+use super::recipe::Order;
 use super::setting::Setting;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::lost_contact::LostContact;
@@ -20,8 +21,8 @@ impl Setting for ConfigRefresh {
         self.check()
     }
 
-    fn commands(&self, provider_id: &str) -> Vec<Command> {
-        self.commands(provider_id)
+    fn commands(&self, order: &Order<'_>) -> Vec<Command> {
+        self.commands(order.provider_id)
     }
 
     fn outcome(&self) -> String {
@@ -43,8 +44,8 @@ impl Setting for LostContact {
         self.check()
     }
 
-    fn commands(&self, provider_id: &str) -> Vec<Command> {
-        self.commands(provider_id)
+    fn commands(&self, order: &Order<'_>) -> Vec<Command> {
+        self.commands(order.provider_id)
     }
 
     fn outcome(&self) -> String {

@@ -1,5 +1,6 @@
 //! What a password must be, and when the device locks itself (management reference 7.9).
 
+use super::recipe::Order;
 use super::setting::Setting;
 use crate::proto::csp::device_lock::DeviceLock;
 use crate::proto::csp::parameter::Unfit;
@@ -18,7 +19,7 @@ impl Setting for DeviceLock {
         self.check()
     }
 
-    fn commands(&self, _: &str) -> Vec<Command> {
+    fn commands(&self, _: &Order<'_>) -> Vec<Command> {
         self.commands()
     }
 }

@@ -1,5 +1,6 @@
 //! How drives are encrypted (management reference 7.12).
 
+use super::recipe::Order;
 use super::setting::Setting;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
 use crate::proto::csp::parameter::Unfit;
@@ -18,7 +19,7 @@ impl Setting for BitLockerPolicy {
         self.check()
     }
 
-    fn commands(&self, _: &str) -> Vec<Command> {
+    fn commands(&self, _: &Order<'_>) -> Vec<Command> {
         self.commands()
     }
 

@@ -128,6 +128,17 @@ pub(super) fn ending(state: CommandState, item: &ItemState, words: &str) -> Endi
     Ending { state, status: item.status, hresult: item.hresult.clone(), detail: format!("{words}{code}{hresult}") }
 }
 
+/// Over in that state, with the status of the first item, in these words.
+pub(super) fn over(items: &[ItemState], state: CommandState, words: &str) -> Conclusion {
+    let first = items.first();
+    Conclusion::Finished(Ending {
+        state,
+        status: first.and_then(|item| item.status),
+        hresult: first.and_then(|item| item.hresult.clone()),
+        detail: words.to_owned(),
+    })
+}
+
 /// The answer to a Get of that node.
 pub(super) fn answer<'a>(items: &'a [ItemState], node: &LocUri) -> Option<&'a ItemState> {
     items.iter().find(|item| item.verb() == Verb::Get && item.is_for(node))
@@ -171,6 +182,17 @@ pub(super) fn failed(item: &ItemState, words: &str, error: Option<u32>) -> Concl
         detail: format!("{words}{reading}"),
     })
 }
+
+/// These words, and what the device says in that node.
+pub(super) fn explained(words: &str, items: &[ItemState], node: &LocUri) -> String {
+    match text(items, node) {
+        Some(more) => format!("{words}: {}", more.chars().take(LONGEST_REASON).collect::<String>()),
+        None => words.to_owned(),
+    }
+}
+
+/// Longest explanation of a device that is shown, in characters.
+const LONGEST_REASON: usize = 300;
 
 /// What a Get of a node brought that holds an HRESULT.
 pub(super) fn error_at(items: &[ItemState], node: &LocUri) -> Option<u32> {

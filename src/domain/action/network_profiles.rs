@@ -1,5 +1,6 @@
 //! Profiles of wireless and of virtual private networks (management reference 7.19, 7.20).
 
+use super::recipe::Order;
 use super::setting::Setting;
 use crate::proto::csp::parameter::Unfit;
 use crate::proto::csp::vpn::VpnProfile;
@@ -19,7 +20,7 @@ impl Setting for WifiProfile {
         self.check()
     }
 
-    fn commands(&self, _: &str) -> Vec<Command> {
+    fn commands(&self, _: &Order<'_>) -> Vec<Command> {
         self.commands()
     }
 }
@@ -37,7 +38,7 @@ impl Setting for VpnProfile {
         self.check()
     }
 
-    fn commands(&self, _: &str) -> Vec<Command> {
+    fn commands(&self, _: &Order<'_>) -> Vec<Command> {
         self.commands()
     }
 }

@@ -1,5 +1,6 @@
 //! What every kind of action has to say about itself.
 
+use serde_json::Value;
 use time::Duration;
 use uuid::Uuid;
 
@@ -16,21 +17,31 @@ pub struct Order<'a> {
     pub id: Uuid,
     /// OMA-DM provider id.
     pub provider_id: &'a str,
+    /// Whether the device is a HoloLens.
+    pub is_hololens: bool,
     /// TenantLockdown is to be switched off before the device leaves.
     pub undo_lockdown: bool,
+    /// The step that it is at, from 0.
+    pub step: u32,
 }
 
 impl<'a> Order<'a> {
-    /// The order of that id, as that enrollment is now.
+    /// The order of that id, as that enrollment is now; nothing of it is sent yet.
     #[must_use]
     pub fn new(id: Id<QueuedCommand>, provider_id: &'a str, enrollment: &'a Enrollment) -> Self {
-        Self { id: id.uuid(), provider_id, undo_lockdown: enrollment.locked_to_tenant }
+        Self {
+            id: id.uuid(),
+            provider_id,
+            is_hololens: enrollment.is_hololens(),
+            undo_lockdown: enrollment.locked_to_tenant,
+            step: 0,
+        }
     }
 
     /// An order of a device about which nothing is known.
     #[cfg(test)]
     pub(crate) fn plain() -> Order<'static> {
-        Order { id: Uuid::nil(), provider_id: "Muster", undo_lockdown: false }
+        Order { id: Uuid::nil(), provider_id: "Muster", is_hololens: false, undo_lockdown: false, step: 0 }
     }
 }
 
@@ -87,5 +98,10 @@ pub(super) trait Recipe {
     /// How long the device may work on it after it accepted it.
     fn patience(&self) -> Duration {
         Duration::DAY
+    }
+
+    /// What the answers to all steps brought, as it is shown.
+    fn result(&self, _: &Order<'_>, _: &[ItemState]) -> Option<Value> {
+        None
     }
 }

@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::recipe::Order;
 use super::setting::Setting;
+use crate::proto::csp::client_certificate::{pfx, scep};
 use crate::proto::csp::parameter::Unfit;
 use crate::proto::csp::scope::Scope;
+use crate::proto::csp::trusted_certificates::{self, Store};
+use crate::proto::csp::value::{Guid, Misfit, Thumbprint};
 use crate::proto::csp::{bitlocker_policy, config_refresh, device_lock, lost_contact, s_mode, vpn, wifi};
 use crate::proto::syncml::Command;
 
@@ -15,11 +19,14 @@ use crate::proto::syncml::Command;
 pub struct RemoveSetting {
     /// Which.
     pub setting: Removable,
-    /// Of a profile: whose it is.
+    /// Of a profile or a certificate: whose it is.
     #[serde(default)]
     pub scope: Scope,
-    /// Of a profile: its name.
+    /// Which one, where there are several: the name of a profile, the `certificate_id` of a certificate with a key, the
+    /// SHA-1 of another.
     pub name: Option<String>,
+    /// Of a certificate without a key: the store that it is in.
+    pub store: Option<Store>,
 }
 
 /// Settings that can be taken away.
@@ -40,6 +47,12 @@ pub enum Removable {
     BitlockerPolicy,
     /// Whether people may leave S mode.
     SModePolicy,
+    /// A certificate in a store.
+    TrustedCertificate,
+    /// A certificate with its key.
+    PfxCertificate,
+    /// A certificate that the device got by SCEP.
+    ScepCertificate,
 }
 
 type NameRule = fn(&str) -> Result<(), Unfit>;
@@ -54,6 +67,7 @@ impl Removable {
             Self::LostContact => "leaving after lost contact",
             Self::BitlockerPolicy => "the BitLocker policy",
             Self::SModePolicy => "the policy on S mode",
+            Self::TrustedCertificate | Self::PfxCertificate | Self::ScepCertificate => "the certificate",
         }
     }
 
@@ -62,7 +76,27 @@ impl Removable {
         match self {
             Self::WifiProfile => Some(wifi::check_name),
             Self::VpnProfile => Some(vpn::check_name),
-            _ => None,
+            Self::TrustedCertificate => Some(|name| named::<Thumbprint>(name).map(drop)),
+            Self::PfxCertificate | Self::ScepCertificate => Some(|name| named::<Guid>(name).map(drop)),
+            Self::DeviceLock | Self::ConfigRefresh | Self::LostContact | Self::BitlockerPolicy | Self::SModePolicy => {
+                None
+            }
+        }
+    }
+}
+
+/// The name of one as what it has to be.
+fn named<T: TryFrom<String, Error = Misfit>>(name: &str) -> Result<T, Unfit> {
+    T::try_from(name.to_owned()).map_err(|misfit| Unfit::new("/name", misfit.to_string()))
+}
+
+impl RemoveSetting {
+    fn check_store(&self) -> Result<(), Unfit> {
+        match (self.setting, self.store) {
+            (Removable::TrustedCertificate, Some(store)) => store.check(self.scope),
+            (Removable::TrustedCertificate, None) => Err(Unfit::new("/store", "say which store it is in")),
+            (_, Some(_)) => Err(Unfit::new("/store", "only a certificate without a key is in a store that is named")),
+            (_, None) => Ok(()),
         }
     }
 }
@@ -77,6 +111,7 @@ impl Setting for RemoveSetting {
     }
 
     fn check(&self) -> Result<(), Unfit> {
+        self.check_store()?;
         match (self.setting.name_rule(), self.name.as_deref()) {
             (Some(rule), Some(name)) => rule(name),
             (Some(_), None) => Err(Unfit::new("/name", "say which one")),
@@ -86,16 +121,23 @@ impl Setting for RemoveSetting {
         }
     }
 
-    fn commands(&self, provider_id: &str) -> Vec<Command> {
-        let name = self.name.as_deref().unwrap_or_default();
+    /// Nothing where [`Setting::check`] has something against it.
+    fn commands(&self, order: &Order<'_>) -> Vec<Command> {
+        let (scope, name) = (self.scope, self.name.as_deref().unwrap_or_default());
         match self.setting {
-            Removable::WifiProfile => wifi::remove(self.scope, name),
-            Removable::VpnProfile => vpn::remove(self.scope, name),
+            Removable::WifiProfile => wifi::remove(scope, name),
+            Removable::VpnProfile => vpn::remove(scope, name),
             Removable::DeviceLock => device_lock::remove(),
-            Removable::ConfigRefresh => config_refresh::remove(provider_id),
-            Removable::LostContact => lost_contact::remove(provider_id),
+            Removable::ConfigRefresh => config_refresh::remove(order.provider_id),
+            Removable::LostContact => lost_contact::remove(order.provider_id),
             Removable::BitlockerPolicy => bitlocker_policy::remove(),
             Removable::SModePolicy => s_mode::remove(),
+            Removable::TrustedCertificate => match (self.store, named(name)) {
+                (Some(store), Ok(thumbprint)) => trusted_certificates::remove(store, scope, &thumbprint),
+                _ => Vec::new(),
+            },
+            Removable::PfxCertificate => named(name).map(|id| pfx::remove(scope, id)).unwrap_or_default(),
+            Removable::ScepCertificate => named(name).map(|id| scep::remove(scope, id)).unwrap_or_default(),
         }
     }
 

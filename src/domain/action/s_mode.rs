@@ -22,8 +22,8 @@ impl Setting for SModePolicy {
         Ok(())
     }
 
-    fn commands(&self, _: &str) -> Vec<Command> {
-        SModePolicy::commands(*self)
+    fn commands(&self, _: &Order<'_>) -> Vec<Command> {
+        Self::commands(*self)
     }
 
     fn outcome(&self) -> String {

@@ -5,19 +5,10 @@
 
 use super::judge::conclude_setting;
 use super::recipe::{Order, Recipe};
-use super::{Action, Conclusion, Impossible, Repeat};
+use super::{Conclusion, Impossible, Repeat};
 use crate::domain::command::ItemState;
 use crate::domain::enrollment::Enrollment;
-use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
-use crate::proto::csp::config_refresh::ConfigRefresh;
-use crate::proto::csp::device_lock::DeviceLock;
-use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::parameter::Unfit;
-use crate::proto::csp::s_mode::SModePolicy;
-use crate::proto::csp::scope::Scope;
-use crate::proto::csp::secret::Secret;
-use crate::proto::csp::vpn::VpnProfile;
-use crate::proto::csp::wifi::WifiProfile;
 use crate::proto::syncml::{Command, LocUri, Verb};
 
 /// What a setting has to say about itself.
@@ -32,7 +23,7 @@ pub(super) trait Setting {
     fn check(&self) -> Result<(), Unfit>;
 
     /// What writes it.
-    fn commands(&self, provider_id: &str) -> Vec<Command>;
+    fn commands(&self, order: &Order<'_>) -> Vec<Command>;
 
     /// What is so once the device took it.
     fn outcome(&self) -> String {
@@ -54,11 +45,11 @@ impl<T: Setting> Recipe for T {
     }
 
     fn nodes(&self, order: &Order<'_>) -> Vec<LocUri> {
-        needed(&self.commands(order.provider_id))
+        needed(&self.commands(order))
     }
 
     fn first_step(&self, order: &Order<'_>) -> Vec<Command> {
-        self.commands(order.provider_id)
+        self.commands(order)
     }
 
     fn repeat(&self, _: &[Command]) -> Repeat {
@@ -71,40 +62,18 @@ impl<T: Setting> Recipe for T {
 }
 
 /// The nodes without which these commands cannot work; what is not there can always be taken away.
-fn needed(commands: &[Command]) -> Vec<LocUri> {
+pub(super) fn needed(commands: &[Command]) -> Vec<LocUri> {
     let single = commands.iter().flat_map(Command::walk).filter(|command| command.verb != Verb::Delete);
     single.flat_map(|command| command.items.iter().filter_map(|item| item.target.clone())).collect()
-}
-
-/// One of each setting, whose values are examples.
-pub(super) fn examples() -> Vec<Action> {
-    let (name, scope) = ("Example".to_owned(), Scope::Device);
-    let wifi = WifiProfile {
-        name: name.clone(),
-        scope,
-        profile: Secret::default(),
-        proxy: None,
-        proxy_pac_url: None,
-        proxy_wpad: None,
-        cost: None,
-    };
-    vec![
-        Action::WifiProfile(wifi),
-        Action::VpnProfile(VpnProfile { name, scope, profile: Secret::default() }),
-        Action::DeviceLock(DeviceLock::asked()),
-        Action::ConfigRefresh(ConfigRefresh { enabled: true, cadence_minutes: None, pause_minutes: None }),
-        Action::LostContact(LostContact { days: 90 }),
-        Action::BitlockerPolicy(BitLockerPolicy { min_pin_length: Some(6), ..BitLockerPolicy::default() }),
-        Action::SModePolicy(SModePolicy { allow_switch: false }),
-    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::action::Ending;
+    use crate::domain::action::{Action, Ending};
     use crate::domain::command::CommandState;
-    use crate::proto::csp::device_lock;
+    use crate::proto::csp::config_refresh::ConfigRefresh;
+    use crate::proto::csp::device_lock::{self, DeviceLock};
 
     const REFRESH: ConfigRefresh = ConfigRefresh { enabled: true, cadence_minutes: Some(60), pause_minutes: None };
 
@@ -192,6 +161,6 @@ mod tests {
     #[test]
     fn what_is_taken_away_need_not_be_there() {
         assert!(needed(&device_lock::remove()).is_empty());
-        assert_eq!(needed(&REFRESH.commands("Muster")).len(), 3);
+        assert_eq!(Action::ConfigRefresh(REFRESH).nodes(&Order::plain()).len(), 3);
     }
 }

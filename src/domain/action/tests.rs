@@ -1,6 +1,7 @@
 //! Tests of what answers mean for actions.
 
 use super::*;
+use crate::domain::command::CommandState;
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::csp::{dm_client, remote_lock, tenant_lockdown};
 use crate::proto::syncml::{Verb, encode_fragment};

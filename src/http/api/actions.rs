@@ -64,6 +64,14 @@ pub struct ActionDocument {
     finished_at: Option<String>,
     /// How often it was put into a message.
     offers: u32,
+    /// When the device accepted it, where it works on it since and is asked how far it is.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_at: Option<String>,
+    /// What it brought; where one action is shown whose type brings something.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
     /// True where nothing was queued because `dry_run` was asked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
@@ -88,6 +96,8 @@ impl ActionDocument {
             expires_at: stamp(command.expires_at),
             finished_at: command.finished_at.map(stamp),
             offers: command.offers,
+            accepted_at: command.followed.map(|followed| stamp(followed.since)),
+            result: None,
             dry_run: false,
         }
     }
@@ -161,7 +171,9 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/v1/actions/{id}", tag = "actions", params(("id" = String, Path)),
     responses((status = 200, body = ActionDocument)))]
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<ActionDocument>, Problem> {
-    Ok(Json(ActionDocument::of(find(&app, &id).await?)))
+    let action = find(&app, &id).await?;
+    let result = app.result(&action).await?;
+    Ok(Json(ActionDocument { result, ..ActionDocument::of(action) }))
 }
 
 /// Withdraws an action that waits, or that was sent without an answer: it is not offered again. While an answer is awaited

@@ -13,10 +13,15 @@ use crate::domain::action::{Action, RemoveSetting, Rename, ResetPasscode, Tenant
 use crate::http::error::Problem;
 use crate::http::extract::from_value;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
+use crate::proto::csp::client_certificate::pfx::PfxCertificate;
+use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_lock::DeviceLock;
 use crate::proto::csp::lost_contact::LostContact;
+use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 use crate::proto::csp::s_mode::SModePolicy;
+use crate::proto::csp::trusted_certificates::TrustedCertificate;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 
@@ -72,6 +77,25 @@ const KINDS: &[Kind] = &[
     plain("switch_from_s_mode", "Take Windows out of S mode, for good.", |value| {
         nothing(value, Action::SwitchFromSMode)
     }),
+    kind::<TrustedCertificate>("trusted_certificate", "Put a certificate into a store of Windows.", |value| {
+        with(value, Action::TrustedCertificate)
+    }),
+    kind::<PfxCertificate>("pfx_certificate", "Install a certificate with its key.", |value| {
+        with(value, Action::PfxCertificate)
+    }),
+    kind::<ScepCertificate>("scep_certificate", "Have the device get a certificate by SCEP.", |value| {
+        with(value, Action::ScepCertificate)
+    }),
+    kind::<InstallMsi>("install_msi", "Install an MSI package.", |value| with(value, Action::InstallMsi)),
+    kind::<UninstallMsi>("uninstall_msi", "Remove an MSI package that was installed so.", |value| {
+        with(value, Action::UninstallMsi)
+    }),
+    kind::<InstallApp>("install_app", "Install a packaged app from a server.", |value| with(value, Action::InstallApp)),
+    kind::<InstallStoreApp>("install_store_app", "Install an app of the Microsoft Store for the user.", |value| {
+        with(value, Action::InstallStoreApp)
+    }),
+    kind::<RemoveApp>("remove_app", "Remove a packaged app.", |value| with(value, Action::RemoveApp)),
+    kind::<ListApps>("list_apps", "Read which packaged apps there are.", |value| with(value, Action::ListApps)),
     kind::<RemoveSetting>("remove_setting", "Take a setting away.", |value| with(value, Action::RemoveSetting)),
 ];
 

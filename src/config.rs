@@ -55,6 +55,9 @@ pub struct Config {
     /// Waking devices by push.
     #[serde(default)]
     pub wns: Wns,
+    /// What is tried out and may change.
+    #[serde(default)]
+    pub experiments: Experiments,
     /// How much one caller may ask.
     #[serde(default)]
     pub limits: Limits,
@@ -297,6 +300,14 @@ pub struct Wns {
     pub ca_file: PathBuf,
 }
 
+/// `[experiments]`: what is tried out, is off unless wanted, and may change with any version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Experiments {
+    /// Declared configuration (WinDC): documents that devices carry out by themselves, on linked enrollments. Default false.
+    pub declared_configuration: bool,
+}
+
 impl Wns {
     /// Whether push is set up.
     #[must_use]
@@ -429,6 +440,7 @@ impl Config {
             poll: Poll::default(),
             status_page: StatusPage::default(),
             wns: Wns::default(),
+            experiments: Experiments::default(),
             limits: Limits::default(),
             retention: Retention::default(),
             ops: Ops::default(),

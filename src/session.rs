@@ -13,6 +13,7 @@ mod automatic;
 mod batch;
 mod classify;
 mod conversation;
+mod documents;
 mod engine;
 mod push;
 mod receive;
@@ -28,6 +29,7 @@ pub use auth::{Account, Admission, Challenge, DigestState, Knocking, Nonce, Prov
 pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
+pub use documents::{DocumentTurn, KnownDocument};
 pub use engine::{Answer, Input, Limits, Notice, Output, refuse, respond, step, time_out};
 pub use push::{PushReport, PushTurn};
 pub(crate) use settle::fits;

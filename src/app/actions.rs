@@ -109,6 +109,12 @@ impl App {
     ) -> Result<(QueuedCommand, Vec<Write>), Error> {
         let now = self.now();
         let enrollment = &view.enrollment;
+        if request.action.is_declared_configuration() && !self.settings.declared_configuration {
+            return Err(Error::conflict(
+                "experiment_off",
+                "declared configuration is an experiment; `declared_configuration` in [experiments] of muster.toml switches it on",
+            ));
+        }
         request.action.check(enrollment).map_err(impossible)?;
         let expires_at = now + wait(request)?;
         let mut command = self.new_command(by, enrollment, request, id, expires_at)?;

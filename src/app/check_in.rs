@@ -185,6 +185,7 @@ impl App {
             look: Knowledge::embedded,
             push: self.settings.push.as_ref().map(|push| push.pfn.clone()),
             objects: self.settings.objects,
+            declared_configuration: self.settings.declared_configuration,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::push::Push;
 use crate::domain::session_record::SessionRecord;
 use crate::pki::Serial;
-use crate::session::StatusPage;
+use crate::session::{Conversation, KnownDocument, StatusPage};
 
 /// A device with all that it told about itself.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct DeviceDetail {
     pub actions: Vec<ActionOffer>,
     /// The enrollment status page, if there was one.
     pub status_page: Option<StatusPage>,
+    /// The documents of declared configuration that it told of.
+    pub documents: Vec<KnownDocument>,
+    /// OMA-DM provider id.
+    pub provider_id: String,
     /// What is known of push to it, if anything is.
     pub push: Option<Push>,
 }
@@ -52,9 +56,10 @@ impl App {
         let actions = self.action_offers(&view, &known, &evidence);
         let inventory = self.store.inventory(id).await?;
         let missing = self.store.missing_nodes(id).await?;
-        let status_page = self.load_conversation(view.enrollment.id).await?.status_page;
+        let Conversation { status_page, documents, .. } = self.load_conversation(view.enrollment.id).await?;
+        let provider_id = self.settings.provider_id.clone();
         let push = self.store.push(view.enrollment.id).await?;
-        Ok(DeviceDetail { view, inventory, missing, actions, status_page, push })
+        Ok(DeviceDetail { view, inventory, missing, actions, status_page, documents, provider_id, push })
     }
 
     /// Actions and commands, newest first.

@@ -60,13 +60,22 @@ const HARMLESS: &[&str] = &[
     "Vendor/MSFT/Update",
     "Vendor/MSFT/WindowsLicensing/Edition",
 ];
+/// Where documents of declared configuration stand.
+const DECLARED: &[&str] = &["Vendor/MSFT/DeclaredConfiguration", "User/Vendor/MSFT/DeclaredConfiguration"];
 /// Last segments below harmless nodes that are not harmless, in lower case: copies of what other nodes hold.
 const NOT_HARMLESS: &[&str] = &["changednodesdata", "expectedvalue"];
 
 /// Whether values of that node are secret.
 #[must_use]
 pub fn is_secret(uri: &LocUri) -> bool {
-    names_secret(&segments(uri))
+    let path = segments(uri);
+    names_secret(&path) || is_declared(&path)
+}
+
+/// Whether it is a document of declared configuration: it may hold what profiles hold.
+fn is_declared(path: &[String]) -> bool {
+    let is_given = path.iter().any(|segment| segment.eq_ignore_ascii_case("Documents"));
+    is_given && DECLARED.iter().any(|root| is_below(path, root))
 }
 
 /// Whether values of that node may stand in a transcript.

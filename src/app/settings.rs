@@ -68,6 +68,8 @@ pub struct Settings {
     pub status_page: Option<PageRules>,
     /// Push, where it is set up.
     pub push: Option<PushSettings>,
+    /// Whether declared configuration, which is an experiment, can be asked for and is read.
+    pub declared_configuration: bool,
     /// How devices prove who they are beside their certificate.
     pub device_auth: DeviceAuth,
     /// Requests per minute that one device may make.

@@ -192,6 +192,7 @@ impl Ground {
             automatic: Automatic::default(),
             page_turn: crate::session::PageTurn::default(),
             push_turn: crate::session::PushTurn::default(),
+            document_turn: crate::session::DocumentTurn::default(),
             opening: Opening::default(),
             remarks: Vec::new(),
             arrival: None,
@@ -350,6 +351,7 @@ fn settings() -> Settings {
         keep_alive_next_message: false,
         status_page: None,
         push: None,
+        declared_configuration: false,
         device_auth: super::DeviceAuth::default(),
         device_requests_per_minute: 600,
         password_checks: PasswordChecks {

@@ -296,7 +296,17 @@ fn summary(device: &Value) -> String {
         ("last seen", time(device, "last_seen_at")),
         ("push", push_in_words(&device["push"])),
         ("does not have", unsupported.join(", ")),
+        ("second enrollment", field(&device["linked_enrollment"], "status_words")),
+        ("declared documents", documents_in_words(&device["declared_documents"])),
     ])
+}
+
+/// The documents of declared configuration, with how far they are.
+fn documents_in_words(documents: &Value) -> String {
+    let documents = documents.as_array().map(Vec::as_slice).unwrap_or_default();
+    let words =
+        documents.iter().map(|document| format!("{} {}", field(document, "id"), field(document, "state_words")));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// Whether the device can be woken, in one line; empty where nothing is known of it.

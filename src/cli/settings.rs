@@ -44,6 +44,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         keep_alive_next_message: limits.next_message,
         status_page: status_page(&config.status_page),
         push: config.wns.is_on().then(|| push(&config.wns)),
+        declared_configuration: config.experiments.declared_configuration,
         device_auth: device_auth(&config.device_auth),
         device_requests_per_minute: limits.device_requests_per_minute,
         password_checks: PasswordChecks {

@@ -187,6 +187,10 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # Authorities that are trusted for these hosts besides those of the system (PEM).
 # ca_file = ""
 
+[experiments]
+# What is tried out and may change. Declared configuration (WinDC): documents that a device carries out and keeps by itself.
+# declared_configuration = false
+
 [limits]
 # Largest body of an enrollment request, and largest message from and to a device, in bytes.
 # soap_body_bytes = 1048576

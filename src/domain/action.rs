@@ -6,10 +6,12 @@
 mod apps;
 mod autopilot_reset;
 mod contact;
+mod declared_documents;
 mod device_lock;
 mod drives;
 mod examples;
 mod judge;
+mod linked_enrollment;
 mod lock;
 mod msi;
 mod network_profiles;
@@ -54,7 +56,9 @@ use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 use crate::proto::syncml::{Command, LocUri};
 
+pub use declared_documents::{AbandonDocument, DeclareDocument, DeleteDocument};
 pub use judge::describe_hresult;
+pub use linked_enrollment::LinkEnrollment;
 pub use outcome::{Conclusion, DeviceAlert, Ending, Heard, Question};
 pub use recipe::Order;
 pub use remove_setting::{Removable, RemoveSetting};
@@ -129,6 +133,16 @@ pub enum Action {
     ListApps(ListApps),
     /// Take a setting away.
     RemoveSetting(RemoveSetting),
+    /// Give the device a document of declared configuration.
+    DeclareDocument(DeclareDocument),
+    /// Hand the settings of a document back, or take them again.
+    AbandonDocument(AbandonDocument),
+    /// Take a document away.
+    DeleteDocument(DeleteDocument),
+    /// Have the device enroll a second time, for declared configuration.
+    LinkEnrollment(LinkEnrollment),
+    /// Have it end that enrollment.
+    UnlinkEnrollment,
 }
 
 /// Whether a command without an answer may be offered again (management reference 1.15).
@@ -215,6 +229,11 @@ impl Action {
             Self::RemoveApp(remove) => remove,
             Self::ListApps(list) => list,
             Self::RemoveSetting(removal) => removal,
+            Self::DeclareDocument(document) => document,
+            Self::AbandonDocument(document) => document,
+            Self::DeleteDocument(document) => document,
+            Self::LinkEnrollment(link) => link,
+            Self::UnlinkEnrollment => &linked_enrollment::UnlinkEnrollment,
         }
     }
 
@@ -235,6 +254,12 @@ impl Action {
     #[must_use]
     pub fn is_destructive(&self) -> bool {
         self.recipe().is_destructive()
+    }
+
+    /// Whether it belongs to declared configuration, which is an experiment: it is asked for only where that is switched on.
+    #[must_use]
+    pub fn is_declared_configuration(&self) -> bool {
+        self.recipe().is_declared_configuration()
     }
 
     /// How long it waits for the device unless told otherwise.

@@ -2,6 +2,7 @@
 //! how an action ended, and all others, which are kept and shown.
 
 use super::conversation::Login;
+use super::documents;
 use super::engine::{Notice, Work};
 use super::settle;
 use crate::proto::syncml::{Alert, AlertType, Item};
@@ -34,7 +35,10 @@ fn take_item(work: &mut Work, alert: &Alert, item: &Item) {
         subject if subject.is_credential() => {}
         subject => {
             work.seen.bootstrap |= subject == AlertType::BootstrapSync;
-            keep(work, alert.code, item);
+            // It comes with every message: what it repeats is not told again.
+            if subject != AlertType::DeclaredConfiguration || documents::heard(work, item) {
+                keep(work, alert.code, item);
+            }
             settle::heard(work, &subject, item);
         }
     }

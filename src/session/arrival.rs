@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::automatic::Automatic;
+use super::documents;
 use super::engine::Work;
 use crate::domain::Id;
 use crate::domain::command::{ObjectValue, QueuedCommand};
@@ -169,10 +170,15 @@ fn begin(work: &mut Work, cmd_ref: Option<&str>, uri: Option<&LocUri>, item: &It
     go_on(work, arrival, item)
 }
 
+/// Whether a CmdID is one of what the server asks on its own: such a value goes on as if it had come at once.
+pub(super) fn is_own_question(cmd_ref: &str) -> bool {
+    Automatic::owns(cmd_ref) || documents::owns(cmd_ref)
+}
+
 /// Whether the value is one that is waited for; its Item is marked.
 fn is_asked_for(work: &mut Work, arrival: &mut Arrival, uri: Option<&LocUri>) -> bool {
     let Origin::Results { cmd_ref, command } = &mut arrival.origin else { return uri.is_some() };
-    if Automatic::owns(cmd_ref) {
+    if is_own_question(cmd_ref) {
         return true;
     }
     let owner = work.commands.values_mut().find(|each| each.last_offer.is_some() && each.owns(cmd_ref));
@@ -304,7 +310,7 @@ impl Arrival {
 
     /// Bytes that are taken of it.
     fn most(&self, work: &Work) -> u64 {
-        let is_kept_whole = matches!(&self.origin, Origin::Results { cmd_ref, .. } if !Automatic::owns(cmd_ref));
+        let is_kept_whole = matches!(&self.origin, Origin::Results { cmd_ref, .. } if !is_own_question(cmd_ref));
         if is_kept_whole { work.limits.objects.bytes } else { work.limits.objects.bytes.min(INLINE) }
     }
 

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::domain::enrollment::Enrollment;
 use crate::domain::inventory::InventoryItem;
-use crate::proto::csp::{device_info, dm_client};
+use crate::proto::csp::{device_info, dm_client, linked_enrollment};
 use crate::proto::syncml::{Command, LocUri};
 
 /// Where the automatic batch of a session stands.
@@ -25,6 +25,9 @@ pub struct Automatic {
     /// Whether the nodes of push are left out, because they are read in every session.
     #[serde(default)]
     pub without_push: bool,
+    /// Whether the nodes of the linked enrollment are read.
+    #[serde(default)]
+    pub with_link: bool,
     /// Whether the device is to be told that it has to sign its messages.
     #[serde(default)]
     pub sign: bool,
@@ -61,6 +64,7 @@ impl Automatic {
             max_sync_version: None,
             sent: 0,
             without_push,
+            with_link: false,
             sign: false,
         }
     }
@@ -114,6 +118,9 @@ impl Automatic {
         if self.without_push {
             let push = dm_client::node(provider_id, "Push");
             nodes.retain(|node| !node.is_at_or_below(&push));
+        }
+        if self.with_link {
+            nodes.extend([linked_enrollment::status(provider_id), linked_enrollment::last_error(provider_id)]);
         }
         nodes
     }

@@ -2,7 +2,7 @@
 
 use super::conversation::SessionState;
 use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
-use super::{push, settle, status_page};
+use super::{documents, push, settle, status_page};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
@@ -63,6 +63,7 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
     if !work.conversation.one_by_one {
         out = push::commands(work);
         out.extend(status_page::commands(work));
+        out.extend(documents::commands(work));
         let provider_id = work.limits.provider_id.clone();
         let room = most.saturating_sub(out.len()).max(1);
         if let Some(session) = &mut work.session {

@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::arrival::Arrival;
 use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
+use super::documents::{DocumentTurn, KnownDocument};
 use super::push::PushTurn;
 use super::signatures::SeenSignatures;
 use super::status_page::{PageTurn, StatusPage};
@@ -43,6 +44,9 @@ pub struct Conversation {
     /// The enrollment status page, once it was held.
     #[serde(default)]
     pub status_page: Option<StatusPage>,
+    /// The documents of declared configuration that the device has.
+    #[serde(default)]
+    pub documents: Vec<KnownDocument>,
 }
 
 /// One session.
@@ -94,6 +98,9 @@ pub struct SessionState {
     /// What was asked about push in this session.
     #[serde(default)]
     pub push_turn: PushTurn,
+    /// What was asked about declared documents in this session.
+    #[serde(default)]
+    pub document_turn: DocumentTurn,
     /// What the first request told about itself.
     #[serde(default)]
     pub opening: Opening,

@@ -11,6 +11,7 @@ use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::classify::{Incoming, Rejection};
 use super::conversation::{Closing, Conversation, Farewell, Login, Opening, SessionState};
+use super::documents::DocumentTurn;
 use super::push::{PushReport, PushTurn};
 use super::status_page::{PageRules, PageTurn};
 use super::{batch, receive, settle};
@@ -102,6 +103,8 @@ pub struct Limits {
     pub push: Option<String>,
     /// How much of large objects is taken.
     pub objects: ObjectLimits,
+    /// Whether declared configuration is read.
+    pub declared_configuration: bool,
 }
 
 /// What a build knows of nodes belongs to the build, not to what is kept of a step.
@@ -629,10 +632,12 @@ fn opened(input: &Input) -> SessionState {
         unreadable: 0,
         automatic: Automatic {
             sign: input.proven.has_to_sign,
+            with_link: input.limits.declared_configuration,
             ..Automatic::plan(&input.enrollment, input.limits.push.is_some(), input.now)
         },
         page_turn: PageTurn::default(),
         push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),
+        document_turn: DocumentTurn::default(),
         opening: input.opening.clone(),
         remarks: Vec::new(),
         arrival: None,

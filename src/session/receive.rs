@@ -4,7 +4,7 @@ use super::arrival::{self, Taken};
 use super::auth;
 use super::automatic::{self, Automatic};
 use super::engine::{Notice, Work};
-use super::{alerts, push, status_page};
+use super::{alerts, documents, push, status_page};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
@@ -64,6 +64,9 @@ fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) 
     if push::owns(&status.cmd_ref) {
         return push::take_status(work, status);
     }
+    if documents::owns(&status.cmd_ref) {
+        return documents::take_status(work, status);
+    }
     if status_page::owns(&status.cmd_ref) {
         return status_page::take_status(work, status);
     }
@@ -115,7 +118,7 @@ fn take_results(work: &mut Work, message: &Message, results: &Results, told: &mu
         match arrival::take(work, Some(&results.cmd_ref), item) {
             Taken::NoChunk => take_value(work, results, item, item.text(), told),
             Taken::Chunk(status) | Taken::Refused(status) => code = Some(status),
-            Taken::Inline(text) if Automatic::owns(&results.cmd_ref) => take_value(work, results, item, &text, told),
+            Taken::Inline(text) if arrival::is_own_question(&results.cmd_ref) => take_value(work, results, item, &text, told),
             Taken::Inline(_) | Taken::Stored => {}
         }
     }
@@ -128,6 +131,9 @@ fn take_results(work: &mut Work, message: &Message, results: &Results, told: &mu
 fn take_value(work: &mut Work, results: &Results, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
     if push::owns(&results.cmd_ref) {
         return push::take_result(work, &results.cmd_ref, item);
+    }
+    if documents::owns(&results.cmd_ref) {
+        return documents::take_result(work, &results.cmd_ref, item, text);
     }
     if Automatic::owns(&results.cmd_ref) {
         return take_inventory(work, &results.cmd_ref, item, text, told);

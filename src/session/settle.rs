@@ -197,6 +197,7 @@ pub(super) fn restarted(work: &mut Work) {
     let Some(session) = &mut work.session else { return };
     session.page_turn = PageTurn::default();
     session.push_turn.take_back();
+    session.document_turn.take_back();
     session.unreadable += u32::from(!culprit);
     if session.automatic.give_up() {
         work.enrollment.inventory_at = Some(now);

@@ -207,7 +207,8 @@ fn shown(enrollment: Enrollment) -> Enrollment {
 }
 
 fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversation {
-    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page } = conversation;
+    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page, documents } =
+        conversation;
     Conversation {
         current: current.map(|each| session(each, redactor)),
         earlier: earlier.into_iter().map(|each| session(each, redactor)).collect(),
@@ -220,6 +221,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         retire,
         signatures: SeenSignatures::default(),
         status_page,
+        documents,
     }
 }
 
@@ -244,6 +246,7 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         automatic,
         page_turn,
         push_turn,
+        document_turn,
         opening,
         remarks,
         arrival,
@@ -268,6 +271,7 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         automatic,
         page_turn,
         push_turn,
+        document_turn,
         opening,
         remarks,
         arrival,

@@ -81,6 +81,7 @@ impl World {
             look: |_| None,
             push: None,
             objects: ObjectLimits { bytes: 1 << 20, parts: 100 },
+            declared_configuration: false,
         };
         Self {
             now,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::ActArgs;
 use crate::cli::command;
@@ -28,6 +28,16 @@ pub(in crate::cli) enum Kind {
     SModePolicy(Of<SModePolicy>),
     /// Take a setting away.
     RemoveSetting(Of<RemoveSetting>),
+    /// Give the device a document of declared configuration (an experiment, off unless switched on).
+    DeclareDocument(Of<DeclareDocument>),
+    /// Hand the settings of a declared document back, or have it take them again (an experiment).
+    AbandonDocument(Of<AbandonDocument>),
+    /// Take a declared document away; what it set stays (an experiment).
+    DeleteDocument(Of<DocumentKey>),
+    /// Have the device enroll a second time, for declared configuration (an experiment).
+    LinkEnrollment(Of<LinkEnrollment>),
+    /// Have the device end its second enrollment (an experiment).
+    UnlinkEnrollment(ActArgs),
 }
 
 /// A profile that is a document.
@@ -158,6 +168,44 @@ pub(in crate::cli) struct RemoveSetting {
     store: Option<String>,
 }
 
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct DeclareDocument {
+    /// File with the DeclaredConfiguration document; `-` for standard input.
+    #[arg(long, value_name = "FILE", value_parser = document)]
+    document: String,
+}
+
+/// Which document.
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct DocumentKey {
+    /// Its id.
+    #[arg(long, value_name = "GUID")]
+    document_id: String,
+    /// Whose it is.
+    #[arg(long, value_parser = ["device", "user"])]
+    scope: Option<String>,
+    /// What it is for.
+    #[arg(long, value_parser = ["configuration", "inventory"])]
+    purpose: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct AbandonDocument {
+    #[command(flatten)]
+    #[serde(flatten)]
+    key: DocumentKey,
+    /// Whether its settings are handed back.
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    abandoned: bool,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct LinkEnrollment {
+    /// The discovery service of the server of the second enrollment.
+    #[arg(long, value_name = "URL")]
+    discovery_endpoint: String,
+}
+
 impl Kind {
     /// The devices that it is asked of, and the body of the request.
     pub(super) fn order(self) -> Result<(ActArgs, Value)> {
@@ -170,6 +218,11 @@ impl Kind {
             Self::BitlockerPolicy(of) => of.order("bitlocker_policy"),
             Self::SModePolicy(of) => of.order("s_mode_policy"),
             Self::RemoveSetting(of) => of.order("remove_setting"),
+            Self::DeclareDocument(of) => of.order("declare_document"),
+            Self::AbandonDocument(of) => of.order("abandon_document"),
+            Self::DeleteDocument(of) => of.order("delete_document"),
+            Self::LinkEnrollment(of) => of.order("link_enrollment"),
+            Self::UnlinkEnrollment(act) => Ok((act, json!({"type": "unlink_enrollment"}))),
         }
     }
 }

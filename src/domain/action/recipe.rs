@@ -55,6 +55,11 @@ pub(super) trait Recipe {
         false
     }
 
+    /// Whether it belongs to declared configuration.
+    fn is_declared_configuration(&self) -> bool {
+        false
+    }
+
     /// How long it waits for the device unless told otherwise.
     fn default_expiry(&self) -> Duration {
         Duration::days(if self.is_destructive() { 90 } else { 30 })

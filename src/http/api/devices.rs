@@ -1,5 +1,7 @@
 //! `/devices`: hardware with its current enrollment.
 
+mod declared;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -7,6 +9,7 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use self::declared::{DeclaredDocument, LinkedEnrollmentDocument};
 use super::{List, page, stamp, word};
 use crate::app::App;
 use crate::app::csp::ActionOffer;
@@ -106,6 +109,10 @@ pub struct DeviceDetailDocument {
     actions: Vec<ActionOfferDocument>,
     /// The enrollment status page; null where none was shown.
     status_page: Option<StatusPageDocument>,
+    /// Documents of declared configuration that it told of, where that experiment is switched on.
+    declared_documents: Vec<DeclaredDocument>,
+    /// Its second enrollment, for declared configuration; null where the device did not tell of any.
+    linked_enrollment: Option<LinkedEnrollmentDocument>,
     /// Push; null where nothing is known of it.
     push: Option<PushDocument>,
     /// The items of the enrollment request, as sent.
@@ -251,12 +258,17 @@ pub struct ContextItem {
 impl From<DeviceDetail> for DeviceDetailDocument {
     fn from(detail: DeviceDetail) -> Self {
         let context = detail.view.enrollment.context.clone();
+        let inventory = &detail.inventory;
+        let documents = detail.documents.into_iter().map(|known| DeclaredDocument::new(known, inventory)).collect();
+        let linked_enrollment = LinkedEnrollmentDocument::read(inventory, &detail.provider_id);
         Self {
             device: detail.view.into(),
             inventory: detail.inventory.into_iter().map(node).collect(),
             unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),
             actions: detail.actions.into_iter().map(ActionOfferDocument::from).collect(),
             status_page: detail.status_page.map(StatusPageDocument::from),
+            declared_documents: documents,
+            linked_enrollment,
             push: detail.push.map(PushDocument::from),
             context: context.into_iter().map(|(name, value)| ContextItem { name, value }).collect(),
         }

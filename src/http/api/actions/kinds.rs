@@ -9,7 +9,10 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::super::period::Period;
 use crate::app::actions::ActionRequest;
-use crate::domain::action::{Action, RemoveSetting, Rename, ResetPasscode, TenantLockdown, Wipe};
+use crate::domain::action::{
+    AbandonDocument, Action, DeclareDocument, DeleteDocument, LinkEnrollment, RemoveSetting, Rename, ResetPasscode,
+    TenantLockdown, Wipe,
+};
 use crate::http::error::Problem;
 use crate::http::extract::from_value;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
@@ -22,6 +25,7 @@ use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
 use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 use crate::proto::csp::s_mode::SModePolicy;
 use crate::proto::csp::trusted_certificates::TrustedCertificate;
+use crate::proto::csp::secret::Secret;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 
@@ -97,6 +101,29 @@ const KINDS: &[Kind] = &[
     kind::<RemoveApp>("remove_app", "Remove a packaged app.", |value| with(value, Action::RemoveApp)),
     kind::<ListApps>("list_apps", "Read which packaged apps there are.", |value| with(value, Action::ListApps)),
     kind::<RemoveSetting>("remove_setting", "Take a setting away.", |value| with(value, Action::RemoveSetting)),
+    kind::<DocumentToDeclare>(
+        "declare_document",
+        "Give the device a document of declared configuration (an experiment, off unless switched on).",
+        declare_document,
+    ),
+    kind::<AbandonDocument>(
+        "abandon_document",
+        "Hand the settings of a declared document back, or have it take them again (an experiment).",
+        |value| with(value, Action::AbandonDocument),
+    ),
+    kind::<DeleteDocument>(
+        "delete_document",
+        "Take a declared document away; what it set stays (an experiment).",
+        |value| with(value, Action::DeleteDocument),
+    ),
+    kind::<LinkEnrollment>(
+        "link_enrollment",
+        "Have the device enroll a second time, for declared configuration (an experiment).",
+        |value| with(value, Action::LinkEnrollment),
+    ),
+    plain("unlink_enrollment", "Have the device end its second enrollment (an experiment).", |value| {
+        nothing(value, Action::UnlinkEnrollment)
+    }),
 ];
 
 /// A row for an action whose parameters are a `T`.
@@ -118,6 +145,20 @@ fn with<T: DeserializeOwned>(parameters: Value, make: fn(T) -> Action) -> Result
 
 fn nothing(parameters: Value, action: Action) -> Result<Action, Problem> {
     from_value::<NoParameters>(parameters).map(|NoParameters {}| action)
+}
+
+/// A document of declared configuration.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DocumentToDeclare {
+    /// The `DeclaredConfiguration` document. Its id and context say where it lies on the device.
+    document: Secret,
+}
+
+fn declare_document(parameters: Value) -> Result<Action, Problem> {
+    let DocumentToDeclare { document } = from_value(parameters)?;
+    let read = DeclareDocument::read(document).map_err(|unfit| Problem::invalid(&unfit.pointer, unfit.message))?;
+    Ok(Action::DeclareDocument(read))
 }
 
 /// No parameters of its own.

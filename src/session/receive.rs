@@ -118,7 +118,9 @@ fn take_results(work: &mut Work, message: &Message, results: &Results, told: &mu
         match arrival::take(work, Some(&results.cmd_ref), item) {
             Taken::NoChunk => take_value(work, results, item, item.text(), told),
             Taken::Chunk(status) | Taken::Refused(status) => code = Some(status),
-            Taken::Inline(text) if arrival::is_own_question(&results.cmd_ref) => take_value(work, results, item, &text, told),
+            Taken::Inline(text) if arrival::is_own_question(&results.cmd_ref) => {
+                take_value(work, results, item, &text, told)
+            }
             Taken::Inline(_) | Taken::Stored => {}
         }
     }

@@ -24,8 +24,8 @@ use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
 use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 use crate::proto::csp::s_mode::SModePolicy;
-use crate::proto::csp::trusted_certificates::TrustedCertificate;
 use crate::proto::csp::secret::Secret;
+use crate::proto::csp::trusted_certificates::TrustedCertificate;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
 

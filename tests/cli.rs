@@ -148,6 +148,32 @@ fn certificates_come_from_files_and_their_secrets_too() {
     let more = [&"0".repeat(40), "--subject-name", "CN=PC-7", "--challenge-file", "-"];
     let (code, out, err) = with_input(server, &[scep.as_slice(), more.as_slice()].concat(), "open sesame\n");
     assert!(code == 0 && out.contains("scep_certificate"), "{out}{err}");
+    let key = ["device", "change-product-key", &id, "--product-key-file", "-", "--dry-run"];
+    let (code, out, err) = with_input(server, &key, "QQQQQ-WWWWW-EEEEE-RRRRR-TTTTT\n");
+    assert!(code == 0 && out.contains("change_product_key") && !out.contains("QQQQQ"), "{out}{err}");
+    let ring = ["device", "update-ring", &id, "--parameters", "-", "--dry-run"];
+    let (code, out, err) = with_input(server, &ring, r#"{"quality_deferral_days": 7}"#);
+    assert!(code == 0 && out.contains("update_ring"), "{out}{err}");
+    let msi = json(
+        server,
+        &[
+            "device",
+            "install-msi",
+            &id,
+            "--product-code",
+            "3c1e5e1e-90a5-4b1e-9d0c-5c1b2a7f0e11",
+            "--product-version",
+            "2.4.0",
+            "--url",
+            "https://files.example.test/agent.msi",
+            "--sha256",
+            &"0".repeat(64),
+            "--command-line",
+            "/quiet",
+            "--dry-run",
+        ],
+    );
+    assert_eq!((msi["type"].as_str(), msi["version"].as_str()), (Some("install_msi"), Some("2.4.0")), "{msi}");
 }
 
 #[test]

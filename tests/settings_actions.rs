@@ -288,3 +288,94 @@ fn s_mode_is_left_once_the_device_says_so() {
     let (_, id, api) = settled_on("10.0.22621.1244", "136");
     assert_eq!(api.act_refused(&id, &policy), "not_supported_by_device", "7.26: WindowsLicensing is not on HoloLens");
 }
+
+#[test]
+fn further_settings_are_given_and_taken_away() {
+    let (mut device, id, api) = settled();
+    let config = "./Device/Vendor/MSFT/Policy/Config";
+    let tenant = "3b241101-e2bb-4255-8caf-4136c566a962";
+    let kiosk = "<AssignedAccessConfiguration xmlns=\"http://schemas.microsoft.com/AssignedAccess/2017/config\"/>";
+    let cases = [
+        (
+            json!({"type": "device_encryption", "silent": true, "standard_users": true, "rotation": "entra"}),
+            json!({}),
+            vec![
+                "./Device/Vendor/MSFT/BitLocker/AllowWarningForOtherDiskEncryption int 0".to_owned(),
+                "./Device/Vendor/MSFT/BitLocker/AllowStandardUserEncryption int 1".to_owned(),
+                "./Device/Vendor/MSFT/BitLocker/ConfigureRecoveryPasswordRotation int 1".to_owned(),
+                "./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption int 1".to_owned(),
+            ],
+        ),
+        (
+            json!({"type": "update_ring", "quality_deferral_days": 7, "target_release": "24H2"}),
+            json!({}),
+            vec![
+                format!("{config}/Update/DeferQualityUpdatesPeriodInDays int 7"),
+                format!("{config}/Update/TargetReleaseVersion chr 24H2"),
+            ],
+        ),
+        (
+            json!({"type": "pin_recovery", "tenant_id": format!("{{{}}}", tenant.to_uppercase())}),
+            json!({"name": tenant}),
+            vec![format!("./Device/Vendor/MSFT/PassportForWork/{tenant}/Policies/EnablePinRecovery bool true")],
+        ),
+        (
+            json!({"type": "assigned_access", "configuration": kiosk}),
+            json!({}),
+            vec![format!("./Vendor/MSFT/AssignedAccess/Configuration chr {kiosk}")],
+        ),
+        (
+            json!({"type": "reboot_schedule", "once": "2026-03-01T22:00:00Z", "weekly": "2026-03-01T04:30:00"}),
+            json!({}),
+            vec![
+                "./Device/Vendor/MSFT/Reboot/Schedule/Single chr 2026-03-01T22:00:00Z".to_owned(),
+                "./Device/Vendor/MSFT/Reboot/Schedule/WeeklyRecurrent chr 2026-03-01T04:30:00".to_owned(),
+            ],
+        ),
+    ];
+    for (body, which, values) in cases {
+        let expected: Vec<String> = values.iter().map(|value| format!("Replace {value}")).collect();
+        succeeds(&mut device, &api, &id, &body, &expected);
+        let mut removal = json!({"type": "remove_setting", "setting": body["type"]});
+        removal.as_object_mut().unwrap().extend(which.as_object().unwrap().clone());
+        let (action, visit) = carried_out(&mut device, &api, &id, &removal);
+        assert_eq!(action["state"], "succeeded", "{action}");
+        for value in &values {
+            let node = value.split(' ').next().unwrap();
+            assert!(visit.find("Delete", node).is_some(), "{node}: {:?}", lines(&visit.commands()));
+            assert_eq!(device.csp.value(node), None, "{node}");
+        }
+    }
+}
+
+#[test]
+fn laps_is_one_atomic_and_hololens_has_a_policy_of_its_own() {
+    let (mut device, id, api) = settled();
+    let root = "./Device/Vendor/MSFT/LAPS/Policies";
+    let body = json!({"type": "laps_policy", "password_age_days": 30, "after_use": "reset_and_sign_out"});
+    let expected = [
+        "Atomic".to_owned(),
+        format!("Replace {root}/BackupDirectory int 1"),
+        format!("Replace {root}/PasswordAgeDays int 30"),
+        format!("Replace {root}/PostAuthenticationActions int 3"),
+    ];
+    succeeds(&mut device, &api, &id, &body, &expected);
+    assert_eq!(refused_for(&api, &id, &json!({"type": "laps_policy", "password_age_days": 6})), "/password_age_days");
+    let removed = json!({"type": "remove_setting", "setting": "laps_policy"});
+    let (action, _) = carried_out(&mut device, &api, &id, &removed);
+    assert_eq!(
+        (action["state"].as_str(), device.csp.value(&format!("{root}/BackupDirectory"))),
+        (Some("succeeded"), None)
+    );
+    let (mut hololens, id, api) = settled_on("10.0.22621.1244", "136");
+    let node = "./Device/Vendor/MSFT/Policy/Config/Security/RequireDeviceEncryption";
+    let body = json!({"type": "device_encryption"});
+    succeeds(&mut hololens, &api, &id, &body, &[format!("Replace {node} int 1")]);
+    let removed = json!({"type": "remove_setting", "setting": "device_encryption"});
+    succeeds(&mut hololens, &api, &id, &removed, &[format!("Delete {node}")]);
+    let silent = json!({"type": "device_encryption", "silent": true});
+    assert_eq!(api.act_refused(&id, &silent), "not_supported_by_device", "7.12: BitLocker is not on HoloLens");
+    let weekly = json!({"type": "reboot_schedule", "weekly": "2026-03-01T04:30:00"});
+    let (_, id, api) = settled_on("10.0.22621.3155", "48");
+    assert_eq!(api.act_refused(&id, &weekly), "not_supported_by_device", "7.7: weekly from 24H2 on");
+}

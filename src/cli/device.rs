@@ -2,6 +2,7 @@
 
 mod apps;
 mod certificates;
+mod maintenance;
 mod settings;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -92,6 +93,8 @@ pub(super) enum Command {
     Certificate(certificates::Kind),
     #[command(flatten)]
     Software(apps::Kind),
+    #[command(flatten)]
+    Maintain(maintenance::Kind),
 }
 
 #[derive(Debug, Args)]
@@ -228,6 +231,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             order_final(client, out, args, "Take out of S mode", plain("switch_from_s_mode")).await
         }
         Command::Set(setting) => order_parts(client, out, setting.order()?).await,
+        Command::Maintain(maintenance) => order_parts(client, out, maintenance.order()?).await,
         Command::Software(software) => order_parts(client, out, software.order()?).await,
         Command::Certificate(certificate) => order_parts(client, out, certificate.order()?).await,
     }

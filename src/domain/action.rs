@@ -4,19 +4,25 @@
 //! below this one; what all of them have to say is the trait in `recipe`.
 
 mod apps;
+mod assigned_access;
+mod attest_health;
 mod autopilot_reset;
 mod contact;
+mod create_local_account;
 mod declared_documents;
 mod device_lock;
 mod drives;
 mod examples;
 mod judge;
+mod laps_policy;
+mod licensing;
 mod linked_enrollment;
 mod lock;
 mod msi;
 mod network_profiles;
 mod outcome;
 mod pfx_certificate;
+mod pin_recovery;
 mod raw;
 mod reboot;
 mod recipe;
@@ -32,6 +38,8 @@ mod setting;
 mod sync;
 mod tenant_lockdown;
 mod trusted_certificate;
+mod updates;
+mod watch_nodes;
 mod wipe;
 
 use serde::{Deserialize, Serialize};
@@ -40,27 +48,38 @@ use time::Duration;
 
 use super::command::ItemState;
 use super::enrollment::Enrollment;
+use crate::proto::csp::accounts::CreateLocalAccount;
+use crate::proto::csp::assigned_access::AssignedAccess;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
 use crate::proto::csp::client_certificate::pfx::PfxCertificate;
 use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::computer_name;
 use crate::proto::csp::config_refresh::ConfigRefresh;
+use crate::proto::csp::device_encryption::DeviceEncryption;
 use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::health_attestation::AttestHealth;
+use crate::proto::csp::laps_policy::LapsPolicy;
 use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::node_cache::WatchNodes;
 use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
 use crate::proto::csp::parameter::Unfit;
+use crate::proto::csp::pin_recovery::PinRecovery;
+use crate::proto::csp::reboot_schedule::RebootSchedule;
 use crate::proto::csp::s_mode::SModePolicy;
 use crate::proto::csp::trusted_certificates::TrustedCertificate;
+use crate::proto::csp::update::{ApproveUpdate, RollbackUpdate};
+use crate::proto::csp::update_ring::UpdateRing;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
+use crate::proto::csp::windows_licensing::{ChangeProductKey, UpgradeEdition};
 use crate::proto::syncml::{Command, LocUri};
 
 pub use declared_documents::{AbandonDocument, DeclareDocument, DeleteDocument};
 pub use judge::describe_hresult;
 pub use linked_enrollment::LinkEnrollment;
 pub use outcome::{Conclusion, DeviceAlert, Ending, Heard, Question};
-pub use recipe::Order;
+pub use recipe::{Instead, Order};
 pub use remove_setting::{Removable, RemoveSetting};
 pub use rename::Rename;
 pub use reset_passcode::{ResetMethod, ResetPasscode};
@@ -131,6 +150,36 @@ pub enum Action {
     RemoveApp(RemoveApp),
     /// Read which packaged apps there are.
     ListApps(ListApps),
+    /// Have the drives encrypted.
+    DeviceEncryption(DeviceEncryption),
+    /// Say how updates come.
+    UpdateRing(UpdateRing),
+    /// Say how the password of a local administrator is made and kept.
+    LapsPolicy(LapsPolicy),
+    /// Say whether people may set a new PIN at the lock screen.
+    PinRecovery(PinRecovery),
+    /// Make it a kiosk.
+    AssignedAccess(AssignedAccess),
+    /// Restart by schedule.
+    RebootSchedule(RebootSchedule),
+    /// Let an update be installed where only approved ones are.
+    ApproveUpdate(ApproveUpdate),
+    /// Read which updates there are.
+    ListUpdates,
+    /// Take the last update of a kind back.
+    RollbackUpdate(RollbackUpdate),
+    /// Change the edition of Windows.
+    UpgradeEdition(UpgradeEdition),
+    /// Change the product key within the edition.
+    ChangeProductKey(ChangeProductKey),
+    /// Make a local account.
+    CreateLocalAccount(CreateLocalAccount),
+    /// Have the device prove what its TPM measured.
+    AttestHealth(AttestHealth),
+    /// Have the device watch nodes.
+    WatchNodes(WatchNodes),
+    /// Read which of the watched nodes changed.
+    ListChangedNodes,
     /// Take a setting away.
     RemoveSetting(RemoveSetting),
     /// Give the device a document of declared configuration.
@@ -228,6 +277,21 @@ impl Action {
             Self::InstallStoreApp(install) => install,
             Self::RemoveApp(remove) => remove,
             Self::ListApps(list) => list,
+            Self::DeviceEncryption(encryption) => encryption,
+            Self::UpdateRing(ring) => ring,
+            Self::LapsPolicy(policy) => policy,
+            Self::PinRecovery(recovery) => recovery,
+            Self::AssignedAccess(access) => access,
+            Self::RebootSchedule(schedule) => schedule,
+            Self::ApproveUpdate(approve) => approve,
+            Self::ListUpdates => &updates::ListUpdates,
+            Self::RollbackUpdate(rollback) => rollback,
+            Self::UpgradeEdition(upgrade) => upgrade,
+            Self::ChangeProductKey(change) => change,
+            Self::CreateLocalAccount(create) => create,
+            Self::AttestHealth(attest) => attest,
+            Self::WatchNodes(watch) => watch,
+            Self::ListChangedNodes => &watch_nodes::ListChangedNodes,
             Self::RemoveSetting(removal) => removal,
             Self::DeclareDocument(document) => document,
             Self::AbandonDocument(document) => document,
@@ -289,6 +353,12 @@ impl Action {
     #[must_use]
     pub fn first_step(&self, order: &Order<'_>) -> Vec<Command> {
         self.recipe().first_step(order)
+    }
+
+    /// What is sent first to a device that is known not to have its nodes; nothing where there is no other way.
+    #[must_use]
+    pub fn instead(&self) -> Option<Instead> {
+        self.recipe().instead()
     }
 
     /// Whether these commands of it may be repeated when no answer came.

@@ -7,7 +7,6 @@ use crate::domain::action::{Action, Impossible, Order};
 use crate::domain::csp::{Evidence, NodeSign, Ruling, is_at_or_below};
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::proto::csp::catalogue::{Build, Check, ErrorKind};
-use crate::proto::csp::remote_wipe;
 use crate::proto::syncml::{Command, LocUri, StatusCode, Verb, node_key, status_words};
 
 use super::known::Known;
@@ -32,6 +31,8 @@ pub(in crate::app) struct Need<'a> {
 
 /// Of so many devices of one build and edition that refused, and none that did it, the next one is not asked.
 const ENOUGH: u64 = 5;
+/// The status that says that a node is not there, rather than that it is not served.
+const ABSENT: u16 = 404;
 /// A list of CSPs that is shorter is not believed: Windows has dozens.
 const CREDIBLE_LIST: usize = 10;
 
@@ -55,13 +56,13 @@ impl App {
 pub(in crate::app) struct Obstacle {
     /// In words.
     pub(in crate::app) words: String,
-    /// The status that devices answered, where that is the reason.
-    pub(in crate::app) status: Option<u16>,
+    /// Whether the node is known not to be there, which other nodes may be.
+    pub(in crate::app) is_absence: bool,
 }
 
 impl Obstacle {
     fn of(words: String) -> Self {
-        Self { words, status: None }
+        Self { words, is_absence: false }
     }
 }
 
@@ -94,13 +95,9 @@ impl Need<'_> {
         let Some(obstacle) = obstacle.filter(|_| *action != Action::Retire) else {
             return Ok(action.first_step(order));
         };
-        match action {
-            Action::Wipe(wipe) if wipe.variant.falls_back() && obstacle.status == Some(404) => {
-                let plain = remote_wipe::Variant::Wipe;
-                match self.obstacle(&LocUri::fixed(plain.node()), false) {
-                    None => Ok(vec![plain.command()]),
-                    Some(_) => Err(obstacle),
-                }
+        match action.instead().filter(|_| obstacle.is_absence) {
+            Some(instead) if instead.nodes.iter().all(|node| self.obstacle(node, by_description).is_none()) => {
+                Ok(instead.commands)
             }
             _ => Err(obstacle),
         }
@@ -126,7 +123,7 @@ impl Need<'_> {
     fn described(&self, node: &LocUri) -> Option<Obstacle> {
         let refusal = self.known.catalogue.check(&self.check(node)).err()?;
         let lacks = matches!(refusal.kind, ErrorKind::NotApplicableOs | ErrorKind::NotApplicableEdition);
-        lacks.then(|| Obstacle::of(format!("{node}: {}", refusal.message)))
+        lacks.then(|| Obstacle { words: format!("{node}: {}", refusal.message), is_absence: true })
     }
 
     /// The device itself said that it has no such node.
@@ -134,7 +131,7 @@ impl Need<'_> {
         let missing = self.evidence.missing.iter();
         let found = missing.into_iter().find(|known| LocUri::received(&known.loc_uri).same_as(node))?;
         let words = format!("this device answered {} to it before, on {}", said(found.status), found.os_version);
-        Some(Obstacle { words, status: Some(found.status) })
+        Some(Obstacle { words, is_absence: found.status == ABSENT })
     }
 
     /// Devices of the same build and edition said so, and none did it.
@@ -155,7 +152,7 @@ impl Need<'_> {
         let count = most.answers;
         let status = said(most.status);
         let words = format!("devices of this build and edition answered {status} to it {count} times, and none did it");
-        Some(Obstacle { words, status: Some(most.status) })
+        Some(Obstacle { words, is_absence: most.status == ABSENT })
     }
 
     /// The device listed its CSPs, and the one of the node is not among them.

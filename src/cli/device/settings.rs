@@ -26,6 +26,18 @@ pub(in crate::cli) enum Kind {
     BitlockerPolicy(Of<Fields>),
     /// Say whether people may take Windows out of S mode.
     SModePolicy(Of<SModePolicy>),
+    /// Have the drives encrypted.
+    DeviceEncryption(Of<DeviceEncryption>),
+    /// Say how updates come.
+    UpdateRing(Of<Fields>),
+    /// Say how the password of a local administrator is made and kept.
+    LapsPolicy(Of<Fields>),
+    /// Say whether people may set a new PIN at the lock screen.
+    PinRecovery(Of<PinRecovery>),
+    /// Make it a kiosk.
+    AssignedAccess(Of<AssignedAccess>),
+    /// Restart by schedule.
+    RebootSchedule(Of<RebootSchedule>),
     /// Take a setting away.
     RemoveSetting(Of<RemoveSetting>),
     /// Give the device a document of declared configuration (an experiment, off unless switched on).
@@ -153,11 +165,55 @@ pub(in crate::cli) struct SModePolicy {
 }
 
 #[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct DeviceEncryption {
+    /// Whether encryption begins without a question.
+    #[arg(long, value_name = "true|false")]
+    silent: Option<bool>,
+    /// Whether it begins although the user is no administrator.
+    #[arg(long, value_name = "true|false")]
+    standard_users: Option<bool>,
+    /// On which devices recovery passwords are rotated.
+    #[arg(long, value_parser = ["off", "entra", "entra_and_hybrid"])]
+    rotation: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct PinRecovery {
+    /// The Entra tenant.
+    #[arg(long, value_name = "GUID")]
+    tenant_id: String,
+    /// Whether they may.
+    #[arg(long, value_name = "true|false")]
+    enable: Option<bool>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct AssignedAccess {
+    /// File with the AssignedAccessConfiguration document; `-` for standard input.
+    #[arg(long, value_name = "FILE", value_parser = document)]
+    configuration: String,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct RebootSchedule {
+    /// Once, at that moment, such as 2026-03-01T22:00:00Z; without the Z in the time of the device.
+    #[arg(long, value_name = "MOMENT")]
+    once: Option<String>,
+    /// Every day at the time of that moment, from then on.
+    #[arg(long, value_name = "MOMENT")]
+    daily: Option<String>,
+    /// Every week on the day and at the time of that moment, from then on.
+    #[arg(long, value_name = "MOMENT")]
+    weekly: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
 pub(in crate::cli) struct RemoveSetting {
     /// Which: its subcommand with `_` in place of `-`, such as `wifi_profile`.
     #[arg(long)]
     setting: String,
-    /// Which one, where there are several: the name of a profile, the id of a certificate with a key, the SHA-1 of another.
+    /// Which one, where there are several: the name of a profile, the id of a certificate with a key, the SHA-1 of another,
+    /// the tenant of PIN recovery.
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -217,6 +273,12 @@ impl Kind {
             Self::LostContact(of) => of.order("lost_contact"),
             Self::BitlockerPolicy(of) => of.order("bitlocker_policy"),
             Self::SModePolicy(of) => of.order("s_mode_policy"),
+            Self::DeviceEncryption(of) => of.order("device_encryption"),
+            Self::UpdateRing(of) => of.order("update_ring"),
+            Self::LapsPolicy(of) => of.order("laps_policy"),
+            Self::PinRecovery(of) => of.order("pin_recovery"),
+            Self::AssignedAccess(of) => of.order("assigned_access"),
+            Self::RebootSchedule(of) => of.order("reboot_schedule"),
             Self::RemoveSetting(of) => of.order("remove_setting"),
             Self::DeclareDocument(of) => of.order("declare_document"),
             Self::AbandonDocument(of) => of.order("abandon_document"),

@@ -1,23 +1,34 @@
 //! One of each kind of action, to see which of them would work on a device.
 
 use super::{Action, Rename, ResetMethod, ResetPasscode, TenantLockdown, Wipe};
+use crate::proto::csp::accounts::CreateLocalAccount;
+use crate::proto::csp::assigned_access::AssignedAccess;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
 use crate::proto::csp::client_certificate::KeyLocation;
 use crate::proto::csp::client_certificate::pfx::PfxCertificate;
 use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::config_refresh::ConfigRefresh;
+use crate::proto::csp::device_encryption::DeviceEncryption;
 use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::health_attestation::{AttestHealth, Service};
+use crate::proto::csp::laps_policy::LapsPolicy;
 use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::node_cache::WatchNodes;
 use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, Origin, RemoveApp};
+use crate::proto::csp::pin_recovery::PinRecovery;
+use crate::proto::csp::reboot_schedule::RebootSchedule;
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::csp::s_mode::SModePolicy;
 use crate::proto::csp::scope::Scope;
 use crate::proto::csp::secret::Secret;
 use crate::proto::csp::trusted_certificates::{Store, TrustedCertificate};
-use crate::proto::csp::value::{CertificateDer, HttpUrl, ProductCode, Sha256};
+use crate::proto::csp::update::{ApproveUpdate, RollbackUpdate, UpdateKind};
+use crate::proto::csp::update_ring::UpdateRing;
+use crate::proto::csp::value::{CertificateDer, HttpUrl, Moment, ProductCode, Sha256};
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
+use crate::proto::csp::windows_licensing::{ChangeProductKey, UpgradeEdition};
 
 /// Once each for every choice that needs other nodes; names, values and secrets are examples or left out.
 pub(super) fn all() -> Vec<Action> {
@@ -30,6 +41,7 @@ pub(super) fn all() -> Vec<Action> {
     all.extend(settings());
     all.extend(certificates());
     all.extend(software());
+    all.extend(upkeep());
     all
 }
 
@@ -52,6 +64,15 @@ fn settings() -> Vec<Action> {
         Action::LostContact(LostContact { days: 90 }),
         Action::BitlockerPolicy(BitLockerPolicy { min_pin_length: Some(6), ..BitLockerPolicy::default() }),
         Action::SModePolicy(SModePolicy { allow_switch: false }),
+        Action::DeviceEncryption(DeviceEncryption::default()),
+        Action::UpdateRing(UpdateRing { quality_deferral_days: Some(7), ..UpdateRing::default() }),
+        Action::LapsPolicy(LapsPolicy::default()),
+        Action::PinRecovery(PinRecovery::default()),
+        Action::AssignedAccess(AssignedAccess::default()),
+        Action::RebootSchedule(RebootSchedule {
+            daily: Some(Moment::fixed("2026-01-01T03:00:00")),
+            ..RebootSchedule::default()
+        }),
     ]
 }
 
@@ -105,4 +126,19 @@ fn software() -> Vec<Action> {
         Action::RemoveApp(removal),
         Action::ListApps(ListApps { scope: Scope::User, origin: None }),
     ]
+}
+
+fn upkeep() -> Vec<Action> {
+    let account = CreateLocalAccount { account: "example".to_owned(), ..CreateLocalAccount::default() };
+    let azure = AttestHealth { service: Service::Azure, ..AttestHealth::default() };
+    let mut all = vec![Action::ListUpdates, Action::ListChangedNodes, Action::CreateLocalAccount(account)];
+    all.push(Action::ApproveUpdate(ApproveUpdate::default()));
+    all.extend(
+        [UpdateKind::Quality, UpdateKind::Feature].map(|update| Action::RollbackUpdate(RollbackUpdate { update })),
+    );
+    all.push(Action::UpgradeEdition(UpgradeEdition::default()));
+    all.push(Action::ChangeProductKey(ChangeProductKey::default()));
+    all.extend([AttestHealth::default(), azure].map(Action::AttestHealth));
+    all.push(Action::WatchNodes(WatchNodes { version: String::new(), nodes: Vec::new() }));
+    all
 }

@@ -222,6 +222,9 @@ fn named_hresult(number: u32) -> String {
     }
 }
 
+/// `E_PENDING`: it goes on.
+pub(super) const PENDING: u32 = 0x8000_000A;
+
 pub(super) fn parse_hresult(text: &str) -> Option<u32> {
     let text = text.trim();
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {

@@ -1,8 +1,11 @@
-//! Restart (management reference 7.7).
+//! Restarts, now and by schedule (management reference 7.7).
 
 use super::recipe::{Order, Recipe};
+use super::setting::Setting;
 use super::{Placing, Repeat};
+use crate::proto::csp::parameter::Unfit;
 use crate::proto::csp::reboot;
+use crate::proto::csp::reboot_schedule::RebootSchedule;
 use crate::proto::syncml::{Command, LocUri};
 
 /// Restart.
@@ -27,5 +30,23 @@ impl Recipe for Reboot {
 
     fn placing(&self, _: &[Command]) -> Placing {
         Placing::BEFORE_THE_LAST
+    }
+}
+
+impl Setting for RebootSchedule {
+    fn name(&self) -> &'static str {
+        "reboot_schedule"
+    }
+
+    fn subject(&self) -> String {
+        "the schedule of restarts".to_owned()
+    }
+
+    fn check(&self) -> Result<(), Unfit> {
+        self.check()
+    }
+
+    fn commands(&self, _: &Order<'_>) -> Vec<Command> {
+        self.commands()
     }
 }

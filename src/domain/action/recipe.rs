@@ -45,6 +45,15 @@ impl<'a> Order<'a> {
     }
 }
 
+/// Another way to the same end, for devices that lack a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instead {
+    /// The nodes without which it cannot work, either.
+    pub nodes: Vec<LocUri>,
+    /// Its first commands.
+    pub commands: Vec<Command>,
+}
+
 /// One kind of action: what it sends, and what the answers mean.
 pub(super) trait Recipe {
     /// The word of the API.
@@ -81,6 +90,11 @@ pub(super) trait Recipe {
 
     /// The first commands.
     fn first_step(&self, order: &Order<'_>) -> Vec<Command>;
+
+    /// What is sent first to a device that is known not to have its nodes; nothing where there is no other way.
+    fn instead(&self) -> Option<Instead> {
+        None
+    }
 
     /// Whether these commands may be repeated when no answer came.
     fn repeat(&self, body: &[Command]) -> Repeat;

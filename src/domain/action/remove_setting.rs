@@ -10,7 +10,10 @@ use crate::proto::csp::parameter::Unfit;
 use crate::proto::csp::scope::Scope;
 use crate::proto::csp::trusted_certificates::{self, Store};
 use crate::proto::csp::value::{Guid, Misfit, Thumbprint};
-use crate::proto::csp::{bitlocker_policy, config_refresh, device_lock, lost_contact, s_mode, vpn, wifi};
+use crate::proto::csp::{
+    assigned_access, bitlocker_policy, config_refresh, device_encryption, device_lock, laps_policy,
+};
+use crate::proto::csp::{lost_contact, pin_recovery, reboot_schedule, s_mode, update_ring, vpn, wifi};
 use crate::proto::syncml::Command;
 
 /// Take a setting away.
@@ -23,7 +26,7 @@ pub struct RemoveSetting {
     #[serde(default)]
     pub scope: Scope,
     /// Which one, where there are several: the name of a profile, the `certificate_id` of a certificate with a key, the
-    /// SHA-1 of another.
+    /// SHA-1 of another, the tenant of PIN recovery.
     pub name: Option<String>,
     /// Of a certificate without a key: the store that it is in.
     pub store: Option<Store>,
@@ -47,6 +50,18 @@ pub enum Removable {
     BitlockerPolicy,
     /// Whether people may leave S mode.
     SModePolicy,
+    /// That drives are encrypted.
+    DeviceEncryption,
+    /// How updates come.
+    UpdateRing,
+    /// How the password of a local administrator is made and kept.
+    LapsPolicy,
+    /// Whether people may set a new PIN at the lock screen.
+    PinRecovery,
+    /// The kiosk.
+    AssignedAccess,
+    /// Restarts by schedule.
+    RebootSchedule,
     /// A certificate in a store.
     TrustedCertificate,
     /// A certificate with its key.
@@ -67,6 +82,12 @@ impl Removable {
             Self::LostContact => "leaving after lost contact",
             Self::BitlockerPolicy => "the BitLocker policy",
             Self::SModePolicy => "the policy on S mode",
+            Self::DeviceEncryption => "encryption of the drives",
+            Self::UpdateRing => "the update ring",
+            Self::LapsPolicy => "the LAPS policy",
+            Self::PinRecovery => "PIN recovery of the tenant",
+            Self::AssignedAccess => "the kiosk configuration",
+            Self::RebootSchedule => "the schedule of restarts",
             Self::TrustedCertificate | Self::PfxCertificate | Self::ScepCertificate => "the certificate",
         }
     }
@@ -77,10 +98,19 @@ impl Removable {
             Self::WifiProfile => Some(wifi::check_name),
             Self::VpnProfile => Some(vpn::check_name),
             Self::TrustedCertificate => Some(|name| named::<Thumbprint>(name).map(drop)),
-            Self::PfxCertificate | Self::ScepCertificate => Some(|name| named::<Guid>(name).map(drop)),
-            Self::DeviceLock | Self::ConfigRefresh | Self::LostContact | Self::BitlockerPolicy | Self::SModePolicy => {
-                None
+            Self::PfxCertificate | Self::ScepCertificate | Self::PinRecovery => {
+                Some(|name| named::<Guid>(name).map(drop))
             }
+            Self::DeviceLock
+            | Self::ConfigRefresh
+            | Self::LostContact
+            | Self::BitlockerPolicy
+            | Self::SModePolicy
+            | Self::DeviceEncryption
+            | Self::UpdateRing
+            | Self::LapsPolicy
+            | Self::AssignedAccess
+            | Self::RebootSchedule => None,
         }
     }
 }
@@ -132,6 +162,12 @@ impl Setting for RemoveSetting {
             Removable::LostContact => lost_contact::remove(order.provider_id),
             Removable::BitlockerPolicy => bitlocker_policy::remove(),
             Removable::SModePolicy => s_mode::remove(),
+            Removable::DeviceEncryption => device_encryption::remove(order.is_hololens),
+            Removable::UpdateRing => update_ring::remove(),
+            Removable::LapsPolicy => laps_policy::remove(),
+            Removable::PinRecovery => named(name).map(pin_recovery::remove).unwrap_or_default(),
+            Removable::AssignedAccess => assigned_access::remove(),
+            Removable::RebootSchedule => reboot_schedule::remove(),
             Removable::TrustedCertificate => match (self.store, named(name)) {
                 (Some(store), Ok(thumbprint)) => trusted_certificates::remove(store, scope, &thumbprint),
                 _ => Vec::new(),

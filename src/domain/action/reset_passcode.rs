@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::judge::{accepted_exec, answer, decide_or_retry, ending, failed, no_status, parse_hresult, succeeded};
+use super::judge::{
+    PENDING, accepted_exec, answer, decide_or_retry, ending, failed, no_status, parse_hresult, succeeded,
+};
 use super::recipe::{Order, Recipe};
 use super::{Conclusion, Question, Repeat};
 use crate::domain::command::{CommandState, ItemState};
@@ -80,7 +82,7 @@ fn conclude_rotation(items: &[ItemState]) -> Conclusion {
     };
     match status.data.as_deref().and_then(parse_hresult) {
         Some(0) => succeeded(status, "the password was rotated; Entra ID or Active Directory has the new one"),
-        Some(laps::PENDING) => wait("the rotation is under way"),
+        Some(PENDING) => wait("the rotation is under way"),
         Some(code) => failed(status, "the rotation failed", Some(code)),
         None => wait("the rotation was accepted; the device does not tell how far it is"),
     }

@@ -5,7 +5,7 @@ use time::Duration;
 use utoipa::ToSchema;
 
 use super::judge::{decide_or_retry, ending, is_done, no_status};
-use super::recipe::{Order, Recipe};
+use super::recipe::{Instead, Order, Recipe};
 use super::{Conclusion, Impossible, Placing, Repeat};
 use crate::domain::command::{CommandState, ItemState};
 use crate::domain::enrollment::Enrollment;
@@ -43,6 +43,14 @@ impl Recipe for Wipe {
 
     fn first_step(&self, _: &Order<'_>) -> Vec<Command> {
         vec![self.variant.command()]
+    }
+
+    /// A plain wipe erases no more than what was asked for.
+    fn instead(&self) -> Option<Instead> {
+        let plain = Variant::Wipe;
+        self.variant
+            .falls_back()
+            .then(|| Instead { nodes: vec![LocUri::fixed(plain.node())], commands: vec![plain.command()] })
     }
 
     fn repeat(&self, _: &[Command]) -> Repeat {

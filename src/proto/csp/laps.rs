@@ -9,8 +9,6 @@ use crate::proto::syncml::{Command, LocUri};
 pub const RESET_PASSWORD: &str = "./Device/Vendor/MSFT/LAPS/Actions/ResetPassword";
 /// How the last rotation ended, as an HRESULT (int).
 pub const RESET_PASSWORD_STATUS: &str = "./Device/Vendor/MSFT/LAPS/Actions/ResetPasswordStatus";
-/// `E_PENDING`: the rotation goes on.
-pub const PENDING: u32 = 0x8000_000A;
 
 /// `Exec` of ResetPassword.
 #[must_use]

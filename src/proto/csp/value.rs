@@ -21,8 +21,8 @@ impl Misfit {
     }
 }
 
-/// A GUID, read with or without braces, written in lower case without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A GUID, read with or without braces, written in lower case without; the default is all zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "7f3c1d0e-5a6b-4c7d-8e9f-0a1b2c3d4e5f")]
 pub struct Guid(pub Uuid);
@@ -223,11 +223,19 @@ impl From<HttpUrl> for String {
 const LONGEST_URL: usize = 2048;
 
 /// A moment in ISO 8601, as it was written: with an offset it is one everywhere, without it is the device's local time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "2026-03-01T22:00:00Z")]
 pub struct Moment(String);
 
 impl Moment {
+    /// One that is known at compile time.
+    #[must_use]
+    pub fn fixed(text: &'static str) -> Self {
+        debug_assert!(Self::try_from(text.to_owned()).is_ok(), "{text}");
+        Self(text.to_owned())
+    }
+
     /// As it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -15,19 +15,30 @@ use crate::domain::action::{
 };
 use crate::http::error::Problem;
 use crate::http::extract::from_value;
+use crate::proto::csp::accounts::CreateLocalAccount;
+use crate::proto::csp::assigned_access::AssignedAccess;
 use crate::proto::csp::bitlocker_policy::BitLockerPolicy;
 use crate::proto::csp::client_certificate::pfx::PfxCertificate;
 use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::config_refresh::ConfigRefresh;
+use crate::proto::csp::device_encryption::DeviceEncryption;
 use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::health_attestation::AttestHealth;
+use crate::proto::csp::laps_policy::LapsPolicy;
 use crate::proto::csp::lost_contact::LostContact;
 use crate::proto::csp::msi::{InstallMsi, UninstallMsi};
+use crate::proto::csp::node_cache::WatchNodes;
 use crate::proto::csp::packaged_apps::{InstallApp, InstallStoreApp, ListApps, RemoveApp};
+use crate::proto::csp::pin_recovery::PinRecovery;
+use crate::proto::csp::reboot_schedule::RebootSchedule;
 use crate::proto::csp::s_mode::SModePolicy;
 use crate::proto::csp::secret::Secret;
 use crate::proto::csp::trusted_certificates::TrustedCertificate;
+use crate::proto::csp::update::{ApproveUpdate, RollbackUpdate};
+use crate::proto::csp::update_ring::UpdateRing;
 use crate::proto::csp::vpn::VpnProfile;
 use crate::proto::csp::wifi::WifiProfile;
+use crate::proto::csp::windows_licensing::{ChangeProductKey, UpgradeEdition};
 
 /// One kind of action.
 struct Kind {
@@ -100,6 +111,41 @@ const KINDS: &[Kind] = &[
     }),
     kind::<RemoveApp>("remove_app", "Remove a packaged app.", |value| with(value, Action::RemoveApp)),
     kind::<ListApps>("list_apps", "Read which packaged apps there are.", |value| with(value, Action::ListApps)),
+    kind::<DeviceEncryption>("device_encryption", "Have the drives encrypted.", |value| {
+        with(value, Action::DeviceEncryption)
+    }),
+    kind::<UpdateRing>("update_ring", "Say how updates come.", |value| with(value, Action::UpdateRing)),
+    kind::<LapsPolicy>("laps_policy", "Say how the password of a local administrator is made and kept.", |value| {
+        with(value, Action::LapsPolicy)
+    }),
+    kind::<PinRecovery>("pin_recovery", "Say whether people may set a new PIN at the lock screen.", |value| {
+        with(value, Action::PinRecovery)
+    }),
+    kind::<AssignedAccess>("assigned_access", "Make it a kiosk.", |value| with(value, Action::AssignedAccess)),
+    kind::<RebootSchedule>("reboot_schedule", "Restart by schedule.", |value| with(value, Action::RebootSchedule)),
+    kind::<ApproveUpdate>("approve_update", "Let an update be installed where only approved ones are.", |value| {
+        with(value, Action::ApproveUpdate)
+    }),
+    plain("list_updates", "Read which updates there are.", |value| nothing(value, Action::ListUpdates)),
+    kind::<RollbackUpdate>("rollback_update", "Take the last update of a kind back.", |value| {
+        with(value, Action::RollbackUpdate)
+    }),
+    kind::<UpgradeEdition>("upgrade_edition", "Change the edition of Windows.", |value| {
+        with(value, Action::UpgradeEdition)
+    }),
+    kind::<ChangeProductKey>("change_product_key", "Change the product key within the edition.", |value| {
+        with(value, Action::ChangeProductKey)
+    }),
+    kind::<CreateLocalAccount>("create_local_account", "Make a local account.", |value| {
+        with(value, Action::CreateLocalAccount)
+    }),
+    kind::<AttestHealth>("attest_health", "Have the device prove what its TPM measured.", |value| {
+        with(value, Action::AttestHealth)
+    }),
+    kind::<WatchNodes>("watch_nodes", "Have the device watch nodes.", |value| with(value, Action::WatchNodes)),
+    plain("list_changed_nodes", "Read which of the watched nodes changed.", |value| {
+        nothing(value, Action::ListChangedNodes)
+    }),
     kind::<RemoveSetting>("remove_setting", "Take a setting away.", |value| with(value, Action::RemoveSetting)),
     kind::<DocumentToDeclare>(
         "declare_document",

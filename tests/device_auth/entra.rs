@@ -43,7 +43,7 @@ fn is_user_reached(replies: &[Reply]) -> bool {
 }
 
 /// A token signed with a key, by OpenSSL.
-fn token(key: &Key, kid: &str, claims: &Value) -> String {
+pub(crate) fn token(key: &Key, kid: &str, claims: &Value) -> String {
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": kid});
     let [header, claims] = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let signed = format!("{header}.{claims}");
@@ -51,7 +51,7 @@ fn token(key: &Key, kid: &str, claims: &Value) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn claims() -> Value {
+pub(crate) fn claims() -> Value {
     let now = now().unix_timestamp();
     json!({
         "aud": AUDIENCE, "iss": format!("https://sts.windows.net/{TENANT}/"), "tid": TENANT, "deviceid": DEVICE,
@@ -70,7 +70,7 @@ fn key_set(key: &Key, kid: &str) -> Value {
 }
 
 /// A server with one connected tenant.
-fn connected(key: &Key) -> Server {
+pub(crate) fn connected(key: &Key) -> Server {
     let mut server = Server::start();
     fs::write(server.data().join("entra-keys.json"), key_set(key, "k1").to_string()).unwrap();
     let file = server.data().join("muster.toml");

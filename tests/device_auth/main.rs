@@ -9,6 +9,7 @@ mod proxy;
 mod signing;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;
 
 use serde_json::Value;
 use support::device::FakeDevice;

@@ -46,12 +46,15 @@ impl AlertType {
     #[must_use]
     pub fn of(code: u16, kind: &str) -> Self {
         let kind = kind.trim();
-        let is = |codes: &[u16], literal: &str| {
-            (codes.is_empty() || codes.contains(&code)) && kind.eq_ignore_ascii_case(literal)
-        };
+        let is = |codes: &[u16], literal: &str| codes.contains(&code) && kind.eq_ignore_ascii_case(literal);
         let known = KNOWN.iter().find(|(codes, literal, _)| is(codes, literal));
         if let Some((_, _, subject)) = known {
             return subject.clone();
+        }
+        // Whatever stands before it: what is said to be a token must not get out because its name was written in another way.
+        let last = kind.rsplit(['/', ':', '.']).next().unwrap_or_default();
+        if let Some((_, token)) = TOKENS.iter().find(|(name, _)| last.eq_ignore_ascii_case(name)) {
+            return token.clone();
         }
         let name = (code == GENERIC).then(|| between(kind, APP_PREFIX, ".result")).flatten();
         name.map_or(Self::Unknown, |name| Self::AppResult(name.to_owned()))
@@ -74,11 +77,13 @@ const CLIENT_EVENT: u16 = 1224;
 const GENERIC: u16 = 1226;
 const APP_PREFIX: &str = "Reversed-Domain-Name:com.microsoft.mdm.";
 
-/// Codes (none: any), type literal, subject. The page about MSI jobs calls theirs a generic alert, its sample is a client event.
+/// The last part of the types `com.microsoft/MDM/…` under which tokens come, with any code.
+const TOKENS: &[(&str, AlertType)] =
+    &[("AADUserToken", AlertType::UserToken), ("AADDeviceToken", AlertType::DeviceToken)];
+
+/// Codes, type literal, subject. The page about MSI jobs calls theirs a generic alert, its sample is a client event.
 const KNOWN: &[(&[u16], &str, AlertType)] = &[
     (&[CLIENT_EVENT], "com.microsoft/MDM/LoginStatus", AlertType::LoginStatus),
-    (&[], "com.microsoft/MDM/AADUserToken", AlertType::UserToken),
-    (&[], "com.microsoft/MDM/AADDeviceToken", AlertType::DeviceToken),
     (&[CLIENT_EVENT], "com.microsoft.mdm.synctype", AlertType::SyncType),
     (&[CLIENT_EVENT], "com.microsoft/MDM/BootstrapSync", AlertType::BootstrapSync),
     (&[CLIENT_EVENT], "com.microsoft/MDM/OdjSync", AlertType::OdjSync),
@@ -137,7 +142,13 @@ mod tests {
     // covers: M-107
     #[test]
     fn tokens_are_credentials_under_any_code() {
-        for kind in ["com.microsoft/MDM/AADUserToken", " COM.microsoft/mdm/aaddevicetoken"] {
+        let kinds = [
+            "com.microsoft/MDM/AADUserToken",
+            " COM.microsoft/mdm/aaddevicetoken",
+            "Reversed-Domain-Name:com.microsoft/MDM/AADUserToken",
+            "com.microsoft.mdm.AADUserToken",
+        ];
+        for kind in kinds {
             for code in [1224, 1226, 1300] {
                 assert!(AlertType::of(code, kind).is_credential(), "{code} {kind}");
             }

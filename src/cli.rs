@@ -1,5 +1,5 @@
 //! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `migrate-db`,
-//! `check-config` and `routes` work without a server.
+//! `check-config`, `routes` and `session replay` work without a server.
 
 mod action;
 mod cert;
@@ -16,6 +16,7 @@ mod names;
 mod output;
 mod password;
 mod queue;
+mod replay;
 pub mod serve;
 mod server_certificate;
 mod session;
@@ -176,7 +177,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Device(command) => device::run(&client()?, &out, command).await,
         Command::Action(command) => action::run(&client()?, &out, command).await,
         Command::Command(command) => command::run(&client()?, &out, command).await,
-        Command::Session(command) => session::run(&client()?, &out, command).await,
+        Command::Session(command) => session::run(client, &out, command).await,
         Command::Cert(command) => cert::run(&client()?, &out, command).await,
         Command::Token(command) => token::run(&client()?, &out, command).await,
         Command::Events(args) => journal::events(&client()?, &out, args).await,

@@ -8,6 +8,7 @@
 //! | 2 | [`domain`], [`pki`] | `proto` |
 //! | 2 | [`session`] | `proto`, `domain`, `pki` |
 //! | 2 | [`sim`] | `proto` |
+//! | 3 | [`replay`] | `proto`, `domain`, `session` |
 //! | 3 | [`app`] | layer 2 and its own ports |
 //! | 4 | [`store`], [`adapters`] | `app::ports`, and what the ports speak of |
 //! | 5 | [`http`], [`cli`] | everything; [`config`] and [`observe`] are theirs |
@@ -27,6 +28,7 @@ pub mod http;
 pub mod observe;
 pub mod pki;
 pub mod proto;
+pub mod replay;
 pub mod session;
 pub mod sim;
 pub mod store;

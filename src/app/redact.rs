@@ -62,6 +62,15 @@ const HARMLESS: &[&str] = &[
 ];
 /// Where documents of declared configuration stand.
 const DECLARED: &[&str] = &["Vendor/MSFT/DeclaredConfiguration", "User/Vendor/MSFT/DeclaredConfiguration"];
+/// Where devices tell, for the computer or a user, how far they are with what they were given; the rest is not harmless.
+const PROGRESS_ROOTS: &[&str] = &[
+    "Vendor/MSFT/ClientCertificateInstall",
+    "Vendor/MSFT/EnterpriseDesktopAppManagement",
+    "Vendor/MSFT/EnterpriseModernAppManagement",
+    "Vendor/MSFT/WindowsLicensing/SMode",
+];
+/// Last segments below these roots, in lower case: numbers and thumbprints, by which the engine decides.
+const PROGRESS: &[&str] = &["certthumbprint", "errorcode", "lasterror", "status", "thumbprint"];
 /// Last segments below harmless nodes that are not harmless, in lower case: copies of what other nodes hold.
 const NOT_HARMLESS: &[&str] = &["changednodesdata", "expectedvalue"];
 
@@ -82,11 +91,18 @@ fn is_declared(path: &[String]) -> bool {
 #[must_use]
 fn is_harmless(uri: &LocUri) -> bool {
     let path = segments(uri);
-    let below = HARMLESS.iter().any(|root| is_below(&path, root));
+    let below = HARMLESS.iter().any(|root| is_below(&path, root)) || tells_progress(&path);
     // The policies of an ingested ADMX file are its maker's: nobody knows what they hold.
     let ingested = path.iter().any(|segment| segment.contains('~'));
     let excepted = path.last().is_some_and(|name| NOT_HARMLESS.contains(&name.to_ascii_lowercase().as_str()));
     below && !ingested && !excepted && !names_secret(&path)
+}
+
+fn tells_progress(path: &[String]) -> bool {
+    let of_user = path.first().is_some_and(|first| first.eq_ignore_ascii_case("User"));
+    let own = if of_user { path.get(1..).unwrap_or_default() } else { path };
+    let name = own.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    PROGRESS.contains(&name.as_str()) && PROGRESS_ROOTS.iter().any(|root| is_below(own, root))
 }
 
 fn names_secret(path: &[String]) -> bool {
@@ -319,6 +335,8 @@ mod tests {
             "./Vendor/MSFT/WindowsLicensing/Edition",
             "./Device/Vendor/MSFT/BitLocker/Status/RotateRecoveryPasswordsStatus",
             "./Vendor/MSFT/NodeCache/Muster/CacheVersion",
+            "./Device/Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/%7BA%7D/Status",
+            "./User/Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/Thumbprint",
         ];
         let hidden = [
             "",
@@ -327,6 +345,8 @@ mod tests {
             "./Vendor/MSFT/Example/Node",
             "./Vendor/MSFT/DMClientele/Node",
             "./Vendor/MSFT/WindowsLicensing/ChangeProductKey",
+            "./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/PFXCertBlob",
+            "./User/User/Vendor/MSFT/ClientCertificateInstall/SCEP/x/Status",
             "./Vendor/MSFT/RemoteLock/NewPINValue",
             "./Vendor/MSFT/RemoteLock/NewPINValue/",
             "./Vendor/MSFT/RemoteLock/NewPINValue?prop=Value",

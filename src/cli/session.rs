@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::client::Client;
 use super::names::{self, path, short_ids};
 use super::output::{Out, Table, field, pairs, time};
+use super::replay::{self, ReplayArgs};
 use super::transcript::{Listener, indent};
 
 #[derive(Debug, Subcommand)]
@@ -27,15 +28,22 @@ pub(super) enum Command {
         #[arg(long)]
         raw: bool,
     },
+    /// Feed a recorded or captured session to this build, and show what it answers in another way than was answered then.
+    ///
+    /// FILE is a session as `muster session show ID --json` prints it, or a capture: messages in XML with anything around
+    /// them (dumps of HTTP, logs), or one message in WBXML. No server is needed. The exit code is 1 where something differs,
+    /// and 2 where the file cannot be read.
+    Replay(ReplayArgs),
 }
 
-pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<()> {
+pub(super) async fn run(client: impl FnOnce() -> Result<Client>, out: &Out, command: Command) -> Result<()> {
     match command {
-        Command::List { device, limit } => list(client, out, &device, limit).await,
+        Command::List { device, limit } => list(&client()?, out, &device, limit).await,
         Command::Show { id, raw } => {
-            let session = client.get(&path("/sessions", &id)?, &[]).await?;
+            let session = client()?.get(&path("/sessions", &id)?, &[]).await?;
             out.either(&session, || show(&session, raw))
         }
+        Command::Replay(args) => replay::run(out, &args),
     }
 }
 

@@ -50,6 +50,7 @@ fn what_is_promised_is_understood() {
         "muster action reveal 019a3f00",
         "muster session list LAPTOP-1",
         "muster session show 019a3f00 --raw",
+        "muster session replay session.json --json",
         "muster cert list",
         "muster cert revoke 0a0b --reason lost",
         "muster cert revoke 0a0b --dry-run",

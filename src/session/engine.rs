@@ -104,6 +104,7 @@ pub struct Limits {
     /// How much of large objects is taken.
     pub objects: ObjectLimits,
     /// Whether declared configuration is read.
+    #[serde(default)]
     pub declared_configuration: bool,
 }
 

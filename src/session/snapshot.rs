@@ -84,6 +84,46 @@ impl Snapshot {
             commands,
             limits,
         } = input;
+        let whole = Self {
+            now,
+            digest,
+            incoming,
+            new_session,
+            new_object,
+            room,
+            arrived,
+            opening,
+            proven,
+            tokens,
+            registration,
+            enrollment,
+            conversation,
+            commands,
+            limits,
+        };
+        whole.redacted(redactor)
+    }
+
+    /// The same with other texts in place of what must not be shown.
+    #[must_use]
+    pub fn redacted(self, redactor: &dyn Redactor) -> Self {
+        let Self {
+            now,
+            digest,
+            incoming,
+            new_session,
+            new_object,
+            room,
+            arrived,
+            opening,
+            proven,
+            tokens,
+            registration,
+            enrollment,
+            conversation,
+            commands,
+            limits,
+        } = self;
         let coming = conversation.open().and_then(|session| session.arrival.as_ref());
         let node = coming.and_then(|arrival| arrival.uri.as_deref()).map(LocUri::received);
         Self {

@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use support::csp::Answer;
 use support::device::{FakeDevice, Profile};
+use support::http::Request;
 use support::scene::{Scene, detail, lines};
 use support::timed::{DAY, HOUR, MINUTE};
 
@@ -248,6 +251,31 @@ fn a_rename_finds_the_node_of_older_builds() {
     scene.api.act(&id, &json!({"type": "rename", "name": "FRONT-DESK-4"}));
     let sent = lines(&device.check_in().commands());
     assert_eq!(sent, [format!("Add {older} chr FRONT-DESK-4")], "7.24: the build says which node it has");
+}
+
+#[test]
+fn a_device_tells_of_every_kind_of_action_once() {
+    let scene = Scene::new();
+    let mut offered = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    for mut offer in scene.api.device(&scene.id)["actions"].as_array().unwrap().clone() {
+        kinds.insert(offer["type"].as_str().unwrap().to_owned());
+        let fields = offer.as_object_mut().unwrap();
+        assert!(fields.remove("available").is_some_and(|available| available.is_boolean()), "{offer}");
+        offer.as_object_mut().unwrap().remove("reason");
+        assert!(offered.insert(offer.to_string()), "offered twice: {offer}");
+    }
+    let described = scene.timed.server.web(&Request::new("GET", "/api/openapi.json")).body;
+    let described: Value = serde_json::from_slice(&described).unwrap();
+    let schemas = described["components"]["schemas"]["RequestAction"]["oneOf"].as_array().unwrap().clone();
+    assert!(schemas.len() > 40, "{}", schemas.len());
+    for schema in schemas {
+        let kind = schema["allOf"][0]["properties"]["type"]["enum"][0].as_str().unwrap();
+        // What takes away works wherever what it takes away does; documents are an experiment that is switched off.
+        let is_special =
+            ["remove_setting"].contains(&kind) || kind.ends_with("_document") || kind.ends_with("link_enrollment");
+        assert!(is_special || kinds.contains(kind), "{kind} is not offered");
+    }
 }
 
 #[test]

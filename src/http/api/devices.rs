@@ -154,6 +154,12 @@ pub struct ActionOfferDocument {
     /// Of a passcode reset: how.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<serde_json::Value>,
+    /// Of what takes an update back: which kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<serde_json::Value>,
+    /// Of a health attestation: where it is proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<serde_json::Value>,
     /// False where it is known not to work: asking for it is a conflict.
     available: bool,
     /// Why not; of one that can be asked, what speaks against it.
@@ -163,13 +169,23 @@ pub struct ActionOfferDocument {
 
 impl From<ActionOffer> for ActionOfferDocument {
     fn from(offer: ActionOffer) -> Self {
-        let (variant, method) = match &offer.action {
-            Action::Wipe(wipe) => (serde_json::to_value(wipe.variant).ok(), None),
-            Action::ResetPasscode(reset) => (None, serde_json::to_value(reset.method).ok()),
-            _ => (None, None),
-        };
         let (available, reason) = (offer.is_available, offer.reason);
-        Self { r#type: offer.action.name(), variant, method, available, reason }
+        let plain = Self {
+            r#type: offer.action.name(),
+            variant: None,
+            method: None,
+            update: None,
+            service: None,
+            available,
+            reason,
+        };
+        match &offer.action {
+            Action::Wipe(wipe) => Self { variant: serde_json::to_value(wipe.variant).ok(), ..plain },
+            Action::ResetPasscode(reset) => Self { method: serde_json::to_value(reset.method).ok(), ..plain },
+            Action::RollbackUpdate(rollback) => Self { update: serde_json::to_value(rollback.update).ok(), ..plain },
+            Action::AttestHealth(attest) => Self { service: serde_json::to_value(attest.service).ok(), ..plain },
+            _ => plain,
+        }
     }
 }
 

@@ -67,7 +67,8 @@ const PROGRESS_ROOTS: &[&str] = &[
     "Vendor/MSFT/ClientCertificateInstall",
     "Vendor/MSFT/EnterpriseDesktopAppManagement",
     "Vendor/MSFT/EnterpriseModernAppManagement",
-    "Vendor/MSFT/WindowsLicensing/SMode",
+    "Vendor/MSFT/HealthAttestation",
+    "Vendor/MSFT/WindowsLicensing",
 ];
 /// Last segments below these roots, in lower case: numbers and thumbprints, by which the engine decides.
 const PROGRESS: &[&str] = &["certthumbprint", "errorcode", "lasterror", "status", "thumbprint"];
@@ -336,6 +337,7 @@ mod tests {
             "./Device/Vendor/MSFT/BitLocker/Status/RotateRecoveryPasswordsStatus",
             "./Vendor/MSFT/NodeCache/Muster/CacheVersion",
             "./Device/Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/%7BA%7D/Status",
+            "./Vendor/MSFT/HealthAttestation/Status",
             "./User/Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/Thumbprint",
         ];
         let hidden = [
@@ -346,6 +348,7 @@ mod tests {
             "./Vendor/MSFT/DMClientele/Node",
             "./Vendor/MSFT/WindowsLicensing/ChangeProductKey",
             "./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/PFXCertBlob",
+            "./Vendor/MSFT/HealthAttestation/Certificate",
             "./User/User/Vendor/MSFT/ClientCertificateInstall/SCEP/x/Status",
             "./Vendor/MSFT/RemoteLock/NewPINValue",
             "./Vendor/MSFT/RemoteLock/NewPINValue/",

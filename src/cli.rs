@@ -5,6 +5,7 @@ mod action;
 mod cert;
 mod client;
 mod command;
+mod csp;
 pub mod demo;
 mod device;
 mod follow;
@@ -147,6 +148,9 @@ enum Command {
     /// Raw SyncML commands.
     #[command(subcommand)]
     Command(command::Command),
+    /// The CSP catalogue: what the nodes of Windows take.
+    #[command(subcommand)]
+    Csp(csp::Command),
     /// Management sessions and their transcripts.
     #[command(subcommand)]
     Session(session::Command),
@@ -178,6 +182,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Action(command) => action::run(&client()?, &out, command).await,
         Command::Command(command) => command::run(&client()?, &out, command).await,
         Command::Session(command) => session::run(client, &out, command).await,
+        Command::Csp(command) => csp::run(&client()?, &out, command).await,
         Command::Cert(command) => cert::run(&client()?, &out, command).await,
         Command::Token(command) => token::run(&client()?, &out, command).await,
         Command::Events(args) => journal::events(&client()?, &out, args).await,

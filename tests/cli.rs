@@ -308,3 +308,88 @@ fn the_routes_are_listed_without_a_server() {
     assert!(routes.iter().any(|route| route["path"] == "/ManagementServer/MDM.svc" && route["audience"] == "device"));
     assert!(routes.iter().all(|route| route["audience"] != "api" || route["role"].is_string()));
 }
+
+const CAMERA: &str = "./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera";
+
+#[test]
+fn the_catalogue_is_searched_and_shown() {
+    let server = Server::shared();
+    let found = json(server, &["csp", "search", "camera", "allow", "--limit", "3"]);
+    let items = found["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[0]["path"]), (3, &Value::from(CAMERA)), "{found}");
+    let text = good(server, &["csp", "search", "camera", "allow"]);
+    assert!(text.contains(CAMERA) && text.contains("Add Delete Get Replace | int | "), "{text}");
+    assert!(good(server, &["csp", "search", "nonsense-of-nobody"]).contains("no node"));
+    let shown = good(server, &["csp", "show", "./Vendor/MSFT/Policy/Config/Camera/AllowCamera"]);
+    assert!(shown.contains(CAMERA) && shown.contains("Add, Delete, Get, Replace"), "{shown}");
+    assert_eq!(json(server, &["csp", "show", CAMERA])["path"], CAMERA);
+    let (code, out, err) = run(server, &["csp", "show", "./Vendor/MSFT/Policy/Config/Camera/AllowCamra"]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (1, "", 1), "{err}");
+    assert!(err.contains("Camera/AllowCamera"), "what may be meant: {err}");
+    assert!(good(server, &["csp", "catalogue"]).contains("of this build"));
+}
+
+#[test]
+fn a_file_is_judged_before_it_is_sent() {
+    let server = Server::shared();
+    let xml = |value: &str| {
+        format!(
+            r#"<Replace><CmdID>1</CmdID><Item><Target><LocURI>{CAMERA}</LocURI></Target><Meta><Format xmlns="syncml:metinf">int</Format></Meta><Data>{value}</Data></Item></Replace>"#
+        )
+    };
+    let (code, out, err) = with_input(server, &["csp", "check", "-"], &xml("1"));
+    assert_eq!((code, out.lines().next()), (0, Some(format!("ok       Replace {CAMERA}").as_str())), "{err}");
+    let both = format!("{}{}", xml("1"), xml("7"));
+    let (code, out, err) = with_input(server, &["csp", "check", "-"], &both);
+    assert_eq!((code, err.lines().count()), (1, 1), "{err}");
+    assert!(out.contains("value_not_in_enum") && err.contains("1 of 2"), "{out}{err}");
+    let (code, out, _) = with_input(server, &["csp", "check", "-", "--json"], &both);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["refused"], &document["results"][0]["ok"]), (1, &1.into(), &true.into()), "{document}");
+
+    let (device, _) = FakeDevice::settled(server);
+    let search = r#"[{"uri": "./Device/Vendor/MSFT/Policy/Config/Search/ConfigureSearchOnTaskbarMode", "op": "Get"}]"#;
+    assert_eq!(with_input(server, &["csp", "check", "-"], search).0, 0, "for no build in particular");
+    let id = device.id(server);
+    for how in [["--build", "10.0.19045.1"], ["--device", &id]] {
+        let (code, out, _) = with_input(server, &[&["csp", "check", "-"], &how[..]].concat(), search);
+        assert!(code == 1 && out.contains("not_applicable_os"), "{how:?}: {out}");
+    }
+    let (code, _, err) = with_input(server, &["csp", "check", "-"], "neither");
+    assert!(code == 1 && err.contains("neither SyncML nor JSON"), "{err}");
+    assert_eq!(run(server, &["csp", "check", "no-such-file"]).0, 1);
+}
+
+#[test]
+fn the_catalogue_is_overruled_and_replaced() {
+    let server = Server::start();
+    let set = ["csp", "override", "set", CAMERA];
+    let values = r#"{"kind": "Range", "min": 0, "max": 9}"#;
+    let made =
+        json(&server, &[&set, &["--values", values, "--reason", "ours", "--edition", "ENTERPRISE"][..]].concat());
+    assert_eq!((&made["ruling"], &made["edition"]["id"]), (&Value::from("values"), &Value::from("0x4")), "{made}");
+    let listed = good(&server, &["csp", "override", "list"]);
+    assert!(listed.contains(CAMERA) && listed.contains("on ENTERPRISE") && listed.contains("ours"), "{listed}");
+    assert!(good(&server, &["csp", "show", CAMERA]).contains("decided:"));
+    let (code, _, err) = run(&server, &[&set, &["--values", "{", "--reason", "x"][..]].concat());
+    assert_eq!(code, 2, "{err}");
+    let (code, _, err) = run(&server, &["csp", "override", "set", "Camera", "--allow", "--reason", "x"]);
+    assert!(code == 1 && err.lines().count() == 1, "{err}");
+    good(&server, &["csp", "override", "withdraw", made["id"].as_str().unwrap()]);
+    assert!(good(&server, &["csp", "override", "list"]).contains("nobody"));
+
+    let archive = fresh_installation().join("set.zip");
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&archive).unwrap());
+    writer.start_file("Drop2031/Contoso.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(include_bytes!("../protocol-fixtures/csp/Contoso.xml")).unwrap();
+    writer.finish().unwrap();
+    let file = archive.to_str().unwrap();
+    assert!(good(&server, &["csp", "import", file, "--dry-run"]).contains("dry run: would import Drop2031: 9 nodes"));
+    assert_eq!(run(&server, &["csp", "show", "./Vendor/MSFT/Contoso/Level"]).0, 1);
+    assert!(good(&server, &["csp", "import", file]).contains("9 new"));
+    good(&server, &["csp", "show", "./Vendor/MSFT/Contoso/Level"]);
+    assert!(good(&server, &["csp", "catalogue"]).contains("Drop2031"));
+    good(&server, &["csp", "reset"]);
+    assert_eq!(run(&server, &["csp", "reset"]).0, 1, "nothing is imported any more");
+    assert_eq!(run(&server, &["csp", "import", file, "--version", &"x".repeat(101)]).0, 1);
+}

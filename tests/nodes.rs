@@ -7,7 +7,7 @@ mod support;
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::api::Api;
 use support::database;
 use support::device::{FakeDevice, Profile};
@@ -208,4 +208,36 @@ fn sessions_of_a_node_that_died_go_on_at_another() {
         assert_eq!(states(&api, &ids[n]), ["succeeded"; 3], "R-11");
         assert!((0..3).all(|part| device.csp.times("Replace", &format!("/Open{n}-{part}-")) == 1), "R-11");
     }
+}
+
+#[test]
+//
+fn what_is_decided_about_nodes_at_one_counts_at_the_other() {
+    if !database::is_postgres("several servers on one database") {
+        return;
+    }
+    let nodes = Nodes::start(2, &[]);
+    let [first, second] = [0, 1].map(|n| nodes.servers[n].api());
+    let level = json!({"uri": "./Vendor/MSFT/Contoso/Level", "op": "Replace", "format": "int", "value": "11"});
+    let ask = |api: &Api| api.post("/csp/check", &level, 200)["error_kind"].clone();
+    assert_eq!([ask(&first), ask(&second)], ["unknown_node", "unknown_node"]);
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.start_file("Contoso.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut writer, include_bytes!("../protocol-fixtures/csp/Contoso.xml")).unwrap();
+    let archive = writer.finish().unwrap().into_inner();
+    let import = Request::post("/csp/catalogue", archive).header("Content-Type", "application/zip");
+    first.send(import).expect_status("R-11", 200);
+    assert_eq!([ask(&second), ask(&first)], ["value_out_of_range", "value_out_of_range"]);
+    let mut decide = Request::new("PUT", "/csp/overrides").header("Content-Type", "application/json");
+    let values = json!({"kind": "Range", "min": 0, "max": 20});
+    let body = json!({"path": level["uri"], "ruling": "values", "allowed": values, "reason": "ours"});
+    decide.body = body.to_string().into_bytes();
+    let decided = second.send(decide);
+    decided.expect_status("R-11", 200);
+    assert_eq!([ask(&first), ask(&second)], [Value::Null, Value::Null]);
+    let id = id_in(&serde_json::from_slice(&decided.body).unwrap());
+    first.delete(&format!("/csp/overrides/{id}"));
+    assert_eq!(ask(&second), "value_out_of_range");
+    second.delete("/csp/catalogue");
+    assert_eq!([ask(&first), ask(&second)], ["unknown_node", "unknown_node"]);
 }

@@ -100,6 +100,18 @@ impl Client {
         self.send(Method::POST, path, query, Some(body)).await
     }
 
+    /// POST of a zip archive.
+    pub(super) async fn post_archive(&self, path: &str, query: &[(&str, &str)], archive: Vec<u8>) -> Result<Value> {
+        let body = Body { media_type: "application/zip", bytes: archive };
+        self.send(Method::POST, path, query, Some(body)).await
+    }
+
+    /// PUT.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        let body = Body { media_type: "application/json", bytes: serde_json::to_vec(body)? };
+        self.send(Method::PUT, path, &[], Some(body)).await
+    }
+
     /// PATCH.
     pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
         let body = Body { media_type: "application/json", bytes: serde_json::to_vec(body)? };

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::domain::enrollment::Enrollment;
 use crate::domain::inventory::InventoryItem;
+use crate::proto::csp::catalogue::Build;
 use crate::proto::csp::{device_info, dm_client, linked_enrollment};
 use crate::proto::syncml::{Command, LocUri};
 
@@ -28,6 +29,9 @@ pub struct Automatic {
     /// Whether the nodes of the linked enrollment are read.
     #[serde(default)]
     pub with_link: bool,
+    /// Whether the list of its CSPs is left out, because it was read on this build of Windows.
+    #[serde(default)]
+    pub without_csps: bool,
     /// Whether the device is to be told that it has to sign its messages.
     #[serde(default)]
     pub sign: bool,
@@ -55,8 +59,8 @@ const EVERY: Duration = Duration::hours(24);
 const LONGEST_FACT: usize = 256;
 
 impl Automatic {
-    /// Whether an inventory is due for that enrollment.
-    pub(super) fn plan(enrollment: &Enrollment, without_push: bool, now: OffsetDateTime) -> Self {
+    /// Whether an inventory is due for that enrollment. `csps_of` is the build on which its CSPs were read last.
+    pub(super) fn plan(enrollment: &Enrollment, csps_of: Option<u32>, without_push: bool, now: OffsetDateTime) -> Self {
         let due = enrollment.inventory_at.is_none_or(|at| now - at >= EVERY || at > now);
         Self {
             stage: if due { Stage::Due } else { Stage::NotDue },
@@ -65,6 +69,7 @@ impl Automatic {
             sent: 0,
             without_push,
             with_link: false,
+            without_csps: csps_of.is_some() && csps_of == os_build(enrollment),
             sign: false,
         }
     }
@@ -122,6 +127,9 @@ impl Automatic {
         if self.with_link {
             nodes.extend([linked_enrollment::status(provider_id), linked_enrollment::last_error(provider_id)]);
         }
+        if self.without_csps {
+            nodes.retain(|node| !is_csp_list(node));
+        }
         nodes
     }
 
@@ -163,6 +171,16 @@ fn major(version: &str) -> u32 {
     version.trim().split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
+/// The build of Windows that a device reported.
+pub(super) fn os_build(enrollment: &Enrollment) -> Option<u32> {
+    Some(Build::parse(enrollment.os_version.as_deref()?)?.build)
+}
+
+/// Whether that is the list of the device's CSPs.
+pub(super) fn is_csp_list(node: &LocUri) -> bool {
+    node.same_as(&LocUri::fixed(device_info::CSP_VERSIONS))
+}
+
 /// Takes a reported value over to the enrollment where it belongs there.
 pub(super) fn note(enrollment: &mut Enrollment, item: &InventoryItem) {
     let Some(value) = item.value.as_deref().map(str::trim) else { return };
@@ -176,5 +194,47 @@ pub(super) fn note(enrollment: &mut Enrollment, item: &InventoryItem) {
         enrollment.os_edition = value.parse().ok().or(enrollment.os_edition);
     } else if is(device_info::DEV_ID) {
         enrollment.reported_dev_id = Some(value.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::world::{World, answers, package1};
+    use super::*;
+
+    /// Lets the device answer an inventory from that build; whether it was asked for its CSPs.
+    fn round(world: &mut World, session: &str, build: &str) -> bool {
+        // Due in every session.
+        world.enrollment.inventory_at = None;
+        let commands = world.post(&package1(session)).commands();
+        let asked = |end: &str| {
+            let target = |command: &&Command| command.items[0].target.as_ref().unwrap().as_str().ends_with(end);
+            commands.iter().find(target).map(|command| command.cmd_id.clone())
+        };
+        let result = |cmd_ref: &str, data: &str| {
+            format!(
+                "<Results><CmdID>r{cmd_ref}</CmdID><MsgRef>1</MsgRef><CmdRef>{cmd_ref}</CmdRef><Item><Data>{data}</Data>\
+                 </Item></Results>"
+            )
+        };
+        let csps = asked("/CSPVersions");
+        let mut results = result(&asked("/SwV").unwrap(), build);
+        if let Some(cmd_ref) = &csps {
+            results.push_str(&result(cmd_ref, "&lt;CSPVersions/&gt;"));
+        }
+        let text = answers(session, 2, &commands, 200).replace("<Final/>", &format!("{results}<Final/>"));
+        assert_eq!(world.post(&text).commands(), []);
+        csps.is_some()
+    }
+
+    #[test]
+    fn the_list_of_csps_is_read_once_on_a_build() {
+        let mut world = World::new();
+        world.enrollment.os_version = Some("10.0.19045.1".to_owned());
+        assert!(round(&mut world, "1", "10.0.22631.3000"));
+        assert!(!round(&mut world, "2", "10.0.22631.4000"), "another revision has the same CSPs");
+        assert!(!round(&mut world, "3", "10.0.26100.1"), "its new build is not known before it answers");
+        assert!(round(&mut world, "4", "10.0.26100.1"));
+        assert!(!round(&mut world, "5", "10.0.26100.2"));
     }
 }

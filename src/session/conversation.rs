@@ -47,6 +47,9 @@ pub struct Conversation {
     /// The documents of declared configuration that the device has.
     #[serde(default)]
     pub documents: Vec<KnownDocument>,
+    /// The build of Windows on which the list of CSPs was read last.
+    #[serde(default)]
+    pub csps_of: Option<u32>,
 }
 
 /// One session.

@@ -634,7 +634,7 @@ fn opened(input: &Input) -> SessionState {
         automatic: Automatic {
             sign: input.proven.has_to_sign,
             with_link: input.limits.declared_configuration,
-            ..Automatic::plan(&input.enrollment, input.limits.push.is_some(), input.now)
+            ..Automatic::plan(&input.enrollment, input.conversation.csps_of, input.limits.push.is_some(), input.now)
         },
         page_turn: PageTurn::default(),
         push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),

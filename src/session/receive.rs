@@ -41,6 +41,10 @@ pub(super) fn body(work: &mut Work, message: &Message) {
     for item in &told {
         automatic::note(&mut work.enrollment, item);
     }
+    if told.iter().any(|item| automatic::is_csp_list(&item.loc_uri)) {
+        // Of the build that it has told by now; where it tells another one later, the list is read again.
+        work.conversation.csps_of = automatic::os_build(&work.enrollment);
+    }
     if !told.is_empty() {
         work.notices.push(Notice::Inventory(told));
     }

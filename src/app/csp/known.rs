@@ -157,3 +157,53 @@ async fn unpacked(stored: ImportedCatalogue) -> Arc<Catalogue> {
     tracing::error!(version, cause, "the imported CSP catalogue cannot be read; the one of this build is used");
     Arc::clone(embedded())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::app::csp::NewOverride;
+    use crate::app::testing::Ground;
+    use crate::domain::csp::Ruling;
+    use crate::proto::csp::catalogue::Check;
+    use crate::proto::syncml::Verb;
+
+    const LEVEL: &str = "./Vendor/MSFT/Contoso/Level";
+
+    fn archive() -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        writer.start_file("Contoso.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(include_bytes!("../../../protocol-fixtures/csp/Contoso.xml")).unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// Whether that process knows the imported node, and whether it knows of a decision about it.
+    async fn seen(app: &App) -> (bool, bool) {
+        let known = app.csp().await.unwrap();
+        (known.catalogue.find(LEVEL).is_some(), known.overrides.decisive(&Check::new(LEVEL, Verb::Get)).is_some())
+    }
+
+    //
+    #[tokio::test]
+    async fn a_change_by_one_process_is_seen_by_the_other() {
+        let ground = Ground::shared().await;
+        let (first, second) = (ground.app.clone(), ground.other_process());
+        let by = ground.admin().await;
+        assert_eq!((seen(&first).await, seen(&second).await), ((false, false), (false, false)));
+        first.import_catalogue(&by, archive(), None, false).await.unwrap();
+        assert_eq!((seen(&second).await, seen(&first).await), ((true, false), (true, false)));
+        let decided = NewOverride {
+            path: LEVEL.to_owned(),
+            edition: None,
+            from_build: None,
+            ruling: Ruling::Refuse,
+            reason: "ours".to_owned(),
+        };
+        let decided = second.decide_node(&by, decided).await.unwrap();
+        assert_eq!((seen(&first).await, seen(&second).await), ((true, true), (true, true)));
+        first.withdraw_override(&by, decided.id).await.unwrap();
+        second.remove_imported_catalogue(&by).await.unwrap();
+        assert_eq!((seen(&first).await, seen(&second).await), ((false, false), (false, false)));
+    }
+}

@@ -119,4 +119,6 @@ fn share_texts(records: &mut [Record]) {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

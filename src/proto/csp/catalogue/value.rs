@@ -85,7 +85,7 @@ impl Refusal {
 /// Whether text is a value of the format.
 fn parses(format: Format, domain: &Domain, value: &str) -> bool {
     match (format, domain) {
-        (Format::Int, Domain::Flag { .. }) => number(value).is_some(),
+        (Format::Int | Format::Chr, Domain::Flag { .. }) => number(value).is_some(),
         (Format::Int, _) | (Format::Chr, Domain::Range { .. }) => integer(value).is_some(),
         (Format::Bool, Domain::Enum(values)) => {
             boolean(value).is_some() || values.iter().any(|listed| same_bool(listed, value))
@@ -98,7 +98,7 @@ fn parses(format: Format, domain: &Domain, value: &str) -> bool {
 
 fn expected(format: Format, domain: &Domain) -> &'static str {
     match (format, domain) {
-        (Format::Int, Domain::Flag { .. }) => "an integer, in decimal or 0x hexadecimal digits",
+        (Format::Int | Format::Chr, Domain::Flag { .. }) => "an integer, in decimal or 0x hexadecimal digits",
         (Format::Bool, _) => "true or false",
         (Format::B64 | Format::Bin, _) => "base64",
         _ => "an integer in decimal digits",

@@ -13,7 +13,7 @@ use muster::proto::syncml::Verb;
 const NODES: usize = 512;
 
 /// Every so many nodes of those that satisfy a condition.
-fn spread<'c>(catalogue: &'c Catalogue, is_wanted: impl Fn(&Record) -> bool) -> Vec<&'c Record> {
+fn spread(catalogue: &Catalogue, is_wanted: impl Fn(&Record) -> bool) -> Vec<&Record> {
     let wanted: Vec<&Record> = catalogue.records().iter().filter(|record| is_wanted(record)).collect();
     let step = (wanted.len() / NODES).max(1);
     let chosen: Vec<&Record> = wanted.into_iter().step_by(step).take(NODES).collect();

@@ -6,6 +6,7 @@
 mod account;
 pub mod actions;
 mod admit;
+mod alerts;
 pub mod certificates;
 mod check_in;
 mod clock_watch;

@@ -398,7 +398,7 @@ pub struct Limits {
 pub struct Retention {
     /// Days that transcripts of sessions are kept. Default 30.
     pub transcripts_days: u32,
-    /// Days that events are kept. Default 90.
+    /// Days that events and alerts of devices are kept. Default 90.
     pub events_days: u32,
     /// Days that enrollment attempts are kept. Default 90.
     pub attempts_days: u32,

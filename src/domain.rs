@@ -1,6 +1,7 @@
 //! Layer 2: what the product speaks of, and the rules that need no I/O to be judged.
 
 pub mod action;
+pub mod alert;
 pub mod attempt;
 pub mod certificate;
 pub mod command;

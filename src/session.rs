@@ -30,7 +30,7 @@ pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
 pub use documents::{DocumentTurn, KnownDocument};
-pub use engine::{Answer, Input, Limits, Notice, Output, refuse, respond, step, time_out};
+pub use engine::{AlertNotice, Answer, Input, Limits, Notice, Output, refuse, respond, step, time_out};
 pub use push::{PushReport, PushTurn};
 pub(crate) use settle::fits;
 pub use signatures::{SeenSignatures, SignatureMark};

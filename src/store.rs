@@ -3,6 +3,7 @@
 //! Each subject has a file with its SQL, written once in the dialect that SQLite and PostgreSQL share. An engine knows
 //! no subject: it reads rows and commits batches. What differs between databases is inside the engines, nowhere else.
 
+mod alerts;
 mod attempts;
 mod audit;
 mod certificates;
@@ -44,6 +45,7 @@ use crate::app::ports::{
     StoreError, Table, Write,
 };
 use crate::domain::Id;
+use crate::domain::alert::AlertRecord;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -431,6 +433,10 @@ impl Store for SqlStore {
 
     async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError> {
         attempts::list(self.db(), filter, page).await
+    }
+
+    async fn alerts(&self, device: Id<Device>, page: &Page) -> Result<Listed<AlertRecord>, StoreError> {
+        alerts::list(self.db(), device, page).await
     }
 
     async fn imported_catalogue(&self) -> Result<Option<ImportedCatalogue>, StoreError> {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::api::Api;
 use support::csp::Answer;
 use support::device::{FakeDevice, Profile};
+use support::http::Request;
 use support::reply::Reply;
 use support::server::Server;
 
@@ -180,6 +181,50 @@ fn unknown_alerts_are_kept() {
         });
     }
     assert_eq!(state(&api, &id), "active", "M-106");
+    let listed = api.list(&format!("/devices/{id}/alerts?limit=2"));
+    let told: Vec<_> = listed.iter().map(|alert| (&alert["code"], &alert["type"], &alert["known"])).collect();
+    let (unknown, none) = (json!(false), json!(""));
+    let (new, other) = (json!("com.example/Something/New"), json!("Reversed-Domain-Name:com.example.other"));
+    let expected = [(&json!(1299), &none, &unknown), (&json!(1226), &other, &unknown), (&json!(1224), &new, &unknown)];
+    assert_eq!(told, expected, "M-106: {listed:#?}");
+    let first = &listed[2];
+    assert_eq!((&first["data"], &first["format"]), (&json!("first <payload>"), &json!("chr")), "M-106");
+    assert_eq!(first["session_id"], api.sessions(&id)[0]["id"], "M-106");
+}
+
+#[test]
+fn what_may_be_secret_in_an_alert_is_neither_listed_nor_told() {
+    let (mut device, id, api) = settled();
+    let mut message = device.package_one();
+    let secrets = ["psk-in-an-alert", "said-by-nobody", "eyJ-a-token"];
+    let about = |source: &str, kind: &str, data: &str| {
+        let source =
+            if source.is_empty() { String::new() } else { format!("<Source><LocURI>{source}</LocURI></Source>") };
+        let kind = format!(r#"<Meta><Type xmlns="syncml:metinf">{kind}</Type></Meta>"#);
+        format!("<Data>1226</Data><Item>{source}{kind}<Data>{data}</Data></Item>")
+    };
+    message.command("Alert", &about("./Vendor/MSFT/WiFi/Profile/x/WlanXml", "com.example:wifi", secrets[0]));
+    message.command("Alert", &about("", "", secrets[1]));
+    message.command("Alert", &about("", "com.microsoft/MDM/AADUserToken", secrets[2]));
+    message.command("Alert", &about("./Vendor/MSFT/Example/Node", "com.example:plain", "not secret"));
+    device.exchange(&message);
+    let listed = api.list(&format!("/devices/{id}/alerts"));
+    assert_eq!(listed.len(), 3, "tokens are not kept at all: {listed:#?}");
+    assert_eq!(
+        (&listed[0]["data"], &listed[0]["source"]),
+        (&json!("not secret"), &json!("./Vendor/MSFT/Example/Node"))
+    );
+    assert_eq!(listed[2]["data_bytes"], secrets[0].len());
+    assert!(listed[2]["data"].as_str().unwrap().starts_with("[redacted 15 bytes "), "{listed:#?}");
+    let events = support::eventually("the events", || {
+        let of_device = |e: &Value| e["type"] == "muster.alert.received" && e["subject"] == id.as_str();
+        let events: Vec<Value> = api.events().into_iter().filter(of_device).collect();
+        (events.len() == 3).then_some(events)
+    });
+    let all = format!("{listed:?}{events:?}");
+    assert!(secrets.iter().all(|secret| !all.contains(secret)), "{all}");
+    let missing = api.send(Request::get("/devices/00000000-0000-7000-8000-000000000000/alerts"));
+    assert_eq!(missing.status, 404);
 }
 
 #[test]

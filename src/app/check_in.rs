@@ -60,8 +60,6 @@ pub enum CheckInAnswer {
 const PAGE: u32 = 128;
 /// Open commands that are cancelled with the device's last message; the sweep takes the rest.
 const MOST_CANCELLED: u32 = 1000;
-/// Longest alert payload that an event carries, in characters.
-const LONGEST_ALERT: usize = 4096;
 /// Elements of a body that are processed; a message with more is refused.
 const MOST_ELEMENTS: usize = 5000;
 /// Longest Source, in bytes: a DevID is at most 256.
@@ -378,13 +376,9 @@ impl App {
                     let data = json!({"enrollment_id": enrollment.id, "session_id": session});
                     writes.push(self.event("device.checkin", subject.clone(), data));
                 }
-                Notice::Alert { code, kind, source, mark, data } => {
-                    let data = data.chars().take(LONGEST_ALERT).collect::<String>();
-                    let data = json!({
-                        "enrollment_id": enrollment.id, "code": code, "type": kind, "source": source, "mark": mark,
-                        "data": data,
-                    });
-                    writes.push(self.event("alert.received", subject.clone(), data));
+                Notice::Alert(alert) => {
+                    let session = output.sessions.first().map(|session| session.id);
+                    writes.extend(self.alert_writes(enrollment, session, alert, input.now));
                 }
                 Notice::Inventory(items) => writes.extend(self.inventory_writes(enrollment, items).await?),
                 Notice::Push(_) => {}

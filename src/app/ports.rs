@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 
 use crate::domain::Id;
+use crate::domain::alert::AlertRecord;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -254,6 +255,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<Attempt>, StoreError>;
     /// Attempts, newest first.
     async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError>;
+
+    /// Alerts of a device, newest first.
+    async fn alerts(&self, device: Id<Device>, page: &Page) -> Result<Listed<AlertRecord>, StoreError>;
 
     /// The catalogue that was imported, if one was.
     async fn imported_catalogue(&self) -> Result<Option<ImportedCatalogue>, StoreError>;

@@ -13,7 +13,7 @@ use crate::domain::action::Action;
 use crate::domain::session_record::unreadable;
 use crate::proto::syncml::{AlertType, Command, Data, Encoding, Item, LocUri, split_children};
 use crate::proto::xml::{Document, Element, Limits, escaped_len};
-use crate::session::Redactor;
+use crate::session::{AlertNotice, Redactor};
 
 /// Last segments of nodes whose value is secret, in lower case: among them the address at which a device can be woken.
 const SECRET_NODES: &[&str] = &[
@@ -104,6 +104,17 @@ fn tells_progress(path: &[String]) -> bool {
     let own = if of_user { path.get(1..).unwrap_or_default() } else { path };
     let name = own.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
     PROGRESS.contains(&name.as_str()) && PROGRESS_ROOTS.iter().any(|root| is_below(own, root))
+}
+
+/// What may be shown of the data of an alert: itself, or a mark in its place.
+#[must_use]
+pub fn alert_data<'a>(alert: &'a AlertNotice, sealer: &dyn Sealer) -> Cow<'a, str> {
+    let source = alert.source.as_deref().filter(|source| !source.trim().is_empty()).map(LocUri::received);
+    let kind = Some(alert.kind.trim()).filter(|kind| !kind.is_empty());
+    if alert.data.is_empty() || !hides_alert(source.as_slice(), kind.as_slice()) {
+        return Cow::Borrowed(&alert.data);
+    }
+    Cow::Owned(mark(&alert.data, sealer).to_string())
 }
 
 fn names_secret(path: &[String]) -> bool {
@@ -246,8 +257,14 @@ fn is_secret_alert(item: &Element) -> bool {
     let meta = item.elements().filter(|child| child.local == "Meta").flat_map(Element::elements);
     let kinds = meta.chain(item.elements()).filter(|child| child.local == "Type").map(Element::trimmed);
     let kinds: Vec<String> = kinds.filter(|kind| !kind.is_empty()).collect();
+    hides_alert(&uris, &kinds)
+}
+
+/// Whether an alert about these nodes, of these types, may hold a secret. One that says nothing about itself may.
+fn hides_alert<K: AsRef<str>>(uris: &[LocUri], kinds: &[K]) -> bool {
     let says_nothing = uris.is_empty() && kinds.is_empty();
-    says_nothing || uris.iter().any(is_secret) || kinds.iter().any(|kind| AlertType::of(0, kind).is_credential())
+    let is_credential = |kind: &K| AlertType::of(0, kind.as_ref()).is_credential();
+    says_nothing || uris.iter().any(is_secret) || kinds.iter().any(is_credential)
 }
 
 /// Every address that stands directly in an element: Target and Source, their parents, TargetRef and SourceRef.

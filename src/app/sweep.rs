@@ -264,6 +264,7 @@ impl App {
             (Expired::Sessions, keep.transcripts_days),
             (Expired::Attempts, keep.attempts_days),
             (Expired::Events, keep.events_days),
+            (Expired::Alerts, keep.events_days),
             (Expired::Audit, keep.audit_days),
             (Expired::Commands, keep.commands_days),
         ];

@@ -1,5 +1,6 @@
 //! `muster device`
 
+mod alerts;
 mod apps;
 mod certificates;
 mod maintenance;
@@ -38,6 +39,14 @@ pub(super) enum Command {
         /// Only those in that state.
         #[arg(long)]
         state: Option<String>,
+        /// Most rows.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// List what a device raised on its own, newest first.
+    Alerts {
+        /// Id or name.
+        device: String,
         /// Most rows.
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -208,6 +217,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::Actions { device, state, limit } => {
             super::action::list(client, out, &super::queue::ListArgs { device: Some(device), state, limit }).await
         }
+        Command::Alerts { device, limit } => alerts::list(client, out, &device, limit).await,
         Command::Lock(act) => order(client, out, act, plain("lock")).await,
         Command::Unlock(act) => order(client, out, act, plain("unlock")).await,
         Command::Reboot(act) => order(client, out, act, plain("reboot")).await,

@@ -41,6 +41,7 @@ fn what_is_promised_is_understood() {
         "muster device tenant-lockdown 019a3f00 on",
         "muster device tenant-lockdown A B off --reason r",
         "muster device actions 019a3f00",
+        "muster device alerts LAPTOP-1 --limit 5",
         "muster command run 019a3f00 file.xml",
         "muster command list",
         "muster command show 019a3f00",

@@ -234,7 +234,7 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # header_fields = 100
 
 [retention]
-# Days that session transcripts, events, enrollment attempts and the audit log are kept.
+# Days that session transcripts, events with the alerts of devices, enrollment attempts and the audit log are kept.
 # transcripts_days = 30
 # events_days = 90
 # attempts_days = 90

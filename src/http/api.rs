@@ -6,6 +6,7 @@
 #![allow(unused_qualifications, reason = "the code that utoipa writes for query parameters has some")]
 
 pub mod actions;
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod certificates;

@@ -281,6 +281,7 @@ const TABLE: &[Route] = &[
     api(Delete, "/api/v1/tokens/{id}", Admin, |m| on(m, api::tokens::revoke)),
     api(Get, "/api/v1/devices", Viewer, |m| on(m, api::devices::list)),
     api(Get, "/api/v1/devices/{id}", Viewer, |m| on(m, api::devices::show)),
+    api(Get, "/api/v1/devices/{id}/alerts", Viewer, |m| on(m, api::alerts::list)),
     api(Post, "/api/v1/devices/{id}/actions", Operator, |m| on(m, api::actions::request)),
     api(Post, "/api/v1/devices/{id}/commands", Operator, |m| on(m, api::commands::run)),
     api(Get, "/api/v1/actions", Viewer, |m| on(m, api::actions::list)),

@@ -3,7 +3,7 @@
 
 use super::conversation::Login;
 use super::documents;
-use super::engine::{Notice, Work};
+use super::engine::{AlertNotice, Notice, Work};
 use super::settle;
 use crate::proto::syncml::{Alert, AlertType, Item};
 
@@ -30,7 +30,10 @@ fn take_item(work: &mut Work, alert: &Alert, item: &Item) {
     match AlertType::of(alert.code, Alert::kind_of(item)) {
         AlertType::LoginStatus => take_login(work, alert),
         AlertType::RequestPending => work.seen.heartbeat = true,
-        AlertType::Unenrollment => work.seen.left = true,
+        AlertType::Unenrollment => {
+            work.seen.left = true;
+            keep(work, alert.code, item);
+        }
         // What the door made of it is in the session already.
         subject if subject.is_credential() => {}
         subject => {
@@ -59,13 +62,14 @@ fn keep(work: &mut Work, code: u16, item: &Item) {
         return work.remark("more alerts in one message than are kept");
     }
     work.seen.alerts += 1;
-    work.notices.push(Notice::Alert {
+    work.notices.push(Notice::Alert(AlertNotice {
         code,
         kind: cut(Alert::kind_of(item)),
         source: item.source.as_ref().map(|uri| cut(uri.as_str())),
         mark: item.meta.mark.as_deref().map(cut),
+        format: item.meta.format.as_deref().map(cut),
         data: item.text().to_owned(),
-    });
+    }));
 }
 
 fn cut(name: &str) -> String {

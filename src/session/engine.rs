@@ -143,24 +143,30 @@ pub enum Answer {
     Refuse(Rejection),
 }
 
+/// An Item of an alert, as it came; names are cut where they are long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertNotice {
+    /// Code.
+    pub code: u16,
+    /// Type.
+    pub kind: String,
+    /// Source node.
+    pub source: Option<String>,
+    /// Severity.
+    pub mark: Option<String>,
+    /// Format of the payload.
+    pub format: Option<String>,
+    /// Payload.
+    pub data: String,
+}
+
 /// Something that the engine saw; `app` turns it into events, audit rows and log lines.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// A session began.
     SessionOpened,
     /// An alert that is not about the session itself.
-    Alert {
-        /// Code.
-        code: u16,
-        /// Type.
-        kind: String,
-        /// Source node.
-        source: Option<String>,
-        /// Severity.
-        mark: Option<String>,
-        /// Payload.
-        data: String,
-    },
+    Alert(AlertNotice),
     /// The device told something about itself.
     Inventory(Vec<InventoryItem>),
     /// The device told something about push.

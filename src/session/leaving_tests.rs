@@ -185,7 +185,7 @@ fn alerts_beyond_a_hundred_are_dropped_and_that_is_told_once() {
     let reply = world.post(&message("1", 1, &format!("{}<Final/>", alert.repeat(150)))).message();
     let statuses = reply.body.iter().filter(|element| matches!(element, Element::Status(_))).count();
     assert_eq!(statuses, 151, "each is answered all the same");
-    assert_eq!(world.notices.iter().filter(|n| matches!(n, Notice::Alert { .. })).count(), 100);
+    assert_eq!(world.notices.iter().filter(|n| matches!(n, Notice::Alert(_))).count(), 100);
     assert_eq!(
         world.notices.iter().filter(|n| matches!(n, Notice::Remark(words) if words.contains("more alerts"))).count(),
         1

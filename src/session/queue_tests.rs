@@ -318,7 +318,7 @@ fn unknown_alerts_and_elements_are_answered_and_kept() {
         .collect();
     let expected = [("0", 200), ("2", 200), ("3", 406), ("4", 406), ("", 400)];
     assert_eq!(codes, expected.map(|(id, code)| (id.to_owned(), StatusCode(code))));
-    assert!(world.notices.iter().any(|n| matches!(n, Notice::Alert { kind, .. } if kind == "com.example:new")));
+    assert!(world.notices.iter().any(|n| matches!(n, Notice::Alert(alert) if alert.kind == "com.example:new")));
 }
 
 #[test]

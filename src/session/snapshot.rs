@@ -247,7 +247,7 @@ fn shown(enrollment: Enrollment) -> Enrollment {
 }
 
 fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversation {
-    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page, documents } =
+    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page, documents, csps_of } =
         conversation;
     Conversation {
         current: current.map(|each| session(each, redactor)),
@@ -262,6 +262,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         signatures: SeenSignatures::default(),
         status_page,
         documents,
+        csps_of,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each case gets a database of its own. An engine's tests call [`run_all`] with a function that makes one.
 
+mod alerts;
 mod audit;
 mod certificates;
 mod commands;
@@ -53,6 +54,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     csp::run(&make).await;
     objects::run(&make).await;
     sessions::run(&make).await;
+    alerts::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;
     push::run(&make).await;

@@ -21,6 +21,7 @@ pub(super) fn sql(what: Expired) -> &'static str {
         Expired::Commands => COMMANDS,
         Expired::NodeAnswers => NODE_ANSWERS,
         Expired::Objects => OBJECTS,
+        Expired::Alerts => ALERTS,
     }
 }
 
@@ -57,7 +58,11 @@ const NODE_ANSWERS: &str = "
     WHERE last_at < $1 AND (os_build, os_edition, path, verb, status) IN (
         SELECT os_build, os_edition, path, verb, status FROM node_answers
         WHERE last_at < $1 ORDER BY last_at LIMIT $2)";
+
 /// What is not whole belongs to a session that is still open, or to one that nobody closed.
 const OBJECTS: &str = "
     DELETE FROM objects
     WHERE is_whole = 0 AND at < $1 AND id IN (SELECT id FROM objects WHERE is_whole = 0 AND at < $1 ORDER BY at LIMIT $2)";
+
+const ALERTS: &str = "
+    DELETE FROM alerts WHERE at < $1 AND id IN (SELECT id FROM alerts WHERE at < $1 ORDER BY at LIMIT $2)";

@@ -2,8 +2,8 @@
 
 use super::engine::Statement;
 use super::{
-    attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, objects, push, retention,
-    sessions, settings, tokens, users,
+    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, objects, push,
+    retention, sessions, settings, tokens, users,
 };
 use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
 
@@ -76,6 +76,7 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),
         Write::SaveAttempt(attempt) => vec![attempts::save(attempt)],
+        Write::InsertAlert(alert) => vec![alerts::insert(alert)],
         Write::AppendEvent(event) => vec![events::append(event)],
         Write::AppendAudit(row) => vec![audit::append(row)],
         Write::NumberEvents(places) => events::number(places).collect(),

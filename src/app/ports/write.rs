@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::select::Lease;
 use crate::domain::Id;
+use crate::domain::alert::AlertRecord;
 use crate::domain::attempt::Attempt;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -36,6 +37,8 @@ pub enum Expired {
     NodeAnswers,
     /// Large objects that never became whole.
     Objects,
+    /// Alerts of devices.
+    Alerts,
 }
 
 /// Something that changes.
@@ -214,6 +217,8 @@ pub enum Write {
     AppendTranscript(Vec<TranscriptMessage>),
     /// An attempt, new or changed.
     SaveAttempt(Box<Attempt>),
+    /// An alert of a device.
+    InsertAlert(Box<AlertRecord>),
     /// An event that is not numbered yet.
     AppendEvent(Event),
     /// A row of the audit trail.

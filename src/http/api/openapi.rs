@@ -9,7 +9,7 @@ use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Op
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, attempts, audit, certificates, commands, csp, devices, drain, events, me, sessions, tokens, users,
+    actions, alerts, attempts, audit, certificates, commands, csp, devices, drain, events, me, sessions, tokens, users,
 };
 use crate::http::error::ProblemDocument;
 
@@ -42,6 +42,7 @@ pub fn text() -> String {
         users::list, users::add, users::show, users::change, users::remove,
         tokens::list, tokens::add, tokens::revoke,
         devices::list, devices::show,
+        alerts::list,
         actions::request, actions::list, actions::show, actions::cancel, actions::reveal,
         commands::run, commands::list, commands::show, commands::data, commands::cancel,
         csp::check::check, csp::nodes::search, csp::nodes::show,

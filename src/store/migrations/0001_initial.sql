@@ -302,6 +302,25 @@ CREATE INDEX attempts_by_trace ON attempts (trace_id);
 CREATE INDEX attempts_by_email ON attempts (email_key, started_at, id);
 CREATE INDEX attempts_open ON attempts (email_key, address, started_at, id) WHERE outcome = 'open';
 
+-- Alerts of devices. session_id is no foreign key: sessions are pruned earlier.
+CREATE TABLE alerts (
+    id TEXT NOT NULL PRIMARY KEY,
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    session_id TEXT,
+    at BIGINT NOT NULL,
+    code BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    is_known BIGINT NOT NULL,
+    source TEXT,
+    mark TEXT,
+    format TEXT,
+    data TEXT NOT NULL,
+    data_bytes BIGINT NOT NULL
+);
+CREATE INDEX alerts_of_device ON alerts (device_id, at, id);
+CREATE INDEX alerts_by_age ON alerts (at);
+
 CREATE TABLE events (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 24] = [
+pub(in crate::store) static TABLES: [Table; 25] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -466,6 +466,34 @@ pub(in crate::store) static TABLES: [Table; 24] = [
         link: None,
     },
     Table {
+        name: "alerts",
+        columns: &[
+            text("id"),
+            text("device_id"),
+            text("enrollment_id"),
+            text("session_id"),
+            int("at"),
+            int("code"),
+            text("kind"),
+            int("is_known"),
+            text("source"),
+            text("mark"),
+            text("format"),
+            text("data"),
+            int("data_bytes"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM alerts ORDER BY id LIMIT $1",
+        next: "SELECT * FROM alerts WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO alerts (id, device_id, enrollment_id, session_id, at, code, kind, is_known, source, mark, format, \
+            data, data_bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        count: "SELECT COUNT(*) AS number FROM alerts",
+        delete: "DELETE FROM alerts",
+        link: None,
+    },
+    Table {
         name: "csp_catalogues",
         columns: &[text("id"), text("version"), int("nodes"), int("imported_at"), text("imported_by"), bytes("file")],
         key: 1,
@@ -547,9 +575,9 @@ pub(in crate::store) static TABLES: [Table; 24] = [
 ];
 
 pub(super) const TRUNCATE: &str = "\
-    TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, audit, events, attempts, answers, transcripts, \
-    sessions, object_parts, objects, commands, certificates, missing_nodes, inventory, push, conversations, \
-    enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
+    TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, alerts, audit, events, attempts, answers, \
+    transcripts, sessions, object_parts, objects, commands, certificates, missing_nodes, inventory, push, \
+    conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

@@ -1,8 +1,8 @@
 //! Query plans: what runs with every message, sweep or page goes through an index.
 
 use super::super::super::{
-    attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, prefixes, push, retention,
-    sessions, tokens, users,
+    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, prefixes, push,
+    retention, sessions, tokens, users,
 };
 use super::*;
 
@@ -77,6 +77,7 @@ async fn hot_queries_look_up() {
         Expired::Answers,
         Expired::Commands,
         Expired::NodeAnswers,
+        Expired::Alerts,
     ];
     let tables = [
         Table::Users,
@@ -113,6 +114,7 @@ async fn pages_and_queues_come_sorted_from_their_index() {
         commands::LIST_OF_DEVICE,
         sessions::LIST,
         sessions::LIST_OF_DEVICE,
+        alerts::LIST_OF_DEVICE,
         sessions::IDLE,
         attempts::FIND_OPEN,
         attempts::LIST,

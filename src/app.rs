@@ -40,6 +40,7 @@ mod throttle;
 pub mod tokens;
 mod transcripts;
 mod turns;
+mod uploads;
 pub mod users;
 
 use std::net::IpAddr;
@@ -79,6 +80,7 @@ pub use storage::StorageWatch;
 use throttle::Throttles;
 pub use transcripts::{TranscriptLine, TranscriptWriter};
 use turns::Turns;
+pub use uploads::{Receiving, UploadRefused};
 
 /// The application: settings, the issuing CA, and the ports.
 #[derive(Clone)]

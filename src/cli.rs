@@ -25,6 +25,7 @@ mod settings;
 mod staging;
 mod token;
 mod transcript;
+mod upload;
 mod user;
 
 use std::io::{self, Write};
@@ -154,6 +155,9 @@ enum Command {
     /// Management sessions and their transcripts.
     #[command(subcommand)]
     Session(session::Command),
+    /// Files that devices were asked to upload.
+    #[command(subcommand)]
+    Upload(upload::Command),
     /// Device certificates and the CA.
     #[command(subcommand)]
     Cert(cert::Command),
@@ -183,6 +187,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Command(command) => command::run(&client()?, &out, command).await,
         Command::Session(command) => session::run(client, &out, command).await,
         Command::Csp(command) => csp::run(&client()?, &out, command).await,
+        Command::Upload(command) => upload::run(&client()?, &out, command).await,
         Command::Cert(command) => cert::run(&client()?, &out, command).await,
         Command::Token(command) => token::run(&client()?, &out, command).await,
         Command::Events(args) => journal::events(&client()?, &out, args).await,

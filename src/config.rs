@@ -20,7 +20,7 @@ pub use load::ConfigError;
 pub use template::Start;
 pub use values::{
     AuthPolicy, DatabaseUrl, HttpsAddress, HttpsUrl, LogFormat, LogLevel, Network, OnFailure, OpsListen, PageChoice,
-    ProxyCertificate, Secret,
+    ProxyCertificate, Secret, ShownValues,
 };
 
 use crate::domain::proof::{DigestMode, MessageSigning};
@@ -61,6 +61,9 @@ pub struct Config {
     /// How much one caller may ask.
     #[serde(default)]
     pub limits: Limits,
+    /// What is shown of what was said.
+    #[serde(default)]
+    pub transcripts: Transcripts,
     /// How long history is kept.
     #[serde(default)]
     pub retention: Retention,
@@ -337,6 +340,8 @@ pub struct Limits {
     pub soap_body_bytes: usize,
     /// Largest message of a device, in bytes. Default 5 MiB.
     pub message_bytes: usize,
+    /// Largest file that a device uploads, in bytes. Default 100 MiB.
+    pub upload_bytes: usize,
     /// Largest message to a device, in bytes. Default 400000.
     pub reply_bytes: usize,
     /// Most commands in one message to a device. Default 100.
@@ -392,6 +397,17 @@ pub struct Limits {
     pub header_fields: usize,
 }
 
+/// `[transcripts]`: what is shown of what was said in sessions. Secrets never are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transcripts {
+    /// Whose values stand in transcripts: `harmless`, `known` or `all`. Default `harmless`.
+    pub values: ShownValues,
+    /// Nodes whose values, and those of all nodes below, are secret everywhere: in transcripts, inventories, alerts, events and
+    /// answers. A segment in braces stands for any one name. Default: none beside those that this build knows.
+    pub secret_nodes: Vec<String>,
+}
+
 /// `[retention]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -406,6 +422,8 @@ pub struct Retention {
     pub audit_days: u32,
     /// Days that final actions and commands are kept. Default 365.
     pub commands_days: u32,
+    /// Days that files are kept which devices uploaded. Default 30.
+    pub uploads_days: u32,
 }
 
 /// `[ops]`
@@ -442,6 +460,7 @@ impl Config {
             wns: Wns::default(),
             experiments: Experiments::default(),
             limits: Limits::default(),
+            transcripts: Transcripts::default(),
             retention: Retention::default(),
             ops: Ops::default(),
             log: Log::default(),
@@ -592,6 +611,7 @@ impl Default for Limits {
         Self {
             soap_body_bytes: 1024 * 1024,
             message_bytes: 5 * 1024 * 1024,
+            upload_bytes: 100 * 1024 * 1024,
             reply_bytes: 400_000,
             reply_commands: 100,
             object_bytes: 32 * 1024 * 1024,
@@ -624,7 +644,14 @@ impl Default for Limits {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { transcripts_days: 30, events_days: 90, attempts_days: 90, audit_days: 365, commands_days: 365 }
+        Self {
+            transcripts_days: 30,
+            events_days: 90,
+            attempts_days: 90,
+            audit_days: 365,
+            commands_days: 365,
+            uploads_days: 30,
+        }
     }
 }
 

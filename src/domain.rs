@@ -18,6 +18,7 @@ pub mod object;
 pub mod proof;
 pub mod push;
 pub mod session_record;
+pub mod upload;
 pub mod user;
 
 pub use id::Id;

@@ -31,6 +31,7 @@ mod standing;
 mod tables;
 mod tokens;
 mod transfer;
+mod uploads;
 mod users;
 mod write;
 
@@ -57,6 +58,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
 use commands::Commands;
 use engine::{Engine, Statement, Value};
@@ -437,6 +439,18 @@ impl Store for SqlStore {
 
     async fn alerts(&self, device: Id<Device>, page: &Page) -> Result<Listed<AlertRecord>, StoreError> {
         alerts::list(self.db(), device, page).await
+    }
+
+    async fn upload(&self, id: Id<Upload>) -> Result<Option<Upload>, StoreError> {
+        uploads::find(self.db(), id).await
+    }
+
+    async fn uploads(&self, device: Option<Id<Device>>, page: &Page) -> Result<Listed<Upload>, StoreError> {
+        uploads::list(self.db(), device, page).await
+    }
+
+    async fn upload_chunk(&self, id: Id<Upload>, seq: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        uploads::chunk(self.db(), id, seq).await
     }
 
     async fn imported_catalogue(&self) -> Result<Option<ImportedCatalogue>, StoreError> {

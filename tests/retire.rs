@@ -193,6 +193,7 @@ fn unknown_alerts_are_kept() {
 }
 
 #[test]
+// covers: M-107, M-146
 fn what_may_be_secret_in_an_alert_is_neither_listed_nor_told() {
     let (mut device, id, api) = settled();
     let mut message = device.package_one();

@@ -1,5 +1,6 @@
 //! Actions on devices: asked for, cancelled, revealed (management reference 7, 1.15, 1.18).
 
+use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
 
 use super::csp::Need;
@@ -124,8 +125,11 @@ impl App {
             Action::Unlock => writes.extend(self.undo_lock(&mut command, now).await?),
             Action::Retire => writes.extend(self.begin_retire(&mut changed, &mut command, now).await?),
             _ => {
-                let body = self.first_commands(view, &request.action, id).await?;
+                let upload = self.upload_for(&request.action, id, enrollment, expires_at);
+                let (url, row) = upload.unzip();
+                let body = self.first_commands(view, &request.action, id, url).await?;
                 command.begin_step(0, body);
+                writes.extend(row);
             }
         }
         writes.push(Write::UpdateEnrollment(Box::new(changed)));
@@ -165,8 +169,10 @@ impl App {
         view: &DeviceView,
         action: &Action,
         id: Id<QueuedCommand>,
+        upload_url: Option<SecretString>,
     ) -> Result<Vec<Command>, Error> {
         let order = Order::new(id, &self.settings.provider_id, &view.enrollment);
+        let order = Order { upload_url: upload_url.as_ref().map(ExposeSecret::expose_secret), ..order };
         if action.nodes(&order).is_empty() {
             return Ok(action.first_step(&order));
         }

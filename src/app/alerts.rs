@@ -4,7 +4,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::ports::{Listed, Page, Write};
-use super::{App, Error, redact};
+use super::redact::{self, Redaction};
+use super::{App, Error};
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
 use crate::domain::device::Device;
@@ -25,7 +26,8 @@ impl App {
         alert: &AlertNotice,
         at: OffsetDateTime,
     ) -> [Write; 2] {
-        let shown = redact::alert_data(alert, &*self.sealer);
+        let redaction = Redaction { rules: &self.redaction(), sealer: &*self.sealer };
+        let shown = redact::alert_data(alert, redaction);
         let record = AlertRecord {
             id: self.new_id(),
             device_id: enrollment.device_id,

@@ -422,7 +422,8 @@ impl App {
 
     /// What the device told, but no secrets and no node that nobody can have asked for; its name is taken over to the device.
     async fn inventory_writes(&self, enrollment: &Enrollment, items: &[InventoryItem]) -> Result<Vec<Write>, Error> {
-        let is_kept = |item: &&InventoryItem| item.can_be_kept() && !super::redact::is_secret(&item.loc_uri);
+        let rules = self.redaction();
+        let is_kept = |item: &&InventoryItem| item.can_be_kept() && !rules.is_secret(&item.loc_uri);
         let items: Vec<InventoryItem> = items.iter().filter(is_kept).cloned().collect();
         let name = items.iter().find(|item| item.loc_uri.same_as(&LocUri::fixed(device_info::DEVICE_NAME)));
         let name = name.and_then(|item| item.value.clone()).filter(|name| !name.trim().is_empty());

@@ -29,6 +29,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
 
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpPost};
@@ -258,6 +259,13 @@ pub trait Store: Send + Sync {
 
     /// Alerts of a device, newest first.
     async fn alerts(&self, device: Id<Device>, page: &Page) -> Result<Listed<AlertRecord>, StoreError>;
+
+    /// What a device was asked to upload.
+    async fn upload(&self, id: Id<Upload>) -> Result<Option<Upload>, StoreError>;
+    /// What devices were asked to upload, newest first; of one device where one is named.
+    async fn uploads(&self, device: Option<Id<Device>>, page: &Page) -> Result<Listed<Upload>, StoreError>;
+    /// A part of the file of an upload, sealed; from 0.
+    async fn upload_chunk(&self, id: Id<Upload>, seq: u32) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The catalogue that was imported, if one was.
     async fn imported_catalogue(&self) -> Result<Option<ImportedCatalogue>, StoreError>;

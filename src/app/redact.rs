@@ -4,151 +4,60 @@
 //! they show the nodes that are known to be harmless and nothing else. In place of a value stands a mark with its length
 //! and a keyed hash, so that two transcripts can still be compared.
 
+mod rules;
+
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::App;
 use super::ports::Sealer;
 use crate::domain::Mark;
 use crate::domain::action::Action;
 use crate::domain::session_record::unreadable;
-use crate::proto::syncml::{AlertType, Command, Data, Encoding, Item, LocUri, split_children};
+use crate::proto::syncml::{AlertType, Command, Data, Encoding, Item, LocUri};
 use crate::proto::xml::{Document, Element, Limits, escaped_len};
 use crate::session::{AlertNotice, Redactor};
 
-/// Last segments of nodes whose value is secret, in lower case: among them the address at which a device can be woken.
-const SECRET_NODES: &[&str] = &[
-    "aauthdata",
-    "aauthsecret",
-    "adencryptedpasswordhistory",
-    "challenge",
-    "changeproductkey",
-    "channeluri",
-    "eapconfiguration",
-    "newpinvalue",
-    "pfxcertblob",
-    "pfxcertpassword",
-    "profilexml",
-    "recoverykey",
-    "sasurl",
-    "upgradeeditionwithproductkey",
-    "wlanxml",
-];
-/// Parts of a last segment that mark a node as secret, in lower case.
-const SECRET_WORDS: &[&str] =
-    &["password", "passphrase", "secret", "privatekey", "presharedkey", "productkey", "accesstoken", "credential"];
-/// Where policies stand that tell how passwords must look, or how it stands with them, and so are none.
-const ABOUT_PASSWORDS: &[&str] = &["Vendor/MSFT/BitLocker/Status", "Vendor/MSFT/Policy", "Vendor/MSFT/LAPS/Policies"];
-/// Nodes whose values, and those of all nodes below, may be read by everybody who may read transcripts.
-const HARMLESS: &[&str] = &[
-    "DevDetail",
-    "DevInfo",
-    "User/Vendor/MSFT/Policy/Config",
-    "User/Vendor/MSFT/Policy/Result",
-    "Vendor/MSFT/BitLocker/Status",
-    "Vendor/MSFT/DMClient",
-    "Vendor/MSFT/DeviceManageability",
-    "Vendor/MSFT/DeviceStatus",
-    "Vendor/MSFT/EnrollmentStatusTracking",
-    "Vendor/MSFT/LAPS",
-    "Vendor/MSFT/NodeCache",
-    "Vendor/MSFT/Policy/Config",
-    "Vendor/MSFT/Policy/Result",
-    "Vendor/MSFT/Reboot",
-    "Vendor/MSFT/RemoteLock",
-    "Vendor/MSFT/RemoteWipe",
-    "Vendor/MSFT/TenantLockdown",
-    "Vendor/MSFT/Update",
-    "Vendor/MSFT/WindowsLicensing/Edition",
-];
-/// Where documents of declared configuration stand.
-const DECLARED: &[&str] = &["Vendor/MSFT/DeclaredConfiguration", "User/Vendor/MSFT/DeclaredConfiguration"];
-/// Where devices tell, for the computer or a user, how far they are with what they were given; the rest is not harmless.
-const PROGRESS_ROOTS: &[&str] = &[
-    "Vendor/MSFT/ClientCertificateInstall",
-    "Vendor/MSFT/EnterpriseDesktopAppManagement",
-    "Vendor/MSFT/EnterpriseModernAppManagement",
-    "Vendor/MSFT/HealthAttestation",
-    "Vendor/MSFT/WindowsLicensing",
-];
-/// Last segments below these roots, in lower case: numbers and thumbprints, by which the engine decides.
-const PROGRESS: &[&str] = &["certthumbprint", "errorcode", "lasterror", "status", "thumbprint"];
-/// Last segments below harmless nodes that are not harmless, in lower case: copies of what other nodes hold.
-const NOT_HARMLESS: &[&str] = &["changednodesdata", "expectedvalue"];
+pub use rules::{Disclosure, Rules, ShownValues};
 
-/// Whether values of that node are secret.
-#[must_use]
-pub fn is_secret(uri: &LocUri) -> bool {
-    let path = segments(uri);
-    names_secret(&path) || is_declared(&path)
+impl App {
+    /// Which values are secret now, and which are shown.
+    #[must_use]
+    pub fn redaction(&self) -> Rules {
+        let known = self.memory.csp.now();
+        Rules::new(Arc::clone(&known.catalogue), Arc::clone(&self.settings.disclosure))
+    }
 }
 
-/// Whether it is a document of declared configuration: it may hold what profiles hold.
-fn is_declared(path: &[String]) -> bool {
-    let is_given = path.iter().any(|segment| segment.eq_ignore_ascii_case("Documents"));
-    is_given && DECLARED.iter().any(|root| is_below(path, root))
-}
-
-/// Whether values of that node may stand in a transcript.
-#[must_use]
-fn is_harmless(uri: &LocUri) -> bool {
-    let path = segments(uri);
-    let below = HARMLESS.iter().any(|root| is_below(&path, root)) || tells_progress(&path);
-    // The policies of an ingested ADMX file are its maker's: nobody knows what they hold.
-    let ingested = path.iter().any(|segment| segment.contains('~'));
-    let excepted = path.last().is_some_and(|name| NOT_HARMLESS.contains(&name.to_ascii_lowercase().as_str()));
-    below && !ingested && !excepted && !names_secret(&path)
-}
-
-fn tells_progress(path: &[String]) -> bool {
-    let of_user = path.first().is_some_and(|first| first.eq_ignore_ascii_case("User"));
-    let own = if of_user { path.get(1..).unwrap_or_default() } else { path };
-    let name = own.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
-    PROGRESS.contains(&name.as_str()) && PROGRESS_ROOTS.iter().any(|root| is_below(own, root))
+/// What redacts: the rules, and what makes marks.
+#[derive(Clone, Copy)]
+pub struct Redaction<'r> {
+    /// The rules.
+    pub rules: &'r Rules,
+    /// Makes marks.
+    pub sealer: &'r dyn Sealer,
 }
 
 /// What may be shown of the data of an alert: itself, or a mark in its place.
 #[must_use]
-pub fn alert_data<'a>(alert: &'a AlertNotice, sealer: &dyn Sealer) -> Cow<'a, str> {
+pub fn alert_data<'a>(alert: &'a AlertNotice, redaction: Redaction<'_>) -> Cow<'a, str> {
     let source = alert.source.as_deref().filter(|source| !source.trim().is_empty()).map(LocUri::received);
     let kind = Some(alert.kind.trim()).filter(|kind| !kind.is_empty());
-    if alert.data.is_empty() || !hides_alert(source.as_slice(), kind.as_slice()) {
+    if alert.data.is_empty() || !hides_alert(source.as_slice(), kind.as_slice(), redaction.rules) {
         return Cow::Borrowed(&alert.data);
     }
-    Cow::Owned(mark(&alert.data, sealer).to_string())
-}
-
-fn names_secret(path: &[String]) -> bool {
-    let name = path.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
-    let about_passwords = ABOUT_PASSWORDS.iter().any(|root| is_below(path, root));
-    SECRET_NODES.contains(&name.as_str()) || (!about_passwords && SECRET_WORDS.iter().any(|word| name.contains(word)))
-}
-
-/// The names on the way to a node, unescaped: without query, empty segments, and what stands for the device itself.
-fn segments(uri: &LocUri) -> Vec<String> {
-    let mut path = split_children(uri.path());
-    for prefix in [".", "Device"] {
-        if path.first().is_some_and(|first| first.eq_ignore_ascii_case(prefix)) {
-            path.remove(0);
-        }
-    }
-    path
-}
-
-/// Whether the path is that of `root` or lies below it. One that turns back is below nothing.
-fn is_below(path: &[String], root: &str) -> bool {
-    let turns_back = path.iter().any(|segment| matches!(segment.as_str(), "." | ".."));
-    let mut own = path.iter();
-    !turns_back && root.split('/').all(|name| own.next().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    Cow::Owned(mark(&alert.data, redaction.sealer).to_string())
 }
 
 /// A SyncML message as it may be kept: as XML text, whatever form it came in, with marks in place of values that are not
 /// known to be harmless. Bytes that are no message are not kept at all.
 #[must_use]
-pub fn message(bytes: &[u8], encoding: Encoding, sealer: &dyn Sealer) -> String {
+pub fn message(bytes: &[u8], encoding: Encoding, redaction: Redaction<'_>) -> String {
     let kept = encoding.document(bytes, &Limits::default()).and_then(|document| {
         let mut secrets = Vec::new();
-        collect(document.root(), None, &document, &mut secrets);
-        marked(document.text(), &secrets, sealer)
+        collect(Place { element: document.root(), parent: None }, &document, redaction.rules, &mut secrets);
+        marked(document.text(), &secrets, redaction.sealer)
     });
     kept.unwrap_or_else(|| unreadable(bytes.len()))
 }
@@ -175,7 +84,7 @@ fn marked(text: &str, secrets: &[Secret<'_>], sealer: &dyn Sealer) -> Option<Str
 }
 
 /// Redacts what the engine was given, by the same rules as the messages.
-pub(super) struct Given<'s>(pub(super) &'s dyn Sealer);
+pub(super) struct Given<'r>(pub(super) Redaction<'r>);
 
 impl Redactor for Given<'_> {
     fn command(&self, command: &Command) -> Command {
@@ -187,7 +96,7 @@ impl Redactor for Given<'_> {
     }
 
     fn value(&self, node: Option<&LocUri>, value: &str) -> String {
-        if node.is_some_and(is_harmless) { value.to_owned() } else { self.secret(value) }
+        if node.is_some_and(|node| self.0.rules.is_shown(node)) { value.to_owned() } else { self.secret(value) }
     }
 
     fn action(&self, action: &Action) -> Action {
@@ -196,7 +105,7 @@ impl Redactor for Given<'_> {
 
     fn digest(&self, digest: &[u8; 32]) -> [u8; 32] {
         let mut out = [0; 32];
-        out[..8].copy_from_slice(&self.0.mark(digest));
+        out[..8].copy_from_slice(&self.0.sealer.mark(digest));
         out
     }
 }
@@ -204,13 +113,13 @@ impl Redactor for Given<'_> {
 impl Given<'_> {
     /// A mark in place of a secret. How much goes into a message is decided by the room that it takes there, so that is told.
     fn secret(&self, secret: &str) -> String {
-        let mark = Mark { escaped: escaped_len(secret), ..mark(secret, self.0) };
+        let mark = Mark { escaped: escaped_len(secret), ..mark(secret, self.0.sealer) };
         if secret.is_empty() { String::new() } else { mark.to_string() }
     }
 
     fn item(&self, item: &Item) -> Item {
         let nodes: Vec<&LocUri> = item.target.iter().chain(&item.source).collect();
-        let is_shown = !nodes.is_empty() && nodes.iter().all(|uri| is_harmless(uri));
+        let is_shown = !nodes.is_empty() && nodes.iter().all(|uri| self.0.rules.is_shown(uri));
         let mut item = item.clone();
         item.meta.next_nonce = item.meta.next_nonce.map(|nonce| self.secret(&nonce));
         if !is_shown {
@@ -224,47 +133,54 @@ fn mark(secret: &str, sealer: &dyn Sealer) -> Mark {
     Mark { bytes: secret.len(), escaped: secret.len(), hash: sealer.mark(secret.as_bytes()) }
 }
 
+/// An element and the one around it.
+#[derive(Clone, Copy)]
+struct Place<'d> {
+    element: &'d Element,
+    parent: Option<&'d Element>,
+}
+
 /// Gathers the content of every element that may hold a secret, in document order. Depth is bounded by the reader.
-fn collect<'d>(element: &'d Element, parent: Option<&Element>, document: &'d Document, out: &mut Vec<Secret<'d>>) {
-    let keeps_data = keeps_data(element, parent);
-    for child in element.elements() {
+fn collect<'d>(place: Place<'d>, document: &'d Document, rules: &Rules, out: &mut Vec<Secret<'d>>) {
+    let keeps_data = keeps_data(place, rules);
+    for child in place.element.elements() {
         if child.local == "NextNonce" || (child.local == "Data" && !keeps_data) {
             let value = if child.has_elements() { document.inner_xml(child).into() } else { child.text() };
             out.push(Secret { at: document.inner_range(child), value });
         } else {
-            collect(child, Some(element), document, out);
+            collect(Place { element: child, parent: Some(place.element) }, document, rules, out);
         }
     }
 }
 
 /// Whether the Data of an element stays as it is.
-fn keeps_data(element: &Element, parent: Option<&Element>) -> bool {
+fn keeps_data(Place { element, parent }: Place<'_>, rules: &Rules) -> bool {
     match (element.local.as_str(), parent.map(|parent| parent.local.as_str())) {
         // A code.
         ("Status" | "Alert", _) => true,
-        ("Item", Some("Alert")) => !is_secret_alert(element),
+        ("Item", Some("Alert")) => !is_secret_alert(element, rules),
         ("Item", _) => {
             let uris: Vec<LocUri> = [Some(element), parent].into_iter().flatten().flat_map(uris).collect();
-            !uris.is_empty() && uris.iter().all(is_harmless)
+            !uris.is_empty() && uris.iter().all(|uri| rules.is_shown(uri))
         }
         _ => false,
     }
 }
 
 /// An Item of an Alert that names a secret node, carries a token, or says nothing about itself.
-fn is_secret_alert(item: &Element) -> bool {
+fn is_secret_alert(item: &Element, rules: &Rules) -> bool {
     let uris: Vec<LocUri> = uris(item).collect();
     let meta = item.elements().filter(|child| child.local == "Meta").flat_map(Element::elements);
     let kinds = meta.chain(item.elements()).filter(|child| child.local == "Type").map(Element::trimmed);
     let kinds: Vec<String> = kinds.filter(|kind| !kind.is_empty()).collect();
-    hides_alert(&uris, &kinds)
+    hides_alert(&uris, &kinds, rules)
 }
 
 /// Whether an alert about these nodes, of these types, may hold a secret. One that says nothing about itself may.
-fn hides_alert<K: AsRef<str>>(uris: &[LocUri], kinds: &[K]) -> bool {
+fn hides_alert<K: AsRef<str>>(uris: &[LocUri], kinds: &[K], rules: &Rules) -> bool {
     let says_nothing = uris.is_empty() && kinds.is_empty();
     let is_credential = |kind: &K| AlertType::of(0, kind.as_ref()).is_credential();
-    says_nothing || uris.iter().any(is_secret) || kinds.iter().any(is_credential)
+    says_nothing || uris.iter().any(|uri| rules.is_secret(uri)) || kinds.iter().any(is_credential)
 }
 
 /// Every address that stands directly in an element: Target and Source, their parents, TargetRef and SourceRef.
@@ -299,6 +215,10 @@ mod tests {
         }
     }
 
+    fn kept_of(bytes: &[u8], encoding: Encoding) -> String {
+        message(bytes, encoding, Redaction { rules: &Rules::default(), sealer: &Marks })
+    }
+
     // covers: M-146, M-110
     #[test]
     fn secrets_are_marked_and_the_rest_stays() {
@@ -313,7 +233,7 @@ mod tests {
             <Data><k>psk-psk</k></Data></Item><Item><Target>\
             <LocURI>./Device/Vendor/MSFT/Policy/Config/DeviceLock/MinDevicePasswordLength</LocURI></Target><Data>12</Data></Item>\
             </Replace></SyncBody></SyncML>";
-        let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
+        let kept = kept_of(text.as_bytes(), Encoding::Xml);
         for secret in ["c2VjcmV0MQ==", "bm9uY2Ux", "271828", "eyJhbGciOi", "psk-psk", "nobody-knows-what"] {
             assert!(!kept.contains(secret), "{secret}");
         }
@@ -327,7 +247,7 @@ mod tests {
     /// What becomes of `value` in a body.
     fn is_kept(body: &str) -> bool {
         let text = format!("<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody>{body}</SyncBody></SyncML>");
-        let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
+        let kept = kept_of(text.as_bytes(), Encoding::Xml);
         assert!(Document::parse(kept.as_bytes(), &Limits::default()).is_ok(), "{kept}");
         assert!(kept.contains("value") || kept.contains("[redacted 5 bytes"), "{kept}");
         kept.contains("value")
@@ -440,7 +360,7 @@ mod tests {
             "<SyncML><Results><Item>{secret}<Data>psk</Data></Item><Item>{secret}<Data/></Item>\
             <Item>{secret}<Data></Data></Item></Results><Chal><NextNonce/></Chal></SyncML>"
         );
-        let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
+        let kept = kept_of(text.as_bytes(), Encoding::Xml);
         assert_eq!(kept, text.replace("psk", "[redacted 3 bytes 0303030303030303]"));
         let secret = |at: Range<usize>| Secret { at, value: "x".into() };
         assert_eq!(marked("text", &[secret(2..4), secret(0..1)], &Marks), None, "ranges that run backwards");
@@ -453,7 +373,7 @@ mod tests {
         let kept = |data: &str| {
             let uri = "<Source><LocURI>./Vendor/MSFT/WiFi/Profile/x/WlanXml</LocURI></Source>";
             let text = format!("<SyncML><Results><Item>{uri}<Data>{data}</Data></Item></Results></SyncML>");
-            message(text.as_bytes(), Encoding::Xml, &Marks)
+            kept_of(text.as_bytes(), Encoding::Xml)
         };
         let mark = kept("&lt;k&gt;&quot;");
         assert!(mark.contains("[redacted 4 bytes 0404040404040404]"), "{mark}");
@@ -466,7 +386,7 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(parts in prop::collection::vec(prop::sample::select(PARTS), 0..40)) {
             let text = format!("<SyncML>{}</SyncML>", parts.concat());
-            let kept = message(text.as_bytes(), Encoding::Xml, &Marks);
+            let kept = kept_of(text.as_bytes(), Encoding::Xml);
             let readable = Document::parse(text.as_bytes(), &Limits::default()).is_ok();
             prop_assert_eq!(kept.starts_with("[unreadable"), !readable);
         }
@@ -491,6 +411,6 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_kept() {
-        assert_eq!(message(b"<a>secret", Encoding::Xml, &Marks), "[unreadable, 9 bytes]");
+        assert_eq!(kept_of(b"<a>secret", Encoding::Xml), "[unreadable, 9 bytes]");
     }
 }

@@ -1,9 +1,12 @@
 //! What use-cases need to know of the configuration.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
+use super::redact::Disclosure;
 use crate::domain::object::ObjectLimits;
 use crate::domain::proof::{DigestMode, MessageSigning};
 use crate::domain::push::ChannelHost;
@@ -78,6 +81,10 @@ pub struct Settings {
     pub password_checks: PasswordChecks,
     /// How long a checked password is remembered in memory; zero: never.
     pub remember_password: Duration,
+    /// Most bytes of a file that a device uploads.
+    pub upload_bytes: u64,
+    /// Which values transcripts show, and what is secret everywhere.
+    pub disclosure: Arc<Disclosure>,
     /// Days after which rows are removed, by kind.
     pub retention: Retention,
 }
@@ -121,6 +128,8 @@ pub struct Retention {
     pub audit_days: u32,
     /// Final commands and actions.
     pub commands_days: u32,
+    /// Files that devices uploaded.
+    pub uploads_days: u32,
 }
 
 /// How many passwords are checked before attempts are refused without a check; remembered passwords do not count.

@@ -265,6 +265,7 @@ impl App {
             (Expired::Attempts, keep.attempts_days),
             (Expired::Events, keep.events_days),
             (Expired::Alerts, keep.events_days),
+            (Expired::Uploads, keep.uploads_days),
             (Expired::Audit, keep.audit_days),
             (Expired::Commands, keep.commands_days),
         ];
@@ -276,6 +277,8 @@ impl App {
         });
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
+        writes.push(Write::Prune { what: Expired::UnusedUploads, before: now, limit: ROUND });
+        writes.push(self.forget_quiet_uploads());
         writes.push(Write::Prune { what: Expired::NodeAnswers, before: now - NODE_ANSWERS_KEPT, limit: ROUND });
         writes.push(Write::Prune { what: Expired::Objects, before: now - OBJECTS_COME, limit: ROUND });
         self.commit(writes).await

@@ -361,12 +361,15 @@ fn settings() -> Settings {
             address_per_hour: 100,
         },
         remember_password: Duration::ZERO,
+        upload_bytes: 1 << 20,
+        disclosure: Arc::default(),
         retention: Retention {
             transcripts_days: 30,
             attempts_days: 90,
             events_days: 90,
             audit_days: 365,
             commands_days: 90,
+            uploads_days: 30,
         },
     }
 }

@@ -74,12 +74,17 @@ const NOTED: Allowance = Allowance { burst: 1, per_hour: 60 };
 /// Failures that are written down whoever they come from: addresses are cheap.
 const NOTED_OF_ALL: Allowance = Allowance { burst: 100, per_hour: 1000 };
 
-/// A new secret of 256 random bits.
+/// A new secret of 256 random bits, as a token.
 #[must_use]
 pub fn new_secret(rng: &dyn Rng) -> SecretString {
+    SecretString::from(format!("{TOKEN_PREFIX}{}", random_text(rng).expose_secret()))
+}
+
+/// 256 random bits as text that may stand in a URL.
+pub(super) fn random_text(rng: &dyn Rng) -> SecretString {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     rng.fill(bytes.as_mut());
-    SecretString::from(format!("{TOKEN_PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref())))
+    SecretString::from(BASE64_URL_SAFE_NO_PAD.encode(bytes.as_ref()))
 }
 
 /// What is kept of a secret.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::ports::{Sealer, StoreError, Write};
-use super::{App, Error, redact};
+use super::ports::{StoreError, Write};
+use super::redact::{self, Redaction};
+use super::{App, Error};
 use crate::domain::Id;
 use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage, cut_here};
 use crate::proto::syncml::Encoding;
@@ -164,14 +165,15 @@ async fn write(app: &App, batch: Vec<Waiting>) {
 /// As it is stored: redacted, bounded, compressed.
 async fn prepared(app: &App, message: Recorded) -> Option<TranscriptMessage> {
     let Recorded { session_id, seq, direction, at, encoding, status, body, given } = message;
-    let sealer = Arc::clone(&app.sealer);
+    let (sealer, rules) = (Arc::clone(&app.sealer), app.redaction());
     // A task of its own: should the message bring it to a panic, that ends here.
     let task = tokio::task::spawn_blocking(move || {
+        let redaction = Redaction { rules: &rules, sealer: &*sealer };
         let text = match body {
-            Body::Message(bytes) => shortened(redact::message(&bytes, encoding, &*sealer)),
+            Body::Message(bytes) => shortened(redact::message(&bytes, encoding, redaction)),
             Body::Words(words) => words,
         };
-        let given = given.and_then(|input| snapshot(*input, &*sealer));
+        let given = given.and_then(|input| snapshot(*input, redaction));
         let given = given.map(|json| zstd::encode_all(json.as_slice(), LEVEL)).transpose()?;
         zstd::encode_all(text.as_bytes(), LEVEL).map(|body| (body, given))
     });
@@ -188,8 +190,8 @@ async fn prepared(app: &App, message: Recorded) -> Option<TranscriptMessage> {
 }
 
 /// What the engine was given, as JSON; nothing where it is more than is kept of a message.
-fn snapshot(input: Input, sealer: &dyn Sealer) -> Option<Vec<u8>> {
-    let json = serde_json::to_vec(&Snapshot::of(input, &redact::Given(sealer))).ok()?;
+fn snapshot(input: Input, redaction: Redaction<'_>) -> Option<Vec<u8>> {
+    let json = serde_json::to_vec(&Snapshot::of(input, &redact::Given(redaction))).ok()?;
     (json.len() <= LONGEST).then_some(json)
 }
 

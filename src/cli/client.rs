@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderName};
 use reqwest::{Certificate, Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 
 use super::Globals;
@@ -23,6 +24,9 @@ pub(super) struct Client {
     /// How to start the server, where it is ours.
     start: Option<String>,
 }
+
+/// Longest time for a file.
+const DOWNLOAD: Duration = Duration::from_secs(60 * 60);
 
 /// What the server refused.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,22 @@ impl Client {
             bail!("{}{path} answered with status {}", self.url, response.status().as_u16());
         }
         Ok(response.text().await?)
+    }
+
+    /// Writes what a path answers as it comes; how many bytes.
+    pub(super) async fn download(&self, path: &str, out: &mut (impl AsyncWrite + Unpin)) -> Result<u64> {
+        let request = self.http.get(format!("{}/api/v1{path}", self.url)).bearer_auth(self.token.expose_secret());
+        let response = request.timeout(DOWNLOAD).send().await.map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            return self.read(response).await.map(|_| 0);
+        }
+        let (mut response, mut bytes) = (response, 0);
+        while let Some(part) = response.chunk().await.context("the file did not arrive whole")? {
+            out.write_all(&part).await?;
+            bytes += part.len() as u64;
+        }
+        out.flush().await?;
+        Ok(bytes)
     }
 
     /// POST; repeated once with the same `Idempotency-Key` where no answer came.

@@ -1,9 +1,12 @@
 //! From the configuration to what the use-cases need to know.
 
+use std::sync::Arc;
+
 use time::Duration;
 
+use crate::app::redact::{Disclosure, ShownValues};
 use crate::app::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
-use crate::config::{self, AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Wns};
+use crate::config::{self, AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Transcripts, Wns};
 use crate::domain::object::ObjectLimits;
 use crate::proto::csp::first_sync_status::Page;
 use crate::proto::{mde2, wap, xml};
@@ -54,14 +57,26 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
             address_per_hour: limits.address_failures_per_hour,
         },
         remember_password: Duration::minutes(5),
+        disclosure: Arc::new(disclosure(&config.transcripts)),
+        upload_bytes: limits.upload_bytes as u64,
         retention: Retention {
             transcripts_days: config.retention.transcripts_days,
             attempts_days: config.retention.attempts_days,
             events_days: config.retention.events_days,
             audit_days: config.retention.audit_days,
             commands_days: config.retention.commands_days,
+            uploads_days: config.retention.uploads_days,
         },
     }
+}
+
+fn disclosure(transcripts: &Transcripts) -> Disclosure {
+    let shown = match transcripts.values {
+        config::ShownValues::Harmless => ShownValues::Harmless,
+        config::ShownValues::Known => ShownValues::Known,
+        config::ShownValues::All => ShownValues::All,
+    };
+    Disclosure { shown, secret_nodes: transcripts.secret_nodes.clone() }
 }
 
 fn push(wns: &Wns) -> PushSettings {

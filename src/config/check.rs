@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use super::{Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Wns};
+use super::{Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Transcripts, Wns};
 
 /// A key with a value that does not do.
 pub(super) struct Problem {
@@ -30,6 +30,13 @@ pub(super) fn problem(config: &Config) -> Option<Problem> {
         .or_else(|| entra(&config.entra))
         .or_else(|| poll(&config.poll))
         .or_else(|| wns(&config.wns))
+        .or_else(|| transcripts(&config.transcripts))
+}
+
+fn transcripts(transcripts: &Transcripts) -> Option<Problem> {
+    let is_node = |node: &String| node.starts_with("./") && node.len() > 2 && node.len() <= 512 && !node.contains("//");
+    let odd = transcripts.secret_nodes.iter().find(|node| !is_node(node))?;
+    problem_with("transcripts.secret_nodes", format!("expected addresses such as ./Vendor/MSFT/Contoso, not `{odd}`"))
 }
 
 /// A key, its value, and what is allowed.
@@ -60,7 +67,8 @@ fn periods(config: &Config) -> Option<Problem> {
         ("retention.events_days", retention.events_days, days.clone()),
         ("retention.attempts_days", retention.attempts_days, days.clone()),
         ("retention.audit_days", retention.audit_days, days.clone()),
-        ("retention.commands_days", retention.commands_days, days),
+        ("retention.commands_days", retention.commands_days, days.clone()),
+        ("retention.uploads_days", retention.uploads_days, days),
     ])
 }
 
@@ -80,6 +88,7 @@ fn sizes(Config { limits, database, .. }: &Config) -> Option<Problem> {
         ("database.connections", database.connections, 2..=500),
         ("limits.soap_body_bytes", limits.soap_body_bytes, 16 * 1024..=64 * MIB),
         ("limits.message_bytes", limits.message_bytes, 16 * 1024..=256 * MIB),
+        ("limits.upload_bytes", limits.upload_bytes, 64 * 1024..=4096 * MIB),
         ("limits.reply_bytes", limits.reply_bytes, 2048..=64 * MIB),
         ("limits.reply_commands", limits.reply_commands, 1..=10_000),
         ("limits.xml_depth", limits.xml_depth, 16..=1024),

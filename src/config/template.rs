@@ -196,6 +196,8 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # soap_body_bytes = 1048576
 # message_bytes = 5242880
 # reply_bytes = 400000
+# Largest file that a device uploads, such as logs that were asked for, in bytes.
+# upload_bytes = 104857600
 # Most commands in one message to a device.
 # reply_commands = 100
 # Large objects, which come and go in chunks: bytes and chunks of one, bytes of one device and of all.
@@ -233,6 +235,13 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # header_bytes = 65536
 # header_fields = 100
 
+[transcripts]
+# Whose values stand in transcripts: "harmless" (facts about the device, plain policies, nodes that take numbers or listed words
+# only), "known" (whatever the CSP catalogue describes) or "all". Secrets never do.
+# values = "harmless"
+# Nodes whose values, and those of all nodes below, are secret everywhere; a segment in braces stands for any one name.
+# secret_nodes = []
+
 [retention]
 # Days that session transcripts, events with the alerts of devices, enrollment attempts and the audit log are kept.
 # transcripts_days = 30
@@ -240,6 +249,7 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # attempts_days = 90
 # audit_days = 365
 # commands_days = 365
+# uploads_days = 30
 
 [ops]
 # Health and metrics, without TLS; "off" for none.

@@ -404,6 +404,19 @@ impl PageChoice {
     }
 }
 
+/// Whose values stand in transcripts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShownValues {
+    /// What cannot hold a secret.
+    #[default]
+    Harmless,
+    /// What the CSP catalogue describes.
+    Known,
+    /// Everything.
+    All,
+}
+
 /// What a command that fails means for the enrollment status page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

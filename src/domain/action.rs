@@ -7,6 +7,7 @@ mod apps;
 mod assigned_access;
 mod attest_health;
 mod autopilot_reset;
+mod collect_diagnostics;
 mod contact;
 mod create_local_account;
 mod declared_documents;
@@ -57,6 +58,7 @@ use crate::proto::csp::computer_name;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_encryption::DeviceEncryption;
 use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::diagnostics::Collection;
 use crate::proto::csp::health_attestation::AttestHealth;
 use crate::proto::csp::laps_policy::LapsPolicy;
 use crate::proto::csp::lost_contact::LostContact;
@@ -116,6 +118,8 @@ pub enum Action {
     RotateBitlockerKeys,
     /// Autopilot reset: erase apps, settings and personal files, stay enrolled.
     AutopilotReset,
+    /// Pack logs and upload them here.
+    CollectDiagnostics(Collection),
     /// Give the device a Wi-Fi profile.
     WifiProfile(WifiProfile),
     /// Give the device a VPN profile.
@@ -260,6 +264,7 @@ impl Action {
             Self::TenantLockdown(lockdown) => lockdown,
             Self::RotateBitlockerKeys => &rotate_bitlocker_keys::RotateBitlockerKeys,
             Self::AutopilotReset => &autopilot_reset::AutopilotReset,
+            Self::CollectDiagnostics(collection) => collection,
             Self::WifiProfile(profile) => profile,
             Self::VpnProfile(profile) => profile,
             Self::DeviceLock(lock) => lock,

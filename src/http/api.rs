@@ -20,6 +20,7 @@ pub mod openapi;
 pub mod period;
 pub mod sessions;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 
 use axum::http::HeaderValue;

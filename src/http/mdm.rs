@@ -9,8 +9,10 @@ mod forwarded;
 mod identity;
 mod manage;
 mod soap;
+mod upload;
 
 pub use enroll::{discovery, enrollment, policy, renew};
 pub use forwarded::Forwarded;
 pub use identity::identify;
 pub use manage::{PATH as MANAGEMENT, manage};
+pub use upload::{PATH as UPLOAD, upload};

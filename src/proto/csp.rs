@@ -15,6 +15,7 @@ pub mod declared_configuration;
 pub mod device_encryption;
 pub mod device_info;
 pub mod device_lock;
+pub mod diagnostics;
 pub mod dm_client;
 pub mod first_sync_status;
 pub mod health_attestation;

@@ -17,6 +17,7 @@ mod objects;
 mod push;
 mod retention;
 mod sessions;
+mod uploads;
 mod users;
 
 use std::any::Any;
@@ -55,6 +56,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     objects::run(&make).await;
     sessions::run(&make).await;
     alerts::run(&make).await;
+    uploads::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;
     push::run(&make).await;

@@ -22,6 +22,8 @@ pub(super) fn sql(what: Expired) -> &'static str {
         Expired::NodeAnswers => NODE_ANSWERS,
         Expired::Objects => OBJECTS,
         Expired::Alerts => ALERTS,
+        Expired::Uploads => UPLOADS,
+        Expired::UnusedUploads => UNUSED_UPLOADS,
     }
 }
 
@@ -66,3 +68,14 @@ const OBJECTS: &str = "
 
 const ALERTS: &str = "
     DELETE FROM alerts WHERE at < $1 AND id IN (SELECT id FROM alerts WHERE at < $1 ORDER BY at LIMIT $2)";
+
+/// Their files go with them.
+const UPLOADS: &str = "
+    DELETE FROM uploads
+    WHERE received_at < $1 AND id IN (
+        SELECT id FROM uploads WHERE received_at < $1 ORDER BY received_at LIMIT $2)";
+
+const UNUSED_UPLOADS: &str = "
+    DELETE FROM uploads
+    WHERE received_at IS NULL AND expires_at < $1 AND id IN (
+        SELECT id FROM uploads WHERE received_at IS NULL AND expires_at < $1 ORDER BY expires_at LIMIT $2)";

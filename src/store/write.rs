@@ -3,7 +3,7 @@
 use super::engine::Statement;
 use super::{
     alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, objects, push,
-    retention, sessions, settings, tokens, users,
+    retention, sessions, settings, tokens, uploads, users,
 };
 use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
 
@@ -76,6 +76,13 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),
         Write::SaveAttempt(attempt) => vec![attempts::save(attempt)],
+        Write::InsertUpload(upload) => vec![uploads::insert(upload)],
+        Write::BeginUpload { id, attempt, at, quiet_since } => uploads::begin(*id, *attempt, *at, *quiet_since).into(),
+        Write::AppendUploadChunk { chunk, at } => uploads::append(chunk, *at).into(),
+        Write::FinishUpload { id, attempt, received } => vec![uploads::finish(*id, *attempt, received)],
+        Write::AbandonUpload { id, attempt } => uploads::abandon(*id, *attempt).into(),
+        Write::ForgetQuietUploads { quiet_since } => uploads::forget_quiet(*quiet_since).into(),
+        Write::DeleteUpload(id) => vec![uploads::delete(*id)],
         Write::InsertAlert(alert) => vec![alerts::insert(alert)],
         Write::AppendEvent(event) => vec![events::append(event)],
         Write::AppendAudit(row) => vec![audit::append(row)],

@@ -124,4 +124,6 @@ pub enum Table {
     Tokens,
     /// Decisions about nodes.
     Overrides,
+    /// Uploads.
+    Uploads,
 }

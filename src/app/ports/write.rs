@@ -16,6 +16,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::push::{PushChange, Sent};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::upload::{Received, Upload, UploadAttempt, UploadChunk};
 use crate::domain::user::{Token, User};
 
 /// Rows that retention removes.
@@ -39,6 +40,10 @@ pub enum Expired {
     Objects,
     /// Alerts of devices.
     Alerts,
+    /// Files that came, by when.
+    Uploads,
+    /// Uploads that never came, by the end of their URL.
+    UnusedUploads,
 }
 
 /// Something that changes.
@@ -217,6 +222,50 @@ pub enum Write {
     AppendTranscript(Vec<TranscriptMessage>),
     /// An attempt, new or changed.
     SaveAttempt(Box<Attempt>),
+    /// A URL for an upload.
+    InsertUpload(Box<Upload>),
+    /// Somebody begins to send the file of an upload, and what others left of it goes; a conflict where it is there already,
+    /// or another try has sent something since that moment.
+    BeginUpload {
+        /// Which.
+        id: Id<Upload>,
+        /// The try.
+        attempt: Id<UploadAttempt>,
+        /// Now.
+        at: OffsetDateTime,
+        /// See above.
+        quiet_since: OffsetDateTime,
+    },
+    /// The next part of the file; a conflict where another try has begun.
+    AppendUploadChunk {
+        /// The part.
+        chunk: Box<UploadChunk>,
+        /// Now.
+        at: OffsetDateTime,
+    },
+    /// The file is whole; likewise.
+    FinishUpload {
+        /// Which.
+        id: Id<Upload>,
+        /// The try.
+        attempt: Id<UploadAttempt>,
+        /// What came.
+        received: Received,
+    },
+    /// A try broke off: all that it wrote goes, and another may begin.
+    AbandonUpload {
+        /// Which.
+        id: Id<Upload>,
+        /// The try.
+        attempt: Id<UploadAttempt>,
+    },
+    /// The same for every try that has sent nothing since that moment.
+    ForgetQuietUploads {
+        /// See above.
+        quiet_since: OffsetDateTime,
+    },
+    /// Removes an upload with its file; one that is not there is a conflict.
+    DeleteUpload(Id<Upload>),
     /// An alert of a device.
     InsertAlert(Box<AlertRecord>),
     /// An event that is not numbered yet.

@@ -38,6 +38,8 @@ pub(in crate::cli) enum Kind {
     AssignedAccess(Of<AssignedAccess>),
     /// Restart by schedule.
     RebootSchedule(Of<RebootSchedule>),
+    /// Have the device pack logs and upload them here; `muster upload download` fetches them.
+    CollectDiagnostics(Of<CollectDiagnostics>),
     /// Take a setting away.
     RemoveSetting(Of<RemoveSetting>),
     /// Give the device a document of declared configuration (an experiment, off unless switched on).
@@ -92,6 +94,22 @@ pub(in crate::cli) struct WifiProfile {
     /// What traffic costs.
     #[arg(long, value_parser = ["unrestricted", "fixed", "variable"])]
     cost: Option<String>,
+}
+
+#[derive(Debug, Args, Serialize)]
+pub(in crate::cli) struct CollectDiagnostics {
+    /// A registry key below HKLM or HKCR. Without anything named, what tells most about management itself.
+    #[arg(long, value_name = "KEY")]
+    registry_keys: Vec<String>,
+    /// Files by path and pattern; the device fills in environment variables.
+    #[arg(long, value_name = "PATTERN")]
+    files: Vec<String>,
+    /// A program whose output is packed; Windows allows a few only.
+    #[arg(long, value_name = "PROGRAM")]
+    programs: Vec<String>,
+    /// An event log.
+    #[arg(long, value_name = "NAME")]
+    event_logs: Vec<String>,
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -279,6 +297,7 @@ impl Kind {
             Self::PinRecovery(of) => of.order("pin_recovery"),
             Self::AssignedAccess(of) => of.order("assigned_access"),
             Self::RebootSchedule(of) => of.order("reboot_schedule"),
+            Self::CollectDiagnostics(of) => of.order("collect_diagnostics"),
             Self::RemoveSetting(of) => of.order("remove_setting"),
             Self::DeclareDocument(of) => of.order("declare_document"),
             Self::AbandonDocument(of) => of.order("abandon_document"),

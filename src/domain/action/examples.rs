@@ -10,6 +10,7 @@ use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_encryption::DeviceEncryption;
 use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::diagnostics::Collection;
 use crate::proto::csp::health_attestation::{AttestHealth, Service};
 use crate::proto::csp::laps_policy::LapsPolicy;
 use crate::proto::csp::lost_contact::LostContact;
@@ -34,6 +35,7 @@ use crate::proto::csp::windows_licensing::{ChangeProductKey, UpgradeEdition};
 pub(super) fn all() -> Vec<Action> {
     let mut all = vec![Action::Lock, Action::Unlock, Action::Retire, Action::Reboot, Action::Sync];
     all.extend([Action::RotateBitlockerKeys, Action::AutopilotReset, Action::SwitchFromSMode]);
+    all.push(Action::CollectDiagnostics(Collection::default()));
     all.extend(Variant::ALL.map(|variant| Action::Wipe(Wipe { variant })));
     all.extend(ResetMethod::ALL.map(|method| Action::ResetPasscode(ResetPasscode { method })));
     all.push(Action::Rename(Rename { name: "PC-%RAND:4%".to_owned() }));

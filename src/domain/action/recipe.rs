@@ -23,6 +23,8 @@ pub struct Order<'a> {
     pub undo_lockdown: bool,
     /// The step that it is at, from 0.
     pub step: u32,
+    /// Where the device uploads what it is asked for; only while the first commands are made.
+    pub upload_url: Option<&'a str>,
 }
 
 impl<'a> Order<'a> {
@@ -35,13 +37,21 @@ impl<'a> Order<'a> {
             is_hololens: enrollment.is_hololens(),
             undo_lockdown: enrollment.locked_to_tenant,
             step: 0,
+            upload_url: None,
         }
     }
 
     /// An order of a device about which nothing is known.
     #[cfg(test)]
     pub(crate) fn plain() -> Order<'static> {
-        Order { id: Uuid::nil(), provider_id: "Muster", is_hololens: false, undo_lockdown: false, step: 0 }
+        Order {
+            id: Uuid::nil(),
+            provider_id: "Muster",
+            is_hololens: false,
+            undo_lockdown: false,
+            step: 0,
+            upload_url: None,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::actions::QueueQuery;
 use super::period::Period;
 use super::{List, location, stamp};
 use crate::app::ports::Table;
-use crate::app::redact::is_secret;
+use crate::app::redact::Rules;
 use crate::app::{App, Error, NodeRemark, RunCommands};
 use crate::domain::Id;
 use crate::domain::action::describe_hresult;
@@ -128,7 +128,7 @@ pub struct ItemDocument {
 }
 
 impl CommandDocument {
-    fn of(command: QueuedCommand) -> Self {
+    fn of(command: QueuedCommand, rules: &Rules) -> Self {
         let later = command.rest.iter().flat_map(Command::walk);
         let waits: Vec<ItemDocument> =
             later.flat_map(|each| each.items.iter().map(|item| waiting(each, item))).collect();
@@ -144,7 +144,7 @@ impl CommandDocument {
                 .items
                 .into_iter()
                 .zip(1..)
-                .map(|(item, number)| of(command.id, number, item))
+                .map(|(item, number)| of(command.id, number, item, rules))
                 .chain(waits)
                 .collect(),
             created_at: stamp(command.created_at),
@@ -158,16 +158,16 @@ impl CommandDocument {
 }
 
 /// An Item that knows where its value can be read.
-fn of(command: Id<QueuedCommand>, number: usize, item: ItemState) -> ItemDocument {
+fn of(command: Id<QueuedCommand>, number: usize, item: ItemState, rules: &Rules) -> ItemDocument {
     let data_url = item.object.as_ref().map(|_| format!("/api/v1/commands/{command}/items/{number}/data"));
-    let document = ItemDocument::from(item);
+    let document = ItemDocument::of(item, rules);
     ItemDocument { data_url: data_url.filter(|_| document.size.is_some()), ..document }
 }
 
-impl From<ItemState> for ItemDocument {
-    fn from(item: ItemState) -> Self {
+impl ItemDocument {
+    fn of(item: ItemState, rules: &Rules) -> Self {
         let uri = item.uri();
-        let shows = !uri.as_ref().is_some_and(is_secret);
+        let shows = !uri.as_ref().is_some_and(|uri| rules.is_secret(uri));
         let is_node = item.format.as_deref() == Some("node");
         let shown = item.data.as_deref().filter(|_| shows);
         Self {
@@ -248,7 +248,7 @@ pub async fn run(
     };
     let (command, remarks) = app.run_commands(&by, device, commands).await?;
     let warnings = remarks.into_iter().map(WarningDocument::from).collect();
-    let document = CommandDocument { dry_run, warnings, ..CommandDocument::of(command) };
+    let document = CommandDocument { dry_run, warnings, ..CommandDocument::of(command, &app.redaction()) };
     if dry_run {
         return Ok(Json(document).into_response());
     }
@@ -262,7 +262,8 @@ pub async fn list(
     State(app): State<App>,
     Params(query): Params<QueueQuery>,
 ) -> Result<Json<List<CommandDocument>>, Problem> {
-    Ok(Json(List::of(query.select(&app, true).await?, CommandDocument::of)))
+    let rules = app.redaction();
+    Ok(Json(List::of(query.select(&app, true).await?, |command| CommandDocument::of(command, &rules))))
 }
 
 /// Shows commands: raw ones, or those of an action.
@@ -272,7 +273,7 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json
     let id = app.resolve(Table::Commands, "command", &id).await?;
     let command = app.command(id).await?;
     let values = app.large_values(&command, MOST_SHOWN).await?;
-    let mut document = CommandDocument::of(command);
+    let mut document = CommandDocument::of(command, &app.redaction());
     for (place, text) in values {
         if let Some(item) = document.items.get_mut(place).filter(|item| item.size.is_some()) {
             item.data = Some(text);
@@ -289,7 +290,7 @@ pub async fn data(State(app): State<App>, Path((id, number)): Path<(String, usiz
     let id = app.resolve(Table::Commands, "command", &id).await?;
     let command = app.command(id).await?;
     let item = number.checked_sub(1).and_then(|place| command.items.get(place));
-    let item = item.filter(|item| !item.uri().is_some_and(|uri| is_secret(&uri)));
+    let item = item.filter(|item| !item.uri().is_some_and(|uri| app.redaction().is_secret(&uri)));
     let text = app.item_value(item.ok_or(Error::NotFound("item"))?).await?.ok_or(Error::NotFound("value"))?;
     let headers = [
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -310,7 +311,7 @@ pub async fn cancel(
     NoParams: NoParams,
 ) -> Result<Json<CommandDocument>, Problem> {
     let id = app.resolve(Table::Commands, "command", &id).await?;
-    Ok(Json(CommandDocument::of(app.cancel_command(&by, id).await?)))
+    Ok(Json(CommandDocument::of(app.cancel_command(&by, id).await?, &app.redaction())))
 }
 
 #[cfg(test)]
@@ -325,10 +326,10 @@ mod tests {
             "./vendor/msft/remotelock/newpinvalue",
             "./Vendor/MSFT/ClientCertificateInstall/PFXCertInstall/x/PFXCertPassword",
         ] {
-            assert!(is_secret(&LocUri::received(uri)), "{uri}");
+            assert!(Rules::default().is_secret(&LocUri::received(uri)), "{uri}");
         }
-        assert!(!is_secret(&LocUri::received("./DevDetail/SwV")));
-        assert!(!is_secret(&LocUri::received("./Vendor/MSFT/Policy/Config/Password/MinLength")));
+        assert!(!Rules::default().is_secret(&LocUri::received("./DevDetail/SwV")));
+        assert!(!Rules::default().is_secret(&LocUri::received("./Vendor/MSFT/Policy/Config/Password/MinLength")));
         let item = ItemState {
             step: 0,
             cmd_id: "1".to_owned(),
@@ -339,7 +340,7 @@ mod tests {
             format: Some("chr".to_owned()),
             ..ItemState::default()
         };
-        let shown = serde_json::to_string(&ItemDocument::from(item)).unwrap();
+        let shown = serde_json::to_string(&ItemDocument::of(item, &Rules::default())).unwrap();
         assert!(!shown.contains("482910"), "{shown}");
     }
 }

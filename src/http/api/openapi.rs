@@ -9,7 +9,8 @@ use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Op
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, alerts, attempts, audit, certificates, commands, csp, devices, drain, events, me, sessions, tokens, users,
+    actions, alerts, attempts, audit, certificates, commands, csp, devices, drain, events, me, sessions, tokens,
+    uploads, users,
 };
 use crate::http::error::ProblemDocument;
 
@@ -49,6 +50,7 @@ pub fn text() -> String {
         csp::catalogue::show_catalogue, csp::catalogue::import, csp::catalogue::remove_import,
         csp::overrides::list_overrides, csp::overrides::decide, csp::overrides::withdraw,
         sessions::list, sessions::show,
+        uploads::list, uploads::show, uploads::content, uploads::remove,
         attempts::list,
         certificates::list, certificates::revoke,
         events::list,

@@ -321,6 +321,35 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_of_device ON alerts (device_id, at, id);
 CREATE INDEX alerts_by_age ON alerts (at);
 
+-- What devices were asked to upload: a URL with a secret for one upload. attempt names who is sending, and who sent what came.
+CREATE TABLE uploads (
+    id TEXT NOT NULL PRIMARY KEY,
+    device_id TEXT NOT NULL REFERENCES devices (id),
+    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
+    secret_hash BLOB NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    attempt TEXT,
+    attempt_at BIGINT,
+    received_at BIGINT,
+    bytes BIGINT,
+    chunks BIGINT,
+    sha256 BLOB
+);
+CREATE INDEX uploads_by_age ON uploads (created_at, id);
+CREATE INDEX uploads_of_device ON uploads (device_id, created_at, id);
+CREATE INDEX uploads_received ON uploads (received_at) WHERE received_at IS NOT NULL;
+CREATE INDEX uploads_unused ON uploads (expires_at) WHERE received_at IS NULL;
+
+-- What came, sealed part by part.
+CREATE TABLE upload_chunks (
+    upload_id TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE,
+    attempt TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (upload_id, attempt, seq)
+);
+
 CREATE TABLE events (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,

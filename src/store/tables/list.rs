@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 25] = [
+pub(in crate::store) static TABLES: [Table; 27] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -494,6 +494,47 @@ pub(in crate::store) static TABLES: [Table; 25] = [
         link: None,
     },
     Table {
+        name: "uploads",
+        columns: &[
+            text("id"),
+            text("device_id"),
+            text("enrollment_id"),
+            bytes("secret_hash"),
+            int("created_at"),
+            int("expires_at"),
+            text("attempt"),
+            int("attempt_at"),
+            int("received_at"),
+            int("bytes"),
+            int("chunks"),
+            bytes("sha256"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM uploads ORDER BY id LIMIT $1",
+        next: "SELECT * FROM uploads WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO uploads (id, device_id, enrollment_id, secret_hash, created_at, expires_at, attempt, attempt_at, \
+            received_at, bytes, chunks, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        count: "SELECT COUNT(*) AS number FROM uploads",
+        delete: "DELETE FROM uploads",
+        link: None,
+    },
+    Table {
+        name: "upload_chunks",
+        columns: &[text("upload_id"), text("attempt"), int("seq"), bytes("sealed")],
+        key: 3,
+        page: BULKY,
+        first: "SELECT * FROM upload_chunks ORDER BY upload_id, attempt, seq LIMIT $1",
+        next: "\
+            SELECT * FROM upload_chunks WHERE (upload_id, attempt, seq) > ($1, $2, $3) ORDER BY upload_id, attempt, seq \
+            LIMIT $4",
+        insert: "INSERT INTO upload_chunks (upload_id, attempt, seq, sealed) VALUES ($1, $2, $3, $4)",
+        count: "SELECT COUNT(*) AS number FROM upload_chunks",
+        delete: "DELETE FROM upload_chunks",
+        link: None,
+    },
+    Table {
         name: "csp_catalogues",
         columns: &[text("id"), text("version"), int("nodes"), int("imported_at"), text("imported_by"), bytes("file")],
         key: 1,
@@ -575,9 +616,9 @@ pub(in crate::store) static TABLES: [Table; 25] = [
 ];
 
 pub(super) const TRUNCATE: &str = "\
-    TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, alerts, audit, events, attempts, answers, \
-    transcripts, sessions, object_parts, objects, commands, certificates, missing_nodes, inventory, push, \
-    conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
+    TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, upload_chunks, uploads, alerts, audit, \
+    events, attempts, answers, transcripts, sessions, object_parts, objects, commands, certificates, missing_nodes, \
+    inventory, push, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

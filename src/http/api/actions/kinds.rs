@@ -23,6 +23,7 @@ use crate::proto::csp::client_certificate::scep::ScepCertificate;
 use crate::proto::csp::config_refresh::ConfigRefresh;
 use crate::proto::csp::device_encryption::DeviceEncryption;
 use crate::proto::csp::device_lock::DeviceLock;
+use crate::proto::csp::diagnostics::Collection;
 use crate::proto::csp::health_attestation::AttestHealth;
 use crate::proto::csp::laps_policy::LapsPolicy;
 use crate::proto::csp::lost_contact::LostContact;
@@ -69,6 +70,9 @@ const KINDS: &[Kind] = &[
     }),
     plain("autopilot_reset", "Erase apps, settings and personal files; stay joined and enrolled.", |value| {
         nothing(value, Action::AutopilotReset)
+    }),
+    kind::<Collection>("collect_diagnostics", "Pack logs and upload them here.", |value| {
+        with(value, Action::CollectDiagnostics)
     }),
     kind::<WifiProfile>("wifi_profile", "Give the device a Wi-Fi profile.", |value| with(value, Action::WifiProfile)),
     kind::<VpnProfile>("vpn_profile", "Give the device a VPN profile.", |value| with(value, Action::VpnProfile)),

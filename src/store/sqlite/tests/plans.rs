@@ -2,7 +2,7 @@
 
 use super::super::super::{
     alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, prefixes, push,
-    retention, sessions, tokens, users,
+    retention, sessions, tokens, uploads, users,
 };
 use super::*;
 
@@ -63,6 +63,8 @@ async fn hot_queries_look_up() {
         attempts::LIST_OF_TRACE,
         csp::ANSWERS,
         csp::ANSWERS_OF,
+        uploads::FIND,
+        uploads::CHUNK,
         events::FIND,
         events::AFTER,
         events::AFTER_OF_SUBJECT,
@@ -78,6 +80,8 @@ async fn hot_queries_look_up() {
         Expired::Commands,
         Expired::NodeAnswers,
         Expired::Alerts,
+        Expired::Uploads,
+        Expired::UnusedUploads,
     ];
     let tables = [
         Table::Users,
@@ -88,6 +92,7 @@ async fn hot_queries_look_up() {
         Table::Attempts,
         Table::Tokens,
         Table::Overrides,
+        Table::Uploads,
     ];
     let looked_up = looked_up.into_iter().chain(expired.map(retention::sql)).chain(tables.map(prefixes::sql));
     for sql in looked_up {
@@ -115,6 +120,8 @@ async fn pages_and_queues_come_sorted_from_their_index() {
         sessions::LIST,
         sessions::LIST_OF_DEVICE,
         alerts::LIST_OF_DEVICE,
+        uploads::LIST,
+        uploads::LIST_OF_DEVICE,
         sessions::IDLE,
         attempts::FIND_OPEN,
         attempts::LIST,

@@ -15,6 +15,10 @@ mod classify;
 mod conversation;
 mod documents;
 mod engine;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod plan_tests;
 mod push;
 mod receive;
 mod settle;

@@ -17,6 +17,13 @@ fn queued(action: Action, commands: Vec<Command>) -> QueuedCommand {
     command
 }
 
+/// Puts all of it into a message.
+fn given(mut command: QueuedCommand) -> QueuedCommand {
+    let ids: Vec<String> = command.body.iter().map(|each| each.cmd_id.clone()).collect();
+    command.hand_over(&ids, Offer { session: Id::new(uuid::Uuid::nil()), msg_id: 1, at: at(0) });
+    command
+}
+
 fn raw(text: &str) -> QueuedCommand {
     queued(Action::Raw, decode_fragment(text.as_bytes(), &Limits::default()).unwrap())
 }
@@ -47,7 +54,7 @@ fn ids_are_unique_and_durable() {
 fn one_get_with_several_items_keeps_a_status_each() {
     let items: String =
         ["./a", "./b", "./c"].iter().map(|u| format!("<Item><Target><LocURI>{u}</LocURI></Target></Item>")).collect();
-    let mut command = raw(&format!("<Get>{items}</Get>"));
+    let mut command = given(raw(&format!("<Get>{items}</Get>")));
     let id = command.body[0].cmd_id.clone();
     assert!(command.take_status(&status(&id, 404, &["./B"])));
     assert!(command.take_status(&status(&id, 200, &["./a", "./c"])));
@@ -60,7 +67,7 @@ fn one_get_with_several_items_keeps_a_status_each() {
 // covers: M-75, M-130, S-17
 #[test]
 fn results_are_taken_for_what_was_asked_and_once() {
-    let mut command = raw(&get("./Vendor/a"));
+    let mut command = given(raw(&get("./Vendor/a")));
     let id = command.body[0].cmd_id.clone();
     let other = LocUri::received("./Vendor/other");
     assert!(!command.take_result(&id, Some(&other), "x", None));
@@ -82,7 +89,7 @@ fn an_atomic_is_decided_with_or_without_its_own_status() {
         ([Some(507), Some(216), Some(500)], CommandState::Failed),
         ([Some(200), Some(200), Some(200)], CommandState::Succeeded),
     ] {
-        let mut command = raw(text);
+        let mut command = given(raw(text));
         let ids: Vec<String> = command.items.iter().map(|item| item.cmd_id.clone()).collect();
         for (id, code) in ids.iter().zip(codes) {
             if let Some(code) = code {

@@ -94,6 +94,9 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
             count += more;
             picked.push(command.cmd_id.clone());
         }
+        if picked.is_empty() {
+            break;
+        }
         let is_cut = picked.len() < whole;
         out.extend(offer(work, id, &picked));
         if alone || is_cut {

@@ -1,5 +1,6 @@
 //! What is remembered of an enrollment's sessions between two messages.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Conversation {
     /// The build of Windows on which the list of CSPs was read last.
     #[serde(default)]
     pub csps_of: Option<u32>,
+    /// Nodes of an Atomic that failed and could not be rolled back, as far as nothing set them since.
+    #[serde(default)]
+    pub mixed: BTreeSet<String>,
 }
 
 /// One session.

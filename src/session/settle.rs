@@ -11,7 +11,7 @@ use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
 use crate::domain::inventory::MissingNode;
 use crate::proto::csp::dm_client;
-use crate::proto::syncml::{AlertType, Command, Item, StatusCode, Verb, encoded_len, retry_rule};
+use crate::proto::syncml::{AlertType, Command, Item, StatusCode, Verb, Verdict, encoded_len, node_key, retry_rule};
 
 /// Concludes every command that has all its answers; of one that has those to what was sent, the rest is to follow.
 pub(super) fn answered(work: &mut Work) {
@@ -236,7 +236,10 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
     note_mixed_state(work, id);
     let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
-    match command.conclude(&work.limits.provider_id, &work.enrollment) {
+    let verdict = command.conclude(&work.limits.provider_id, &work.enrollment);
+    let later = command.asks_later(&work.limits.provider_id, &work.enrollment);
+    let later = later.filter(|status| command.retries < retry_rule(StatusCode(*status)).0);
+    match later.map_or(verdict, Conclusion::Retry) {
         Conclusion::Retry(_) if command.asks_again(now) => {}
         Conclusion::Retry(status) if command.retries < retry_rule(StatusCode(status)).0 => {
             put_off(work, id, status);
@@ -391,12 +394,27 @@ pub(super) fn back_to_active(work: &mut Work, warning: &str) {
     work.conversation.retire = None;
 }
 
-/// After an Atomic that failed and could not be rolled back nobody knows which of its values count.
+/// After an Atomic that failed and could not be rolled back nobody knows which of its values count, until each of its nodes
+/// was set again.
 fn note_mixed_state(work: &mut Work, id: Id<QueuedCommand>) {
     let Some(command) = work.commands.get(&id) else { return };
-    if command.current_items().iter().any(|item| item.status == Some(516)) {
-        work.enrollment.warning = Some(format!("needs re-apply: {} failed and could not be rolled back", command.id));
+    let items = command.current_items();
+    if items.iter().any(|item| item.status == Some(516)) {
+        let nodes = items.iter().filter(|item| !matches!(item.verb(), Verb::Get | Verb::Exec));
+        let nodes = nodes.filter_map(|item| item.loc_uri.as_deref()).map(node_key);
+        work.conversation.mixed.extend(nodes.take(MOST_MIXED));
+        while work.conversation.mixed.len() > MOST_MIXED {
+            work.conversation.mixed.pop_last();
+        }
+        work.enrollment.warning = Some(format!("{NEEDS_REAPPLY}: {} failed and could not be rolled back", command.id));
         work.notices.push(Notice::NeedsReapply { id });
+    } else if !work.conversation.mixed.is_empty() {
+        for item in items.iter().filter(|item| item.verb() != Verb::Get && item.verdict() == Some(Verdict::Done)) {
+            work.conversation.mixed.remove(&item.loc_uri.as_deref().map(node_key).unwrap_or_default());
+        }
+        let warning = &mut work.enrollment.warning;
+        let is_mended = work.conversation.mixed.is_empty();
+        warning.take_if(|words| is_mended && words.starts_with(NEEDS_REAPPLY));
     }
 }
 
@@ -419,6 +437,11 @@ fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
         .collect();
     work.notices.extend(nodes.into_iter().map(Notice::Missing));
 }
+
+/// What the warning about a mixed state begins with.
+const NEEDS_REAPPLY: &str = "needs re-apply";
+/// Nodes of a mixed state that are kept.
+const MOST_MIXED: usize = 200;
 
 /// Times that a device is asked how far it is with one action.
 const MOST_QUESTIONS: u32 = 60;

@@ -247,7 +247,7 @@ fn shown(enrollment: Enrollment) -> Enrollment {
 }
 
 fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversation {
-    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page, documents, csps_of } =
+    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page, documents, csps_of, mixed } =
         conversation;
     Conversation {
         current: current.map(|each| session(each, redactor)),
@@ -263,6 +263,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         status_page,
         documents,
         csps_of,
+        mixed,
     }
 }
 

@@ -38,7 +38,9 @@ fn counts(items: &[ItemState], item: &ItemState) -> bool {
     if item.status.is_none() {
         return !item.is_container() && !is_spoken_for(items, item);
     }
-    let fails = |atomic: &ItemState| items.iter().any(|each| each.is_inside(atomic) && each.is_culprit());
+    // One that failed for what is no failure by itself, such as a Delete of what is gone, is judged by its own status.
+    let is_reason = |each: &ItemState| each.is_culprit() && each.is_bad();
+    let fails = |atomic: &ItemState| items.iter().any(|each| each.is_inside(atomic) && is_reason(each));
     let mut atomics = items.iter().filter(|each| each.verb() == Verb::Atomic && fails(each));
     item.is_culprit() || !atomics.any(|atomic| atomic == item || item.is_inside(atomic))
 }
@@ -92,8 +94,9 @@ fn told(item: &ItemState) -> String {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Done,
-    Retry,
     Unsupported,
+    /// A failure, once it was tried often enough.
+    Retry,
     Failed,
 }
 

@@ -82,7 +82,7 @@ impl QueuedCommand {
             let named = || item.loc_uri.as_deref().is_some_and(|uri| refs.contains(&node_key(uri)));
             let meant = refs.is_empty() || item.is_container() || named();
             let waits = verdict(item.verb(), status.code) == Verdict::Wait;
-            if meant && !waits && item.status.is_none() && !item.put_off {
+            if meant && !waits && item.status.is_none() && !item.put_off && item.was_given() {
                 item.status = Some(status.code.0);
                 item.hresult =
                     status.original_error.as_deref().map(|text| text.chars().take(LONGEST_HRESULT).collect());
@@ -114,7 +114,8 @@ impl QueuedCommand {
     /// The Item that asked for a node; the same address with its query first, because one command may ask for a value and
     /// for a property of the same node.
     fn asked_for(&mut self, cmd_ref: &str, uri: Option<&LocUri>) -> Option<&mut ItemState> {
-        let takes = |item: &ItemState| matches!(item.verb(), Verb::Get | Verb::Exec) && !item.put_off;
+        let takes =
+            |item: &ItemState| matches!(item.verb(), Verb::Get | Verb::Exec) && !item.put_off && item.was_given();
         let owned = |item: &ItemState| item.cmd_id == cmd_ref && takes(item);
         let found = match uri {
             None => self.standing().position(owned),
@@ -144,7 +145,7 @@ impl QueuedCommand {
     /// An Item for a node below one that was asked for, if it is new.
     fn below(&self, cmd_ref: &str, uri: &LocUri) -> Option<ItemState> {
         let asked = self.standing().find(|item| {
-            let is_get = item.cmd_id == cmd_ref && item.verb() == Verb::Get && !item.put_off;
+            let is_get = item.cmd_id == cmd_ref && item.verb() == Verb::Get && !item.put_off && item.was_given();
             is_get && item.uri().is_some_and(|own| uri.is_at_or_below(&own))
         })?;
         let known = self.standing().any(|item| item.cmd_id == cmd_ref && item.is_for(uri));

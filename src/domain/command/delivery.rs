@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 use super::item::ItemState;
 use super::{Command, CommandState, Offer, QueuedCommand};
 use crate::domain::Id;
-use crate::domain::action::{Action, Repeat};
+use crate::domain::action::{Action, Conclusion, Order, Repeat};
+use crate::domain::enrollment::Enrollment;
 use crate::domain::session_record::SessionRecord;
 use crate::proto::syncml::{Verb, Verdict};
 
@@ -133,6 +134,20 @@ impl QueuedCommand {
 
     fn awaited_ids(&self, test: impl Fn(&Command) -> bool) -> Vec<String> {
         self.awaited().filter(|command| test(command)).map(|command| command.cmd_id.clone()).collect()
+    }
+
+    /// The status of a command of an administrator that asks to come again later: it does, whatever became of its neighbours.
+    #[must_use]
+    pub fn asks_later(&self, provider_id: &str, enrollment: &Enrollment) -> Option<u16> {
+        let order = Order::new(self.id, provider_id, enrollment);
+        let own = self.body.iter().filter(|_| self.action == Action::Raw);
+        own.filter(|command| !self.has_run_exec(&command.cmd_id)).find_map(|command| {
+            let items: Vec<ItemState> = self.items_of(&command.cmd_id).cloned().collect();
+            match self.action.conclude(&order, &items) {
+                Conclusion::Retry(status) => Some(status),
+                _ => None,
+            }
+        })
     }
 
     /// The device asks to come again later. Returns whether that can be done: not where something that was carried out

@@ -168,6 +168,11 @@ impl ItemState {
         self.verb().is_container()
     }
 
+    /// Whether it was ever put into a message that the device may have read: nothing can be said about what was not.
+    pub(super) fn was_given(&self) -> bool {
+        self.asked || self.again
+    }
+
     /// Whether nothing more is to be heard of it.
     pub(super) fn is_settled(&self) -> bool {
         self.status.is_some() && !self.coming || self.lost

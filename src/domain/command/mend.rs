@@ -160,7 +160,8 @@ impl QueuedCommand {
     /// All children once more, those that were refused in another way; only where each of them has one.
     fn mended_atomic(&self, command: &Command, look: Look) -> Mended {
         let states: Vec<&ItemState> = self.items_of(&command.cmd_id).collect();
-        let failed = states.iter().any(|state| state.is_bad() || state.status == Some(216));
+        // Without a status of its own, what was rolled back or not reached tells that it failed.
+        let failed = states.iter().any(|state| state.is_bad() || matches!(state.status, Some(215 | 216)));
         if !failed || self.has_run_exec(&command.cmd_id) {
             return Mended::default();
         }

@@ -21,6 +21,7 @@ mod hostile_tests;
 mod plan_tests;
 mod push;
 mod receive;
+mod sending;
 mod settle;
 mod signatures;
 mod snapshot;
@@ -36,6 +37,7 @@ pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, 
 pub use documents::{DocumentTurn, KnownDocument};
 pub use engine::{AlertNotice, Answer, Input, Limits, Notice, Output, refuse, respond, step, time_out};
 pub use push::{PushReport, PushTurn};
+pub use sending::{Sending, Supply, Want};
 pub(crate) use settle::fits;
 pub use signatures::{SeenSignatures, SignatureMark};
 pub use snapshot::{Redactor, Snapshot};

@@ -265,3 +265,136 @@ fn what_breaks_the_rules_is_answered_by_name() {
         assert!(remarks.contains(words), "{words}: {remarks}");
     }
 }
+
+/// A device that takes chunks, and says so in its inventory.
+fn taking(server: &Server) -> (FakeDevice, String, Api) {
+    let (mut device, _) = FakeDevice::new(server);
+    device.csp.set("./DevDetail/LrgObj", "bool", "true");
+    device.settle();
+    let id = device.id(server);
+    (device, id, server.api())
+}
+
+/// Package 1 of a device that announces how much it takes at once.
+fn announced(line: &mut Line<'_>) -> Message {
+    let mut package = line.device.package_one();
+    package.more_header = format!(r#"<Meta><MaxMsgSize xmlns="syncml:metinf">{MOST}</MaxMsgSize></Meta>"#);
+    package
+}
+
+fn replace(text: &str) -> String {
+    format!(
+        r#"<Replace><CmdID>1</CmdID><Item><Target><LocURI>{NODE}</LocURI></Target><Meta><Format xmlns="syncml:metinf">b64</Format></Meta><Data>{text}</Data></Item></Replace>"#
+    )
+}
+
+/// Takes chunk after chunk, at most so many; what came, and the last reply.
+#[track_caller]
+fn download(line: &mut Line<'_>, first: Reply, most: usize) -> (String, Reply) {
+    let (mut text, mut reply) = (String::new(), first);
+    for _ in 0..most {
+        assert!(reply.xml.len() <= MOST, "{} bytes", reply.xml.len());
+        let [command] = reply.commands.as_slice() else { panic!("one command: {}", reply.xml) };
+        let size = command.xml.contains("<Size ");
+        assert_eq!(size, text.is_empty(), "the size stands in the first chunk");
+        text.push_str(command.data().unwrap());
+        let is_last = !command.xml.contains("<MoreData/>");
+        let of = StatusOf { cmd: "Replace".to_owned(), ..ok(&reply, &command.cmd_id) };
+        let mut message = line.device.next_message(&reply);
+        message.status(&of, if is_last { 200 } else { 213 });
+        if !is_last {
+            message.alert(1222);
+        }
+        reply = line.exchange(&if is_last { message } else { message.without_final() });
+        if is_last {
+            return (text, reply);
+        }
+    }
+    (text, reply)
+}
+
+#[test]
+// covers: M-73
+fn ten_megabytes_to_the_device_arrive_intact() {
+    let server = patient();
+    let (mut device, id, api) = taking(&server);
+    let text = long_text(10 * 1024 * 1024);
+    let command = api.command(&id, &replace(&text));
+    assert_eq!(rows(&server).0, 1);
+    assert!(!database::holds(&server, &text[5_000_000..5_000_040]), "parts are sealed");
+    let mut line = Line::of(&mut device);
+    let package = announced(&mut line);
+    let first = line.exchange(&package);
+    let began = Instant::now();
+    let (arrived, last) = download(&mut line, first, usize::MAX);
+    let (messages, took) = (line.messages, began.elapsed());
+    eprintln!("{messages} messages in {took:?}, {:?} each", took / u32::try_from(messages).unwrap());
+    assert!(arrived == text, "what was asked for arrives");
+    assert!(last.is_final && last.commands.is_empty(), "{}", last.xml);
+    assert_eq!(api.command_state(&command), "succeeded");
+    assert_eq!(rows(&server), (0, 0), "the value goes with the end of its command");
+}
+
+#[test]
+// covers: R-06
+fn a_value_for_the_device_that_is_cut_in_the_middle_leaves_no_residue() {
+    let server = patient();
+    let (mut device, id, api) = taking(&server);
+    let text = long_text(500_000);
+    let command = api.command(&id, &replace(&text));
+    let mut line = Line::of(&mut device);
+    let package = announced(&mut line);
+    let first = line.exchange(&package);
+    let whole = rows(&server);
+    download(&mut line, first, 20);
+    // The device begins again: so does the value.
+    let package = announced(&mut line);
+    let first = line.exchange(&package);
+    assert_eq!(rows(&server), whole);
+    let reply = download(&mut line, first, 20).1;
+    assert_eq!(api.command_state(&command), "sent");
+    // It refuses the rest.
+    let mut message = line.device.next_message(&reply);
+    message.status(&StatusOf { cmd: "Replace".to_owned(), ..ok(&reply, &reply.commands[0].cmd_id) }, 416);
+    let last = line.exchange(&message);
+    assert!(last.is_final && last.commands.is_empty(), "{}", last.xml);
+    assert_eq!((api.command_state(&command).as_str(), rows(&server)), ("failed", (0, 0)));
+    // One that the device aborts, and that is withdrawn then.
+    let command = api.command(&id, &replace(&text));
+    let package = announced(&mut line);
+    let first = line.exchange(&package);
+    let reply = download(&mut line, first, 3).1;
+    let mut message = line.device.next_message(&reply);
+    message.alert(1223);
+    line.exchange(&message);
+    assert_eq!(
+        (api.command_state(&command).as_str(), rows(&server)),
+        ("queued", whole),
+        "it waits for the next session"
+    );
+    api.send(Request::new("DELETE", &format!("/commands/{command}")));
+    assert_eq!((api.command_state(&command).as_str(), rows(&server)), ("cancelled", (0, 0)));
+    assert!(line.device.check_in().is_quiet());
+}
+
+#[test]
+fn a_large_value_is_one_value_of_one_command() {
+    let server = patient();
+    let (mut device, id, api) = settled(&server);
+    let text = long_text(500_000);
+    let twice = replace(&text).repeat(2);
+    for body in [&twice, &format!("<Atomic><CmdID>1</CmdID>{}</Atomic>", replace(&text))] {
+        let refused = api.try_command(&id, body, "?unchecked=true");
+        refused.expect_status("more than one message takes", 422);
+        assert!(refused.text().contains("alone in the list"), "{}", refused.text());
+    }
+    assert_eq!(rows(&server), (0, 0));
+    // This one announces nothing, and says that it takes no large objects.
+    let command = api.command(&id, &replace(&text));
+    assert!(device.check_in().is_quiet());
+    let shown = api.command_document(&command);
+    assert_eq!((shown["state"].as_str(), shown["status"].as_u64()), (Some("failed"), Some(413)), "{shown}");
+    let remarks = api.sessions(&id).iter().map(|session| session["remarks"].to_string()).collect::<String>();
+    assert!(remarks.contains("announced no MaxMsgSize"), "{remarks}");
+    assert_eq!(rows(&server), (0, 0));
+}

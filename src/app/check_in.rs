@@ -62,6 +62,8 @@ const PAGE: u32 = 128;
 const MOST_CANCELLED: u32 = 1000;
 /// Elements of a body that are processed; a message with more is refused.
 const MOST_ELEMENTS: usize = 5000;
+/// Large values that are looked at for one message.
+const MOST_WANTS: u32 = 16;
 /// Longest Source, in bytes: a DevID is at most 256.
 const LONGEST_SOURCE: usize = 512;
 
@@ -143,7 +145,7 @@ impl App {
         let commands = self.load_commands(&enrollment, &conversation, message).await?;
         let registration = self.registration(id, &incoming).await?;
         let (room, arrived) = self.load_objects(&enrollment, &conversation, message).await?;
-        let input = Input {
+        let mut input = Input {
             now,
             digest,
             incoming,
@@ -152,6 +154,7 @@ impl App {
             new_object: self.new_id(),
             room,
             arrived,
+            supplies: Vec::new(),
             opening: request.opening.clone(),
             proven,
             tokens,
@@ -161,8 +164,15 @@ impl App {
             commands,
             limits: self.session_limits(),
         };
-        let output = respond(input.clone());
-        self.apply(request, input, output).await
+        // A large value is read when it is its turn, and only as much of it as goes out.
+        for _ in 0..MOST_WANTS {
+            let output = respond(input.clone());
+            match output.want.clone() {
+                None => return self.apply(request, input, output).await,
+                Some(want) => input.supplies.push(self.supply(&input.enrollment, want).await?),
+            }
+        }
+        Err(Error::Unavailable("too many large values are gone".to_owned()))
     }
 
     pub(super) async fn load_conversation(&self, id: Id<Enrollment>) -> Result<Conversation, StoreError> {

@@ -6,6 +6,7 @@ use time::Duration;
 
 use super::actions::{ActionRequest, describe, object};
 use super::idempotency::{derived_id, reused};
+use super::objects::{sha256, value_to_cut};
 use super::ports::{DeviceView, StoreError, Write};
 use super::{App, Error, FieldError, MOST_TRIES, NodeError, Principal};
 use crate::domain::Id;
@@ -82,12 +83,14 @@ impl App {
         run: RunCommands<'_>,
     ) -> Result<(QueuedCommand, Vec<NodeRemark>), Error> {
         let commands = self.read_commands(run.body)?;
+        let mut sent = commands.clone();
+        let large = self.take_large_value(&mut sent);
         let request = ActionRequest { action: Action::Raw, reason: None, expires_in: run.expires_in };
         let route = format!("POST /devices/{device}/commands");
         let id = run.key.map_or_else(|| self.new_id(), |key| derived_id(by, &route, key));
         for _ in 0..MOST_TRIES {
             if let Some(known) = self.repeated(id, device, &Action::Raw, &None).await? {
-                return Ok((same_commands(known, commands)?, Vec::new()));
+                return Ok((same_commands(known, sent, large.as_deref())?, Vec::new()));
             }
             let view = self.managed_device(device).await?;
             let Judgement { refusals, remarks } = self.judge_commands(&view, &commands).await?;
@@ -98,11 +101,16 @@ impl App {
             let expires_at = self.now() + expires_in.unwrap_or_else(|| Action::Raw.default_expiry());
             let mut command = self.new_command(by, &view.enrollment, &request, id, expires_at)?;
             let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
-            command.begin_portion(0, commands.clone(), |portion| fits(portion, bytes, count));
+            command.begin_portion(0, sent.clone(), |portion| fits(portion, bytes, count));
             if run.dry_run {
                 return Ok((command, remarks));
             }
+            let kept = match &large {
+                Some(value) => self.keep_large_value(&view.enrollment, &mut command, value).await?,
+                None => Vec::new(),
+            };
             let mut writes = self.queue_writes(&command);
+            writes.extend(kept);
             writes.push(Write::UpdateEnrollment(Box::new(view.enrollment.clone())));
             writes.push(self.audit(by, "command.create", object(&view), "ok", &audited(&command, &refusals)));
             match self.commit(writes).await {
@@ -153,10 +161,20 @@ impl App {
             check(command, &format!("{}[{}]", command.verb.name(), index + 1), None, &mut errors);
         }
         let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
-        let too_large = |command: &Command| !fits(std::slice::from_ref(command), bytes, count);
+        let (most, is_single) = (self.settings.objects.bytes, commands.len() == 1);
+        let too_large = |command: &Command| match value_to_cut(command).filter(|_| is_single) {
+            Some(value) => value.len() as u64 > most,
+            None => !fits(std::slice::from_ref(command), bytes, count),
+        };
         for (index, command) in commands.iter().enumerate().filter(|(_, command)| too_large(command)) {
             let path = format!("{}[{}]", command.verb.name(), index + 1);
-            errors.push(mistake(&path, format!("is more than one message takes: {count} commands, {bytes} bytes")));
+            errors.push(mistake(
+                &path,
+                format!(
+                    "is more than one message takes: {count} commands, {bytes} bytes; only the value of a single Add or \
+                     Replace of one node, alone in the list, may be larger, up to {most} bytes"
+                ),
+            ));
         }
         if errors.is_empty() { Ok(commands) } else { Err(Error::Invalid(errors)) }
     }
@@ -170,7 +188,10 @@ fn audited(command: &QueuedCommand, refusals: &[NodeError]) -> String {
 }
 
 /// An Idempotency-Key that was used with other commands is an error.
-fn same_commands(known: QueuedCommand, commands: Vec<Command>) -> Result<QueuedCommand, Error> {
+fn same_commands(known: QueuedCommand, commands: Vec<Command>, large: Option<&str>) -> Result<QueuedCommand, Error> {
+    if known.large_value.as_ref().map(|value| value.sha256.clone()) != large.map(sha256) {
+        return Err(reused());
+    }
     let mut again = known.clone();
     again.items.clear();
     again.begin_portion(0, commands, |portion| portion.len() <= known.body.len());

@@ -1,16 +1,21 @@
 //! Large objects: what comes in chunks, what is kept of it, and how it is read again.
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::ports::{StoreError, Write};
 use super::{App, Error};
 use crate::domain::Id;
 use crate::domain::command::{ItemState, QueuedCommand};
 use crate::domain::enrollment::Enrollment;
-use crate::domain::object::{INLINE, LargeObject};
-use crate::proto::syncml::{Element, Item, Message};
-use crate::session::{Conversation, ObjectChange};
+use crate::domain::object::{INLINE, LargeObject, LargeValue, ObjectPart, ObjectRef};
+use crate::proto::csp::device_info;
+use crate::proto::syncml::{Command, Data, Element, Item, LocUri, Message, Verb};
+use crate::session::{Conversation, ObjectChange, Supply, Want, fits};
 
 /// Parts that are read at once.
 const PARTS: u32 = 64;
+/// Bytes of one part of a value for a device.
+const PIECE: usize = 32 * 1024;
 
 impl App {
     /// For a message with chunks: the bytes for which there is room, and what came before of an object that may end now and
@@ -50,6 +55,97 @@ impl App {
         }
     }
 
+    /// What a step wants to go on with a value for the device.
+    pub(super) async fn supply(&self, enrollment: &Enrollment, want: Want) -> Result<Supply, StoreError> {
+        let text = match &want.object {
+            Some(object) => self.object_slice(object.id, want.start, want.bytes).await?,
+            None => String::new(),
+        };
+        let node = LocUri::fixed(device_info::LARGE_OBJECTS);
+        let told = self.store.inventory(enrollment.device_id).await?;
+        let takes_chunks = told.iter().any(|item| item.loc_uri.same_as(&node) && item.is_true());
+        Ok(Supply { want, text, takes_chunks })
+    }
+
+    /// About so many bytes of an object from a place on that lies between two characters; whole characters.
+    async fn object_slice(&self, id: Id<LargeObject>, start: u64, bytes: u64) -> Result<String, StoreError> {
+        let end = start.saturating_add(bytes);
+        let mut text = String::new();
+        let mut at = start;
+        while at < end {
+            let parts = self.store.object_parts(id, (at, end), PARTS).await?;
+            let Some(last) = parts.last() else { break };
+            let next = last.start + last.text.len() as u64;
+            for part in &parts {
+                let skip = usize::try_from(start.saturating_sub(part.start)).unwrap_or(usize::MAX);
+                let Some(piece) = part.text.get(skip..) else {
+                    return Err(StoreError::Internal(format!("object {id} has no character at byte {start}")));
+                };
+                text.push_str(piece);
+            }
+            at = next;
+        }
+        text.truncate(text.floor_char_boundary(usize::try_from(bytes).unwrap_or(usize::MAX)));
+        Ok(text)
+    }
+
+    /// The bytes of the largest list of commands that is taken: one large value, and what stands around it.
+    #[must_use]
+    pub fn largest_commands(&self) -> usize {
+        usize::try_from(self.settings.objects.bytes).unwrap_or(usize::MAX).saturating_add(1024 * 1024)
+    }
+
+    /// Takes the value out of the one command of a list, where it is larger than one message and can go in chunks.
+    pub(super) fn take_large_value(&self, commands: &mut [Command]) -> Option<String> {
+        let (bytes, count) = (self.settings.reply_bytes, self.settings.reply_commands);
+        let [command] = commands else { return None };
+        if fits(std::slice::from_ref(command), bytes, count) {
+            return None;
+        }
+        let value = value_to_cut(command)?.to_owned();
+        let item = command.items.first_mut()?;
+        (item.more_data, item.data) = (true, None);
+        Some(value)
+    }
+
+    /// Writes the value of a command into parts of their own.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where there is no room for it.
+    pub(super) async fn keep_large_value(
+        &self,
+        enrollment: &Enrollment,
+        command: &mut QueuedCommand,
+        value: &str,
+    ) -> Result<Vec<Write>, Error> {
+        let bytes = value.len() as u64;
+        if bytes > self.room(enrollment).await? {
+            let message = "no room is left for large values of this device, or of all; see [limits]".to_owned();
+            return Err(Error::Conflict { code: "no_room", message });
+        }
+        let id = self.new_id();
+        command.large_value = Some(LargeValue { object: ObjectRef { id, bytes }, sha256: sha256(value) });
+        let mut writes = vec![Write::InsertObject(LargeObject {
+            id,
+            enrollment_id: enrollment.id,
+            command_id: Some(command.id),
+            bytes,
+            is_whole: true,
+            at: self.now(),
+        })];
+        let (mut rest, mut start) = (value, 0);
+        for seq in 0.. {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+            writes.push(Write::AppendObject(ObjectPart { object_id: id, seq, start, text: piece.to_owned() }));
+            start += piece.len() as u64;
+            rest = after;
+        }
+        Ok(writes)
+    }
+
     /// The large values of a command by the place of their Item, as long as they have no more than so many bytes together.
     pub async fn large_values(&self, command: &QueuedCommand, most: u64) -> Result<Vec<(usize, String)>, Error> {
         let (mut values, mut room) = (Vec::new(), most);
@@ -68,6 +164,19 @@ impl App {
             None => Ok(item.data.clone()),
         }
     }
+}
+
+/// The value that can go in chunks where the command is too large for a message.
+pub(super) fn value_to_cut(command: &Command) -> Option<&str> {
+    match command.items.as_slice() {
+        [item] if matches!(command.verb, Verb::Add | Verb::Replace) => item.data.as_ref().map(Data::text),
+        _ => None,
+    }
+}
+
+/// A digest of a value, in hex: whether it is the same.
+pub(super) fn sha256(value: &str) -> String {
+    digest(&SHA256, value.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The Items of what can come in chunks.

@@ -196,6 +196,9 @@ impl Ground {
             opening: Opening::default(),
             remarks: Vec::new(),
             arrival: None,
+            sending: None,
+            max_msg_size: None,
+            max_obj_size: None,
         };
         self.save_session(enrollment, &session).await;
         session

@@ -21,6 +21,14 @@ pub struct InventoryItem {
 pub const LONGEST_NODE: usize = 2048;
 
 impl InventoryItem {
+    /// Whether it says yes.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        self.value
+            .as_deref()
+            .is_some_and(|value| matches!(value.trim(), "1") || value.trim().eq_ignore_ascii_case("true"))
+    }
+
     /// Whether its address, in the form in which nodes are compared, is short enough to be kept.
     #[must_use]
     pub fn can_be_kept(&self) -> bool {

@@ -25,6 +25,8 @@ pub use encoding::Encoding;
 pub use loc_uri::{LocUri, LocUriError, escape_segment, node_key, same_node, split_children, unescape_segment};
 pub use message::{Alert, Chal, Cred, Element, Header, Message, MsgId, Results, SessionId, Status, StatusCode};
 
+pub use crate::proto::xml::prefix_within;
+
 /// The media type of SyncML in XML.
 pub const MEDIA_TYPE: &str = "application/vnd.syncml.dm+xml";
 /// The media type of SyncML in WBXML.

@@ -10,4 +10,4 @@ mod writer;
 
 pub use builder::DocumentBuilder;
 pub use reader::{Attribute, Document, Element, Limits, Node, XmlError, decode_text};
-pub use writer::{Markup, XmlWriter, escaped_len, is_xml_char};
+pub use writer::{Markup, XmlWriter, escaped_len, is_xml_char, prefix_within};

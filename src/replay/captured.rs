@@ -143,6 +143,7 @@ impl Device {
             new_object: Id::new(Uuid::from_u128(self.ids)),
             room: OBJECTS.bytes,
             arrived: String::new(),
+            supplies: Vec::new(),
             opening: Opening::default(),
             proven: Proven {
                 by: vec![Proof::Certificate],

@@ -49,6 +49,7 @@ pub(super) fn demanded(
             source_name: None,
             cred: None,
             max_msg_size: None,
+            max_obj_size: None,
         },
         body,
         is_final: now.is_final || !awaits_more(message),

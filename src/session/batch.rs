@@ -2,6 +2,7 @@
 
 use super::conversation::SessionState;
 use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
+use super::sending::{self, Room, Turn};
 use super::{documents, push, settle, status_page};
 use crate::domain::Id;
 use crate::domain::action::Action;
@@ -10,23 +11,46 @@ use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::tenant_lockdown;
 use crate::proto::syncml::{Command, LocUri, encoded_len};
 
+/// Bytes that a question of the inventory takes at most.
+const AUTOMATIC_BYTES: usize = 256;
 /// Times that a device is asked to leave.
 const MOST_UNENROLLS: u32 = 4;
 
-/// Picks the commands of the answer and marks them sent.
-pub(super) fn next(work: &mut Work) -> Vec<Command> {
-    let Some(session) = work.session.clone() else { return Vec::new() };
+/// Picks the commands of the answer and marks them sent; and whether the message is the last of its package.
+pub(super) fn next(work: &mut Work, room: Room) -> (Vec<Command>, bool) {
+    let Some(session) = work.session.clone() else { return (Vec::new(), true) };
     if session.unreadable >= 2 || session.cancelled {
-        return Vec::new();
+        return (Vec::new(), true);
     }
     if work.enrollment.state == EnrollmentState::Wiping {
         back_after_wipe(work);
     }
     match work.enrollment.state {
-        EnrollmentState::Retiring => retiring(work, &session),
-        EnrollmentState::Active => managed(work, &session),
-        _ => Vec::new(),
+        EnrollmentState::Retiring => (retiring(work, &session, room), true),
+        EnrollmentState::Active => {
+            let commands = managed(work, &session, room);
+            let is_final = work.session.as_ref().is_none_or(|session| session.sending.is_none());
+            (commands, is_final)
+        }
+        _ => (Vec::new(), true),
     }
+}
+
+/// Fills the message. What turns out to be too large for the device is refused on the way, and the rest looked at again.
+fn managed(work: &mut Work, session: &SessionState, room: Room) -> Vec<Command> {
+    loop {
+        match fill(work, session, room) {
+            Filled::With(commands) => return commands,
+            Filled::Refused => settle::answered(work),
+        }
+    }
+}
+
+/// What became of an attempt to fill a message.
+enum Filled {
+    With(Vec<Command>),
+    /// A command at the head of the queue was refused; nothing is in the message yet.
+    Refused,
 }
 
 /// A device that is back under the same enrollment a day after it accepted a wipe was not wiped. One that was to keep its
@@ -55,7 +79,7 @@ fn back_after_wipe(work: &mut Work) {
     work.enrollment.warning = Some("accepted a wipe and came back a day later, not wiped".to_owned());
 }
 
-fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
+fn fill(work: &mut Work, session: &SessionState, room: Room) -> Filled {
     let mut bytes = 0;
     let mut out = Vec::new();
     let most = if work.conversation.one_by_one { 1 } else { work.limits.reply_commands };
@@ -65,9 +89,10 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
         out.extend(status_page::commands(work));
         out.extend(documents::commands(work));
         let provider_id = work.limits.provider_id.clone();
-        let room = most.saturating_sub(out.len()).max(1);
+        let fitting = room.bytes.saturating_sub(encoded_len(&out)) / AUTOMATIC_BYTES;
+        let count = most.saturating_sub(out.len()).min(fitting).max(1);
         if let Some(session) = &mut work.session {
-            out.extend(session.automatic.commands(&provider_id, room));
+            out.extend(session.automatic.commands(&provider_id, count));
             bytes = encoded_len(&out);
         }
     }
@@ -83,16 +108,28 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
         let whole = ready.len();
         let mut picked = Vec::with_capacity(whole);
         let mut count = out.len();
+        let mut large = None;
         for command in ready {
+            if sending::is_large(command, room) {
+                large = Some(command.cmd_id.clone()).filter(|_| count == 0);
+                break;
+            }
             let (size, more) = (encoded_len(std::slice::from_ref(command)), command.walk().count());
             // Alone in its message, a command goes whatever its size.
-            let full = bytes + size > work.limits.reply_bytes || count + more > most;
+            let full = bytes + size > room.bytes || count + more > most;
             if full && count > 0 && !alone {
                 break;
             }
             bytes += size;
             count += more;
             picked.push(command.cmd_id.clone());
+        }
+        if let Some(cmd_id) = large {
+            return match sending::begin(work, id, &cmd_id, room) {
+                Turn::Chunk(chunk) => Filled::With(vec![*chunk]),
+                Turn::Later => Filled::With(Vec::new()),
+                Turn::Refused => Filled::Refused,
+            };
         }
         if picked.is_empty() {
             break;
@@ -103,7 +140,7 @@ fn managed(work: &mut Work, session: &SessionState) -> Vec<Command> {
             break;
         }
     }
-    out
+    Filled::With(out)
 }
 
 /// Commands that may go out now, in the order of the queue.
@@ -143,7 +180,7 @@ fn hold_for_user(work: &mut Work, session: &SessionState) {
 }
 
 /// A retiring device gets the clean-up and Unenroll, nothing else.
-fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
+fn retiring(work: &mut Work, session: &SessionState, room: Room) -> Vec<Command> {
     let Some(id) = work.conversation.retire else { return Vec::new() };
     let Some(command) = work.commands.get(&id) else { return Vec::new() };
     if settle::offered_in(command, session) && command.state != CommandState::Queued {
@@ -151,7 +188,7 @@ fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
     }
     let now = work.now;
     if now >= command.expires_at && command.state != CommandState::Succeeded {
-        return retire_failed(work, session, id, "did not leave in time; consider a wipe, or block it");
+        return retire_failed(work, session, room, id, "did not leave in time; consider a wipe, or block it");
     }
     if command.not_before.is_some_and(|at| now < at) {
         return Vec::new();
@@ -163,7 +200,7 @@ fn retiring(work: &mut Work, session: &SessionState) -> Vec<Command> {
         return offer(work, id, &whole);
     }
     let advice = format!("did not leave although it was asked {MOST_UNENROLLS} times; consider a wipe, or block it");
-    retire_failed(work, session, id, &advice)
+    retire_failed(work, session, room, id, &advice)
 }
 
 /// A lockdown that was sent after the retire was ordered is undone before Unenroll goes out for the first time.
@@ -178,13 +215,19 @@ fn undo_lockdown_first(work: &mut Work, id: Id<QueuedCommand>) {
 }
 
 /// The device stays: it is managed as before, with a warning.
-fn retire_failed(work: &mut Work, session: &SessionState, id: Id<QueuedCommand>, advice: &str) -> Vec<Command> {
+fn retire_failed(
+    work: &mut Work,
+    session: &SessionState,
+    room: Room,
+    id: Id<QueuedCommand>,
+    advice: &str,
+) -> Vec<Command> {
     let now = work.now;
     if let Some(command) = work.commands.get_mut(&id) {
         command.end(CommandState::Failed, &format!("the device {advice}"), now);
     }
     settle::back_to_active(work, advice);
-    managed(work, session)
+    managed(work, session, room)
 }
 
 /// Marks the top-level commands with these CmdIDs as sent in this message.

@@ -11,6 +11,7 @@ use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::documents::{DocumentTurn, KnownDocument};
 use super::push::PushTurn;
+use super::sending::Sending;
 use super::signatures::SeenSignatures;
 use super::status_page::{PageTurn, StatusPage};
 use crate::domain::Id;
@@ -117,6 +118,15 @@ pub struct SessionState {
     /// The large object that the device is sending.
     #[serde(default)]
     pub arrival: Option<Arrival>,
+    /// The large value that the device is being sent.
+    #[serde(default)]
+    pub sending: Option<Sending>,
+    /// Bytes that the device takes in one message, as it announced.
+    #[serde(default)]
+    pub max_msg_size: Option<u64>,
+    /// Bytes that it takes in one value, as it announced.
+    #[serde(default)]
+    pub max_obj_size: Option<u64>,
 }
 
 /// What the request that opened a session told beside the message (management reference 1.1).
@@ -241,6 +251,12 @@ impl SessionState {
             self.our_msg_id = self.our_msg_id.max(said);
             self.digest_from = Some(proven.network);
         }
+    }
+
+    /// What is under way in chunks is not ended; what came of a large object is to be thrown away.
+    pub(super) fn break_off(&mut self) -> Option<Arrival> {
+        self.sending = None;
+        self.arrival.take()
     }
 
     /// Closes it, once.

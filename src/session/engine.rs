@@ -13,6 +13,7 @@ use super::classify::{Incoming, Rejection};
 use super::conversation::{Closing, Conversation, Farewell, Login, Opening, SessionState};
 use super::documents::DocumentTurn;
 use super::push::{PushReport, PushTurn};
+use super::sending::{self, Supply, Want};
 use super::status_page::{PageRules, PageTurn};
 use super::{batch, receive, settle};
 use crate::domain::Id;
@@ -44,6 +45,8 @@ pub struct Input {
     pub room: u64,
     /// What came before of a large object that may end in this message, if it is small.
     pub arrived: String,
+    /// What earlier tries of this step said that they want.
+    pub supplies: Vec<Supply>,
     /// What the request told, should it open one.
     pub opening: Opening,
     /// What proves the device.
@@ -75,7 +78,9 @@ impl Input {
         };
         let of_queued =
             |command: &QueuedCommand| 1024 + of_each(&command.body) + of_each(&command.rest) + of_answers(command);
-        4096 + self.arrived.len() + self.commands.iter().map(of_queued).sum::<usize>()
+        4096 + self.arrived.len()
+            + self.supplies.iter().map(|supply| supply.text.len()).sum::<usize>()
+            + self.commands.iter().map(of_queued).sum::<usize>()
     }
 }
 
@@ -128,6 +133,8 @@ pub struct Output {
     pub commands: Vec<QueuedCommand>,
     /// What changes about large objects, in order.
     pub objects: Vec<ObjectChange>,
+    /// What the step cannot go on without: nothing of it counts, it is tried again with that.
+    pub want: Option<Want>,
     /// What is worth telling.
     pub notices: Vec<Notice>,
     /// What the device gave out for the next credential of ours, decoded.
@@ -230,6 +237,8 @@ pub(super) struct Work {
     pub(super) next_nonce: Option<Vec<u8>>,
     pub(super) objects: Vec<ObjectChange>,
     pub(super) new_object: Id<LargeObject>,
+    pub(super) supplies: Vec<Supply>,
+    pub(super) want: Option<Want>,
     pub(super) room: u64,
     /// What came of a large object before this message, and in it.
     pub(super) arrived_before: String,
@@ -317,6 +326,8 @@ pub fn time_out(
         objects: Vec::new(),
         // Nothing begins.
         new_object: Id::new(Uuid::nil()),
+        supplies: Vec::new(),
+        want: None,
         room: 0,
         arrived_before: String::new(),
         arrived: String::new(),
@@ -345,6 +356,8 @@ impl Work {
             next_nonce: None,
             objects: Vec::new(),
             new_object: input.new_object,
+            supplies: input.supplies.clone(),
+            want: None,
             room: input.room,
             arrived_before: input.arrived.clone(),
             arrived: String::new(),
@@ -362,7 +375,7 @@ impl Work {
         match incoming {
             Incoming::Open { odd } => {
                 let next = opened(input);
-                let open = self.conversation.current.as_mut().and_then(|session| session.arrival.take());
+                let open = self.conversation.current.as_mut().and_then(SessionState::break_off);
                 self.discard(open);
                 superseded = self.conversation.begin(next.clone(), self.now);
                 settle::session_died(self);
@@ -419,6 +432,8 @@ impl Work {
             return self.reply(message, Vec::new(), None, true);
         }
         self.status(message, "0", "SyncHdr", 200);
+        sending::note_limits(self, message);
+        let was_sending = self.session.as_ref().is_some_and(|session| session.sending.is_some());
         receive::body(self, message);
         if self.seen.left {
             return self.farewell(message, digest);
@@ -431,13 +446,20 @@ impl Work {
         }
         let restarts = *incoming == Incoming::Restart || (self.seen.unreadable && self.session.is_some());
         if restarts {
+            sending::stop(self);
             settle::restarted(self);
         }
         if self.seen.chunk && self.session.is_some() {
             settle::answered(self);
             return self.reply(message, Vec::new(), Some(Alert::bare("", 1222)), false);
         }
-        if !message.is_final || self.seen.heartbeat {
+        if let Some((chunk, is_last)) = sending::go_on(self, message) {
+            settle::answered(self);
+            return self.reply(message, vec![chunk], None, is_last);
+        }
+        // A chunk of ours has no Final, so the answer to it needs none.
+        let is_over = message.is_final || was_sending;
+        if !is_over || self.seen.heartbeat {
             settle::answered(self);
             let next = self.limits.next_message.then(|| Alert::bare("", 1222));
             return self.reply(message, Vec::new(), next, !self.limits.next_message);
@@ -446,12 +468,13 @@ impl Work {
             Incoming::Continue { .. } if !restarts => settle::package_complete(self),
             _ => settle::answered(self),
         }
-        let commands = batch::next(self);
+        let room = sending::room(self, message);
+        let (commands, is_final) = batch::next(self, room);
         if commands.is_empty() {
             self.end_one_by_one();
             self.close(Closing::Completed);
         }
-        self.reply(message, commands, None, true)
+        self.reply(message, commands, None, is_final)
     }
 
     /// The culprit was not among the single commands, or it is gone: whole messages are tried again.
@@ -491,7 +514,7 @@ impl Work {
         let now = self.now;
         let Some(session) = &mut self.session else { return };
         session.close(how, now);
-        let open = session.arrival.take();
+        let open = session.break_off();
         self.discard(open);
     }
 
@@ -542,6 +565,17 @@ impl Work {
         Message { header: reply_header(message, our_id, &self.limits), body, is_final }
     }
 
+    /// The answer without commands, for what it takes.
+    pub(super) fn envelope(&self, message: &Message) -> Message {
+        let statuses = self.statuses.iter().cloned().map(Element::Status);
+        let alerts = self.alerts.iter().cloned().map(Element::Alert);
+        Message {
+            header: reply_header(message, message.header.msg_id.0, &self.limits),
+            body: statuses.chain(alerts).collect(),
+            is_final: true,
+        }
+    }
+
     fn output(mut self, answer: Answer, superseded: Option<SessionState>) -> Output {
         if let Some(session) = &self.session {
             self.conversation.current = Some(session.clone());
@@ -564,6 +598,7 @@ impl Work {
             sessions,
             commands,
             objects: without_passing(objects),
+            want: self.want,
             notices: self.notices,
             next_nonce: self.next_nonce,
         }
@@ -582,6 +617,7 @@ pub(super) fn reply_header(message: &Message, our_id: u64, limits: &Limits) -> H
         source_name: None,
         cred: None,
         max_msg_size: Some(MAX_MSG_SIZE),
+        max_obj_size: None,
     }
 }
 
@@ -648,6 +684,9 @@ fn opened(input: &Input) -> SessionState {
         opening: input.opening.clone(),
         remarks: Vec::new(),
         arrival: None,
+        sending: None,
+        max_msg_size: None,
+        max_obj_size: None,
     }
 }
 

@@ -91,11 +91,9 @@ fn a_word_about_what_the_device_could_not_read_is_no_answer() {
     let id = world.replace("./a");
     let given = world.post(&package1("1")).commands();
     // "I could not read your message, and I did what it said."
-    let lie = format!(
-        "<Status><CmdID>1</CmdID><MsgRef>0</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>500</Data></Status>\
-         <Alert><CmdID>2</CmdID><Data>1201</Data></Alert><Final/>"
-    );
-    let again = world.post(&message("1", 2, &lie)).commands();
+    let lie = "<Status><CmdID>1</CmdID><MsgRef>0</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>500</Data></Status>\
+         <Alert><CmdID>2</CmdID><Data>1201</Data></Alert><Final/>";
+    let again = world.post(&message("1", 2, lie)).commands();
     assert_eq!(given[0].cmd_id, again[0].cmd_id, "it is sent as if it had never gone out");
     world.post(&answers("1", 3, &again, 200));
     assert_eq!(world.state(id), CommandState::Succeeded);

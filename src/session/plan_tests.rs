@@ -13,6 +13,7 @@ use crate::domain::command::{CommandState, QueuedCommand};
 use crate::proto::syncml::{Command, Element, LocUri, Message};
 
 #[path = "../../tests/support/plan.rs"]
+#[allow(unreachable_pub, reason = "the black-box tests use it as well")]
 mod plan;
 
 use plan::{Device, Got, Leaf, Plan, fragment, justified};

@@ -1,10 +1,12 @@
 //! What the device says: statuses, results, alerts, its own Replace; and the Status that each of them gets.
 
+use std::borrow::Cow;
+
 use super::arrival::{self, Taken};
 use super::auth;
 use super::automatic::{self, Automatic};
 use super::engine::{Notice, Work};
-use super::{alerts, documents, push, status_page};
+use super::{alerts, documents, push, sending, status_page};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
@@ -81,12 +83,16 @@ fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) 
         }
         return;
     }
+    let mut status = Cow::Borrowed(status);
+    if sending::take_status(work, &mut status) {
+        return;
+    }
     match owner(work, &status.cmd_ref) {
         Some(command) => {
-            command.take_status(status);
+            command.take_status(&status);
         }
         // A Status may answer one of our Status elements, or a command long gone: neither is an error.
-        None if is_our_status(status) => {}
+        None if is_our_status(&status) => {}
         None => work.remark("a Status for a command that is not known"),
     }
 }

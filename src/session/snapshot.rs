@@ -14,6 +14,7 @@ use super::auth::{Admission, Nonce, Proven};
 use super::classify::Incoming;
 use super::conversation::{Conversation, Farewell, Opening, SessionState};
 use super::engine::{Input, Limits};
+use super::sending::Supply;
 use super::signatures::SeenSignatures;
 use crate::domain::Id;
 use crate::domain::action::Action;
@@ -51,6 +52,8 @@ pub struct Snapshot {
     new_object: Id<LargeObject>,
     room: u64,
     arrived: String,
+    #[serde(default)]
+    supplies: Vec<Supply>,
     opening: Opening,
     proven: Proven,
     tokens: TokenEvidence,
@@ -75,6 +78,7 @@ impl Snapshot {
             new_object,
             room,
             arrived,
+            supplies,
             opening,
             proven,
             tokens,
@@ -92,6 +96,7 @@ impl Snapshot {
             new_object,
             room,
             arrived,
+            supplies,
             opening,
             proven,
             tokens,
@@ -115,6 +120,7 @@ impl Snapshot {
             new_object,
             room,
             arrived,
+            supplies,
             opening,
             proven,
             tokens,
@@ -134,6 +140,11 @@ impl Snapshot {
             new_object,
             room,
             arrived: redactor.value(node.as_ref(), &arrived),
+            // As long as it was, because chunks are counted.
+            supplies: supplies
+                .into_iter()
+                .map(|supply| Supply { text: "x".repeat(supply.text.len()), ..supply })
+                .collect(),
             opening,
             proven: proof(proven, redactor),
             tokens: evidence(tokens),
@@ -157,6 +168,7 @@ impl Snapshot {
             new_object: self.new_object,
             room: self.room,
             arrived: self.arrived,
+            supplies: self.supplies,
             opening: self.opening,
             proven: self.proven,
             tokens: self.tokens,
@@ -247,8 +259,18 @@ fn shown(enrollment: Enrollment) -> Enrollment {
 }
 
 fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversation {
-    let Conversation { current, earlier, one_by_one, farewell, retire, signatures: _, status_page, documents, csps_of, mixed } =
-        conversation;
+    let Conversation {
+        current,
+        earlier,
+        one_by_one,
+        farewell,
+        retire,
+        signatures: _,
+        status_page,
+        documents,
+        csps_of,
+        mixed,
+    } = conversation;
     Conversation {
         current: current.map(|each| session(each, redactor)),
         earlier: earlier.into_iter().map(|each| session(each, redactor)).collect(),
@@ -292,6 +314,9 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         opening,
         remarks,
         arrival,
+        sending,
+        max_msg_size,
+        max_obj_size,
     } = session;
     SessionState {
         id,
@@ -317,6 +342,9 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         opening,
         remarks,
         arrival,
+        sending,
+        max_msg_size,
+        max_obj_size,
     }
 }
 

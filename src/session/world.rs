@@ -6,8 +6,8 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Admission, Answer, Conversation, Incoming, Input, Limits, Notice, ObjectChange, Opening, Proven, Rejection,
-    classify, refuse, step,
+    Admission, Answer, Conversation, Incoming, Input, Limits, Notice, ObjectChange, Opening, Output, Proven, Rejection,
+    Supply, classify, refuse, step,
 };
 use crate::domain::Id;
 use crate::domain::action::{Action, Order};
@@ -34,6 +34,8 @@ pub(super) struct World {
     /// Whether whole, and the text.
     pub(super) objects: BTreeMap<Id<LargeObject>, (bool, String)>,
     pub(super) room: u64,
+    /// Whether the device says that it takes large objects.
+    pub(super) takes_chunks: bool,
     /// What the tokens of the next request are worth.
     pub(super) tokens: TokenEvidence,
     /// What credentials have to do with the next messages.
@@ -94,6 +96,7 @@ impl World {
             registration: Registration::default(),
             objects: BTreeMap::new(),
             room: 10 << 20,
+            takes_chunks: true,
             tokens: TokenEvidence::default(),
             admission: Admission::Certain,
             has_to_sign: false,
@@ -119,6 +122,20 @@ impl World {
                 }
                 ObjectChange::Delete(id) => drop(self.objects.remove(&id).expect("nothing to remove")),
             }
+        }
+    }
+
+    /// Steps until nothing more is wanted, as `app` does.
+    fn step(&self, input: &mut Input) -> Output {
+        loop {
+            let output = step(input.clone());
+            let Some(want) = output.want else { return output };
+            assert!(input.supplies.len() < 9, "it always wants more");
+            let text = want.object.as_ref().and_then(|object| self.objects.get(&object.id)).map(|(_, text)| {
+                let rest = &text[usize::try_from(want.start).unwrap()..];
+                rest[..rest.floor_char_boundary(usize::try_from(want.bytes).unwrap())].to_owned()
+            });
+            input.supplies.push(Supply { want, text: text.unwrap_or_default(), takes_chunks: self.takes_chunks });
         }
     }
 
@@ -185,7 +202,7 @@ impl World {
             Incoming::Reject(rejection) => Some(*rejection),
             _ => None,
         };
-        let input = Input {
+        let mut input = Input {
             now: self.now,
             digest: digest(text),
             incoming,
@@ -194,6 +211,7 @@ impl World {
             new_object: Id::new(Uuid::from_u128(self.id())),
             room: self.room,
             arrived: self.arrived_so_far(),
+            supplies: Vec::new(),
             opening: Opening::default(),
             proven: Proven {
                 by: vec![Proof::Certificate],
@@ -211,7 +229,7 @@ impl World {
         };
         let output = match rejection {
             Some(rejection) => refuse(&input, rejection),
-            None => step(input),
+            None => self.step(&mut input),
         };
         self.enrollment = output.enrollment;
         self.conversation = output.conversation;

@@ -364,6 +364,7 @@ impl Managed {
             source_name: cred.as_ref().map(|_| account.user_name.clone()),
             cred,
             max_msg_size: None,
+            max_obj_size: None,
         };
         Message { header, body, is_final: true }
     }

@@ -60,7 +60,13 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::InsertCertificate(certificate) => vec![certificates::insert(certificate)],
         Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
         Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],
-        Write::UpdateCommand(command) => vec![commands::update(command, sealer)?],
+        Write::UpdateCommand(command) => {
+            // What is over needs its value no more.
+            let value = command.large_value.as_ref().filter(|_| !command.state.is_open());
+            let mut statements = vec![commands::update(command, sealer)?];
+            statements.extend(value.map(|value| objects::delete(value.object.id)));
+            statements
+        }
         Write::SaveCatalogue(catalogue) => csp::save_catalogue(catalogue).into(),
         Write::DeleteCatalogue => vec![csp::delete_catalogue()],
         Write::SaveOverride(decided) => vec![csp::save_override(decided)?],

@@ -96,7 +96,7 @@ impl Device {
         let uri = command.uri.clone().expect("a node");
         let roll = self.roll(&uri);
         let code = match roll % 3 {
-            0 if self.fickle && roll % 2 == 0 => pick(&FICKLE, roll),
+            0 if self.fickle && roll.is_multiple_of(2) => pick(&FICKLE, roll),
             0 => pick(&STUBBORN, roll),
             _ => Some(self.natural(&command.verb, &uri)),
         };
@@ -106,13 +106,13 @@ impl Device {
 
     /// Strictly one after the other, whatever becomes of each.
     fn sequence(&mut self, command: &Got, said: &mut Vec<Said>) {
-        if self.roll(&command.cmd_id) % 4 > 0 {
+        if !self.roll(&command.cmd_id).is_multiple_of(4) {
             said.push(spoken(command, 200));
         }
         for child in &command.children {
             let uri = child.uri.clone().expect("a node");
             let roll = self.roll(&uri);
-            let code = if roll % 3 == 0 { pick(&INSIDE, roll) } else { self.natural(&child.verb, &uri) };
+            let code = if roll.is_multiple_of(3) { pick(&INSIDE, roll) } else { self.natural(&child.verb, &uri) };
             self.write(child, Some(code));
             said.push(spoken(child, code));
         }
@@ -125,7 +125,7 @@ impl Device {
         for child in &command.children {
             let uri = child.uri.clone().expect("a node");
             let roll = self.roll(&uri);
-            let code = if roll % 3 == 0 { pick(&INSIDE, roll) } else { self.natural(&child.verb, &uri) };
+            let code = if roll.is_multiple_of(3) { pick(&INSIDE, roll) } else { self.natural(&child.verb, &uri) };
             codes.push(code);
             if code >= 300 {
                 break;
@@ -134,12 +134,12 @@ impl Device {
         let failed = codes.last().is_some_and(|code| *code >= 300);
         if failed {
             self.exists = before;
-            let undone = if self.roll(&command.cmd_id) % 6 == 0 { 516 } else { 216 };
+            let undone = if self.roll(&command.cmd_id).is_multiple_of(6) { 516 } else { 216 };
             let culprit = codes.len() - 1;
             codes[..culprit].fill(undone);
             codes.resize(command.children.len(), 215);
         }
-        if self.roll(&command.cmd_id) % 4 > 0 {
+        if !self.roll(&command.cmd_id).is_multiple_of(4) {
             said.push(spoken(command, if failed { 507 } else { 200 }));
         }
         for (child, code) in command.children.iter().zip(codes) {
@@ -249,7 +249,7 @@ pub fn justified(plans: &[Plan], device: &Device) -> Result<&'static str, String
         let mut own = Vec::new();
         for (inner, leaf) in leaves.iter().enumerate() {
             let node = uri(place, inner);
-            let answers = device.log.get(&node).ok_or(format!("{node} was never asked"))?;
+            let answers = device.log.get(&node).ok_or_else(|| format!("{node} was never asked"))?;
             // What would run twice with it keeps a Sequence from being sent again.
             let ran_behind = matches!(plan, Plan::Sequence(_))
                 && leaves.iter().enumerate().skip(inner + 1).any(|(later, leaf)| {

@@ -131,6 +131,7 @@ async fn what_the_engine_was_given_is_kept_without_secrets() {
         new_object: app.new_id(),
         room: 0,
         arrived: String::new(),
+        supplies: Vec::new(),
         opening: Opening::default(),
         proven: Proven {
             by: vec![crate::domain::proof::Proof::Certificate],

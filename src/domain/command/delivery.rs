@@ -60,6 +60,13 @@ impl QueuedCommand {
         self.last_offer = Some(offer);
     }
 
+    /// A top-level command is not put into any message: what of it has no answer ends with a status of ours.
+    pub fn refuse_to_send(&mut self, cmd_id: &str, status: u16) {
+        for item in self.items_of_mut(cmd_id).filter(|item| !item.is_settled()) {
+            item.status = Some(status);
+        }
+    }
+
     /// Whether something that was put into a message has no answer yet.
     #[must_use]
     pub fn is_awaited(&self) -> bool {

@@ -20,7 +20,7 @@ use crate::domain::command::{ItemState, QueuedCommand};
 use crate::domain::decoded::{Decoded, decode};
 use crate::http::auth::By;
 use crate::http::error::Problem;
-use crate::http::extract::{IdempotencyKey, NoParams, Params, expect_media_type, read_body};
+use crate::http::extract::{IdempotencyKey, NoParams, Params, expect_media_type, read_body_within};
 use crate::proto::syncml::{Command, Item, MEDIA_TYPE, StatusCode as SyncMlStatus, split_children, status_words};
 
 /// Bytes of large values that the document of one command holds.
@@ -236,7 +236,7 @@ pub async fn run(
     request: Request,
 ) -> Result<Response, Problem> {
     expect_media_type(request.headers(), &[MEDIA_TYPE, "application/xml", "text/xml"])?;
-    let body = read_body(request).await?;
+    let body = read_body_within(request, app.largest_commands()).await?;
     let device = app.resolve(Table::Devices, "device", &id).await?;
     let dry_run = query.dry_run.unwrap_or(false);
     let commands = RunCommands {

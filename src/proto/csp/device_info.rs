@@ -11,6 +11,8 @@ pub const CSP_VERSIONS: &str = "./Device/Vendor/MSFT/DeviceManageability/Capabil
 pub const EDITION: &str = "./Vendor/MSFT/DeviceStatus/OS/Edition";
 /// The identifier in the device's own DevInfo.
 pub const DEV_ID: &str = "./DevInfo/DevId";
+/// Whether the device takes and sends large objects in chunks.
+pub const LARGE_OBJECTS: &str = "./DevDetail/LrgObj";
 /// The computer name.
 pub const DEVICE_NAME: &str = "./DevDetail/Ext/Microsoft/DeviceName";
 
@@ -32,7 +34,7 @@ const NODES: &[&str] = &[
     "./DevDetail/FwV",
     "./DevDetail/OEM",
     "./DevDetail/DevTyp",
-    "./DevDetail/LrgObj",
+    LARGE_OBJECTS,
     DEVICE_NAME,
     "./DevDetail/Ext/Microsoft/DNSComputerName",
     "./DevDetail/Ext/Microsoft/OSPlatform",

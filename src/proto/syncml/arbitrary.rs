@@ -21,6 +21,7 @@ fn header() -> Header {
         source_name: None,
         cred: None,
         max_msg_size: None,
+        max_obj_size: None,
     }
 }
 
@@ -194,6 +195,7 @@ pub(super) fn messages() -> impl Strategy<Value = Message> {
                 source_name,
                 cred: cred.map(|(scheme, data)| Cred { scheme, data }),
                 max_msg_size,
+                max_obj_size: max_msg_size.map(|size| size / 2),
                 ..header()
             });
     (header, vec(element(), 0..5), any::<bool>()).prop_map(|(header, body, is_final)| Message {

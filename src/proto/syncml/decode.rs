@@ -149,6 +149,7 @@ fn decode_header(header: &Element) -> Result<Header, DecodeError> {
     let msg_id = positive(&text("MsgID")?).ok_or_else(|| error("SyncHdr/MsgID", DecodeErrorKind::Number))?;
     let (target, _) = address(header, "Target")?;
     let (source, source_name) = address(header, "Source")?;
+    let sizes = child(header, "Meta").map(meta).unwrap_or_default();
     Ok(Header {
         ver_dtd: text("VerDTD")?,
         ver_proto: text("VerProto")?,
@@ -161,7 +162,8 @@ fn decode_header(header: &Element) -> Result<Header, DecodeError> {
             scheme: child(cred, "Meta").map(meta).unwrap_or_default().kind.unwrap_or_default(),
             data: child(cred, "Data").map(Element::trimmed).unwrap_or_default(),
         }),
-        max_msg_size: child(header, "Meta").and_then(|m| meta(m).max_msg_size),
+        max_msg_size: sizes.max_msg_size,
+        max_obj_size: sizes.max_obj_size,
     })
 }
 

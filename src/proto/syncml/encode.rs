@@ -70,7 +70,8 @@ fn header(w: &mut impl Markup, header: &Header) {
             w.leaf("Data", &[], &cred.data);
         });
     }
-    meta(w, &Meta { max_msg_size: header.max_msg_size, ..Meta::default() });
+    let (max_msg_size, max_obj_size) = (header.max_msg_size, header.max_obj_size);
+    meta(w, &Meta { max_msg_size, max_obj_size, ..Meta::default() });
 }
 
 fn body_element(w: &mut impl Markup, element: &Element) {

@@ -44,6 +44,8 @@ pub struct Header {
     pub cred: Option<Cred>,
     /// `Meta/MaxMsgSize` in bytes.
     pub max_msg_size: Option<u64>,
+    /// `Meta/MaxObjSize` in bytes.
+    pub max_obj_size: Option<u64>,
 }
 
 /// Credentials in a header or command.

@@ -113,6 +113,28 @@ fn start<'a>(name: &'a str, attributes: &[(&str, &str)]) -> BytesStart<'a> {
     BytesStart::from_content(content, name.len())
 }
 
+/// The bytes that a character takes in text.
+pub(super) fn written_len(c: char) -> usize {
+    match c {
+        '&' | '\r' => 5,
+        '<' | '>' => 4,
+        '\u{F000}' => 8,
+        c if is_xml_char(c) => c.len_utf8(),
+        _ => '\u{FFFD}'.len_utf8(),
+    }
+}
+
+/// The longest beginning of a text that takes at most so many bytes when it is written.
+#[must_use]
+pub fn prefix_within(text: &str, most: usize) -> &str {
+    let mut written = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        written += written_len(*c);
+        written > most
+    });
+    end.map_or(text, |(at, _)| &text[..at])
+}
+
 pub(super) fn escape(text: &str, in_attribute: bool) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -151,6 +173,18 @@ mod tests {
 
     use super::super::{Document, Limits};
     use super::*;
+
+    #[test]
+    fn a_beginning_is_as_long_as_it_may_be() {
+        let text = "a&<>\r\u{F000}\u{1}é\u{1F600}";
+        for most in 0..50 {
+            let prefix = prefix_within(text, most);
+            assert!(escape(prefix, false).len() <= most, "{most}");
+            let next = text[prefix.len()..].chars().next();
+            let longer = next.map(|c| escape(&text[..prefix.len() + c.len_utf8()], false).len());
+            assert!(longer.is_none_or(|longer| longer > most), "{most}");
+        }
+    }
 
     proptest! {
         #[test]

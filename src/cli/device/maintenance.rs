@@ -81,7 +81,7 @@ pub(in crate::cli) struct Attestation {
     #[arg(long)]
     relying_party: Option<String>,
     /// Of Azure: file with a token for the provider; `-` for standard input.
-    #[arg(long = "token-file", value_name = "FILE", value_parser = line)]
+    #[arg(long = "service-token-file", value_name = "FILE", value_parser = line)]
     token: Option<String>,
 }
 

@@ -162,6 +162,12 @@ struct Stored {
     events: Vec<Value>,
 }
 
+/// Whether the transcript of a session has every message and every answer; it is written behind them.
+fn is_whole(session: &Value) -> bool {
+    let messages = session["messages"].as_array().unwrap();
+    session["message_count"].as_u64().is_some_and(|count| messages.len() as u64 == 2 * count)
+}
+
 /// The same story of a PC, in one form or the other.
 fn story(wbxml: Option<&'static str>) -> Stored {
     let server = Server::shared();
@@ -191,14 +197,10 @@ fn story(wbxml: Option<&'static str>) -> Stored {
     message.typed_alert(1226, "com.example:odd.alert", "chr", "é <&> \u{F000}");
     let first = device.exchange(&message);
     device.finish(first);
-    let sessions = support::eventually("the transcript", || {
+    let sessions = support::eventually("the transcripts", || {
         let sessions = api.sessions(&id);
-        // The last reply of the session is written behind it.
-        let messages = sessions.last()?["messages"].as_array()?.clone();
-        let whole = messages
-            .last()
-            .is_some_and(|m| m["direction"] == "server" && !m["body"].as_str().unwrap().contains("<Item>"));
-        (sessions.len() == before + 1 && whole).then_some(sessions)
+        let whole = sessions.len() == before + 1 && sessions.iter().all(is_whole);
+        whole.then_some(sessions)
     });
     let events = support::eventually("the events", || {
         let events = of_device(&api, &id).split_off(earlier_events);

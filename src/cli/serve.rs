@@ -105,7 +105,15 @@ pub async fn start(options: Options) -> Result<Running> {
     let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock));
     let sealer = Arc::new(folder.sealer(SystemRng)?);
     let store = Arc::new(open_store(&folder, &config, sealer.clone()).await?);
-    let doubtful = !options.trust_clock && check_clock(&store, clock.now()).await? == Belief::Doubted;
+    let believed = if options.trust_clock { Ok(Belief::Believed) } else { check_clock(&store, clock.now()).await };
+    let doubtful = match believed {
+        Ok(belief) => belief == Belief::Doubted,
+        Err(refusal) => {
+            // Whoever starts it once more finds the database closed.
+            store.close().await;
+            return Err(refusal);
+        }
+    };
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
     let authority = Arc::new(folder.authority(&sealer)?);

@@ -322,8 +322,8 @@ impl Store for SqlStore {
         push::find(self.db(), self.sealer.as_ref(), enrollment).await
     }
 
-    async fn due_pushes(&self, now: OffsetDateTime, me: &str, limit: u32) -> Result<Vec<DuePush>, StoreError> {
-        push::due(self.db(), self.sealer.as_ref(), now, me, limit).await
+    async fn due_pushes(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<DuePush>, StoreError> {
+        push::due(self.db(), self.sealer.as_ref(), now, limit).await
     }
 
     async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError> {

@@ -180,9 +180,9 @@ pub trait Store: Send + Sync {
 
     /// What is known of push to an enrollment; `None` where that is nothing.
     async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError>;
-    /// Devices that are to be woken by that moment and have a channel, longest due first; before them those that another
-    /// process than `me` was about to wake.
-    async fn due_pushes(&self, now: OffsetDateTime, me: &str, limit: u32) -> Result<Vec<DuePush>, StoreError>;
+    /// Devices that are to be woken by that moment and have a channel, longest due first; before them those that were about to
+    /// be woken when something broke off: nobody asks while a round is under way.
+    async fn due_pushes(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<DuePush>, StoreError>;
 
     /// The certificate with that SHA-256 of its DER.
     async fn certificate(&self, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError>;

@@ -42,9 +42,8 @@ pub struct Redaction<'r> {
 /// What may be shown of the data of an alert: itself, or a mark in its place.
 #[must_use]
 pub fn alert_data<'a>(alert: &'a AlertNotice, redaction: Redaction<'_>) -> Cow<'a, str> {
-    let source = alert.source.as_deref().filter(|source| !source.trim().is_empty()).map(LocUri::received);
     let kind = Some(alert.kind.trim()).filter(|kind| !kind.is_empty());
-    if alert.data.is_empty() || !hides_alert(source.as_slice(), kind.as_slice(), redaction.rules) {
+    if alert.data.is_empty() || !hides_alert(&alert.nodes, kind.as_slice(), redaction.rules) {
         return Cow::Borrowed(&alert.data);
     }
     Cow::Owned(mark(&alert.data, redaction.sealer).to_string())

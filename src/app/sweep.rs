@@ -18,6 +18,8 @@ use crate::session::{Conversation, time_out};
 
 /// Rows that one round takes of each kind.
 const ROUND: u32 = 200;
+/// Uploaded files that one round takes: each has hundreds of large rows.
+const FILES_A_ROUND: u32 = 2;
 /// Devices that are looked at of those that were asked to leave: most of them wait longer, and must not hide the others.
 const WAITING: u32 = 5000;
 /// A device that accepted to leave and is silent so long has left.
@@ -273,7 +275,7 @@ impl App {
         let expired = days.into_iter().filter(|(_, days)| *days > 0).map(|(what, days)| Write::Prune {
             what,
             before: now - Duration::days(i64::from(days)),
-            limit: ROUND,
+            limit: if what == Expired::Uploads { FILES_A_ROUND } else { ROUND },
         });
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });

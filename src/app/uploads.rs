@@ -73,10 +73,10 @@ impl App {
             return Err(UploadRefused::Used);
         }
         let attempt: Id<UploadAttempt> = self.new_id();
-        let begin = Write::BeginUpload { id, attempt, at: now, quiet_since: now - QUIET };
+        let begin = Write::BeginUpload { id, attempt, at: now };
         match self.commit(vec![begin]).await {
             Ok(()) => Ok(Receiving::new(self.clone(), upload, attempt)),
-            Err(StoreError::Conflict) => Err(UploadRefused::Busy),
+            Err(StoreError::Conflict) => Err(UploadRefused::Used),
             Err(error) => Err(error.into()),
         }
     }

@@ -227,6 +227,18 @@ impl Placing {
     const USUAL: Self = Self { priority: 20, alone: false };
     const BEFORE_THE_LAST: Self = Self { priority: 40, alone: false };
     const LAST_AND_ALONE: Self = Self { priority: 50, alone: true };
+
+    /// Whether the device restarts for it at the end of the session.
+    #[must_use]
+    pub fn restarts(&self) -> bool {
+        *self == Self::BEFORE_THE_LAST
+    }
+
+    /// Whether nothing may come after it, and no restart into its way.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        *self == Self::LAST_AND_ALONE
+    }
 }
 
 /// Why an action cannot be asked of a device.

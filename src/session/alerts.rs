@@ -66,6 +66,7 @@ fn keep(work: &mut Work, code: u16, item: &Item) {
         code,
         kind: cut(Alert::kind_of(item)),
         source: item.source.as_ref().map(|uri| cut(uri.as_str())),
+        nodes: item.target.iter().chain(&item.source).filter(|uri| !uri.as_str().trim().is_empty()).cloned().collect(),
         mark: item.meta.mark.as_deref().map(cut),
         format: item.meta.format.as_deref().map(cut),
         data: item.text().to_owned(),

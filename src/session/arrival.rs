@@ -317,7 +317,9 @@ impl Arrival {
     /// Whether the announcement may be about the bytes that base64 stands for.
     fn may_count_bytes(&self) -> bool {
         let is_encoded = self.format.as_deref().is_some_and(|format| matches!(format.trim(), "b64" | "bin"));
-        is_encoded && self.digits * 3 / 4 <= self.announced
+        // With line ends and padding the text is longer, but not by any length.
+        let longest = self.announced.saturating_mul(3) / 2 + 64;
+        is_encoded && self.digits * 3 / 4 <= self.announced && self.bytes <= longest
     }
 
     fn is_as_announced(&self) -> bool {

@@ -26,9 +26,11 @@ pub(super) fn next(work: &mut Work, room: Room) -> (Vec<Command>, bool) {
         back_after_wipe(work);
     }
     match work.enrollment.state {
-        EnrollmentState::Retiring => (retiring(work, &session, room), true),
-        EnrollmentState::Active => {
-            let commands = managed(work, &session, room);
+        state @ (EnrollmentState::Retiring | EnrollmentState::Active) => {
+            let commands = match state {
+                EnrollmentState::Retiring => retiring(work, &session, room),
+                _ => managed(work, &session, room),
+            };
             let is_final = work.session.as_ref().is_none_or(|session| session.sending.is_none());
             (commands, is_final)
         }
@@ -153,6 +155,11 @@ fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
             && !command.to_send(is_user_here).is_empty()
     };
     let mut ready: Vec<&QueuedCommand> = work.commands.values().filter(ready).collect();
+    // A restart and a wipe never go into one session: the wipe goes first, unless the device is to restart already.
+    let here = |command: &&QueuedCommand| command.last_offer.is_some_and(|offer| offer.session == session.id);
+    let restarts = work.commands.values().filter(here).any(|command| command.placing.restarts());
+    let ends = ready.iter().any(|command| command.placing.is_last());
+    ready.retain(|command| if command.placing.is_last() { !restarts } else { !(ends && command.placing.restarts()) });
     ready.sort_by_key(|command| (command.placing.priority, command.created_at, command.id));
     ready.into_iter().map(|command| command.id).collect()
 }

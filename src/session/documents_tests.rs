@@ -14,14 +14,17 @@ fn with_documents() -> World {
     world
 }
 
+fn alert_of(document: &str) -> String {
+    let states = format!("&lt;DeclaredConfigurations schema=\"1.0\"&gt;{document}&lt;/DeclaredConfigurations&gt;");
+    format!(
+        "<Alert><CmdID>8</CmdID><Data>1224</Data><Item><Meta><Type xmlns='syncml:metinf'>\
+         com.microsoft.mdm.declaredconfigurationdocuments</Type></Meta><Data>{states}</Data></Item></Alert>"
+    )
+}
+
 /// A first message that tells of one document.
 fn first(session: &str, document: &str) -> String {
-    let states = format!("&lt;DeclaredConfigurations schema=\"1.0\"&gt;{document}&lt;/DeclaredConfigurations&gt;");
-    let alert = format!(
-        "<Alert><CmdID>8</CmdID><Data>1224</Data><Item><Meta><Type xmlns='syncml:metinf'>\
-         com.microsoft.mdm.declaredconfigurationdocuments</Type></Meta><Data>{states}</Data></Item></Alert><Final/>"
-    );
-    package1_as(session, "user").replace("<Final/>", &alert)
+    package1_as(session, "user").replace("<Final/>", &format!("{}<Final/>", alert_of(document)))
 }
 
 fn told(context: &str, checksum: &str, result: &str, state: u16) -> String {
@@ -178,7 +181,12 @@ fn a_document_ends_as_its_result_says() {
         let own = sent.iter().find(|command| !command.cmd_id.starts_with('w')).expect("the action asks as well");
         assert_eq!(own.items[0].target.as_ref().unwrap().as_str(), RESULT);
         let own = own.cmd_id.clone();
-        world.post(&with_result("4", 2, &sent, &own, &result_of(state, status)));
+        // The alert comes with every message, before the answers too: it does not make the question begin anew.
+        let answer = with_result("4", 2, &sent, &own, &result_of(state, status));
+        let alert = alert_of(&told("Device", "A1", "R1", 61));
+        let answer = answer.replacen("<SyncBody>", &format!("<SyncBody>{alert}"), 1);
+        let left = world.post(&answer).commands();
+        assert_eq!(left, [], "{left:?}");
         assert_eq!(world.state(id), expected, "{}", world.commands[&id].detail);
         assert!(world.commands[&id].detail.contains(words), "{}", world.commands[&id].detail);
     }

@@ -24,7 +24,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectLimits};
 use crate::domain::push::Registration;
 use crate::domain::session_record::SessionRecord;
-use crate::proto::syncml::{Alert, Command, Element, Header, Message, MsgId, Status};
+use crate::proto::syncml::{Alert, Command, Element, Header, LocUri, Message, MsgId, Status};
 
 /// Everything that one step needs.
 #[derive(Clone, Debug)]
@@ -159,6 +159,8 @@ pub struct AlertNotice {
     pub kind: String,
     /// Source node.
     pub source: Option<String>,
+    /// Every node that it names, whole: they tell whether its payload may be shown.
+    pub nodes: Vec<LocUri>,
     /// Severity.
     pub mark: Option<String>,
     /// Format of the payload.
@@ -450,7 +452,7 @@ impl Work {
             settle::restarted(self);
         }
         if self.seen.chunk && self.session.is_some() {
-            settle::answered(self);
+            settle::answered_so_far(self);
             return self.reply(message, Vec::new(), Some(Alert::bare("", 1222)), false);
         }
         if let Some((chunk, is_last)) = sending::go_on(self, message) {
@@ -460,7 +462,7 @@ impl Work {
         // A chunk of ours has no Final, so the answer to it needs none.
         let is_over = message.is_final || was_sending;
         if !is_over || self.seen.heartbeat {
-            settle::answered(self);
+            settle::answered_so_far(self);
             let next = self.limits.next_message.then(|| Alert::bare("", 1222));
             return self.reply(message, Vec::new(), next, !self.limits.next_message);
         }

@@ -182,10 +182,23 @@ fn a_wipe_is_alone_and_last() {
     world.act(Action::Reboot);
     world.replace("./a");
     let commands = world.post(&package1("1")).commands();
-    assert_eq!(commands.iter().map(|c| c.verb).collect::<Vec<_>>(), [Verb::Replace, Verb::Exec]);
+    assert_eq!(commands.iter().map(|c| c.verb).collect::<Vec<_>>(), [Verb::Replace], "no restart beside a wipe");
     let commands = world.post(&answers("1", 2, &commands, 200)).commands();
     assert_eq!(commands.len(), 1);
     assert!(commands[0].items[0].target.as_ref().unwrap().as_str().ends_with("doWipe"));
+}
+
+// covers: M-74
+#[test]
+fn a_wipe_waits_for_the_session_after_a_restart() {
+    let mut world = World::new();
+    world.act(Action::Reboot);
+    let restart = world.post(&package1("1")).commands();
+    assert_eq!(restart.len(), 1);
+    world.act(Action::Wipe(Wipe { variant: Variant::Wipe }));
+    assert_eq!(world.post(&answers("1", 2, &restart, 200)).commands(), []);
+    let wipe = world.post(&package1("2")).commands();
+    assert!(wipe[0].items[0].target.as_ref().unwrap().as_str().ends_with("doWipe"));
 }
 
 // covers: M-135, R-07

@@ -71,6 +71,8 @@ impl std::fmt::Debug for Supply {
 pub(super) struct Room {
     /// Bytes for commands.
     pub(super) bytes: usize,
+    /// The same in a message that has no more to answer than its header.
+    pub(super) at_most: usize,
     /// The MaxMsgSize of the device, where it is what counts.
     pub(super) announced: Option<u64>,
 }
@@ -107,11 +109,14 @@ pub(super) fn note_limits(work: &mut Work, message: &Message) {
 pub(super) fn room(work: &Work, message: &Message) -> Room {
     let most = work.limits.reply_bytes;
     let Some(announced) = work.session.as_ref().and_then(|session| session.max_msg_size) else {
-        return Room { bytes: most, announced: None };
+        return Room { bytes: most, at_most: most, announced: None };
     };
     let size = usize::try_from(announced.max(SMALLEST)).unwrap_or(usize::MAX);
-    let bytes = size.saturating_sub(encode(&work.envelope(message)).len() + MARGIN);
-    Room { bytes: bytes.min(most), announced: Some(announced) }
+    let mut envelope = work.envelope(message);
+    let beside = |envelope: &Message| size.saturating_sub(encode(envelope).len() + MARGIN).min(most);
+    let bytes = beside(&envelope);
+    envelope.body.truncate(1);
+    Room { bytes, at_most: beside(&envelope), announced: Some(announced) }
 }
 
 /// A Status for the value that is under way. Returns whether it says something about a chunk only.
@@ -167,9 +172,9 @@ pub(super) fn stop(work: &mut Work) {
     }
 }
 
-/// Whether a command needs more than one message, or has a value that stands in rows.
+/// Whether a command needs more than one message, or has a value that stands in rows. What fits beside a header only goes alone.
 pub(super) fn is_large(command: &Command, room: Room) -> bool {
-    is_placeholder(command) || room.announced.is_some() && encoded_len(std::slice::from_ref(command)) > room.bytes
+    is_placeholder(command) || room.announced.is_some() && encoded_len(std::slice::from_ref(command)) > room.at_most
 }
 
 /// Whether its value stands somewhere else.

@@ -15,9 +15,19 @@ use crate::proto::syncml::{AlertType, Command, Item, StatusCode, Verb, Verdict, 
 
 /// Concludes every command that has all its answers; of one that has those to what was sent, the rest is to follow.
 pub(super) fn answered(work: &mut Work) {
+    conclude_answered(work, |_| true);
+}
+
+/// The same while the device has more to say: what was read may have its value still to come, in another message than its
+/// Status.
+pub(super) fn answered_so_far(work: &mut Work) {
+    conclude_answered(work, |command| !command.awaits_value());
+}
+
+fn conclude_answered(work: &mut Work, is_due: impl Fn(&QueuedCommand) -> bool) {
     let is_over = |command: &QueuedCommand| {
         let is_lost = command.state == CommandState::Unknown && command.has_lost_exec();
-        command.state.is_open() && command.is_answered() && !is_lost
+        command.state.is_open() && command.is_answered() && !is_lost && is_due(command)
     };
     for id in ids(work, is_over) {
         // What one of them meant may have ended another.
@@ -317,6 +327,8 @@ pub(super) fn heard(work: &mut Work, subject: &AlertType, item: &Item) {
         let Some(command) = work.commands.get_mut(&id) else { continue };
         match command.hear(&work.limits.provider_id, &work.enrollment, &alert) {
             Some(Heard::Over(ending)) => finish(work, id, ending),
+            // What is out is answered first: the same alert may come with every message.
+            Some(Heard::Look(_)) if command.is_out() => {}
             Some(Heard::Look(question)) => {
                 command.follow(question, now);
                 command.not_before = None;

@@ -24,11 +24,10 @@ pub(super) async fn due(
     engine: &dyn Engine,
     sealer: &dyn Sealer,
     now: OffsetDateTime,
-    me: &str,
     limit: u32,
 ) -> Result<Vec<DuePush>, StoreError> {
     let read = |row: &Row| Ok(DuePush { enrollment_id: row.of("push").id("enrollment_id")?, push: read(row, sealer)? });
-    let mut due = readable(engine, ABANDONED, vec![me.into(), limit.into()], read).await?;
+    let mut due = readable(engine, ABANDONED, vec![limit.into()], read).await?;
     due.extend(readable(engine, DUE, vec![now.into(), limit.into()], read).await?);
     due.truncate(limit as usize);
     Ok(due)
@@ -158,7 +157,7 @@ const SAVE_STATUS: &str = "
     ON CONFLICT (enrollment_id) DO UPDATE SET status = excluded.status, status_at = excluded.status_at";
 
 pub(super) const ABANDONED: &str = "
-    SELECT * FROM push WHERE claimed_by >= '' AND claimed_by <> $1 ORDER BY claimed_by LIMIT $2";
+    SELECT * FROM push WHERE claimed_by >= '' ORDER BY claimed_by LIMIT $1";
 
 pub(super) const DUE: &str = "
     SELECT * FROM push WHERE wake_at <= $1 AND claimed_by IS NULL AND channel IS NOT NULL

@@ -24,14 +24,9 @@ pub(super) fn insert(upload: &Upload) -> Statement {
     Statement::one(INSERT, params)
 }
 
-/// A miss where the file is there already, or somebody else is sending it.
-pub(super) fn begin(
-    id: Id<Upload>,
-    attempt: Id<UploadAttempt>,
-    at: OffsetDateTime,
-    quiet_since: OffsetDateTime,
-) -> [Statement; 2] {
-    let begin = Statement::one(BEGIN, vec![id.into(), attempt.into(), at.into(), quiet_since.into()]);
+/// The newest try is the one that counts; a miss where the file is there already.
+pub(super) fn begin(id: Id<Upload>, attempt: Id<UploadAttempt>, at: OffsetDateTime) -> [Statement; 2] {
+    let begin = Statement::one(BEGIN, vec![id.into(), attempt.into(), at.into()]);
     [begin, Statement::any(DELETE_OTHER_CHUNKS, vec![id.into(), attempt.into()])]
 }
 
@@ -63,8 +58,8 @@ pub(super) fn abandon(id: Id<Upload>, attempt: Id<UploadAttempt>) -> [Statement;
 
 /// What tries left that have been quiet since before that moment.
 pub(super) fn forget_quiet(quiet_since: OffsetDateTime) -> [Statement; 2] {
-    let since = || vec![quiet_since.into()];
-    [Statement::any(DELETE_QUIET_CHUNKS, since()), Statement::any(FORGET_QUIET, since())]
+    // The rows first: a try that goes on at this moment has either sent something since, or lost its place.
+    [Statement::any(FORGET_QUIET, vec![quiet_since.into()]), Statement::any(DELETE_LEFT_CHUNKS, Vec::new())]
 }
 
 /// One that is not there is a miss.
@@ -124,7 +119,7 @@ const INSERT: &str = "
 
 const BEGIN: &str = "
     UPDATE uploads SET attempt = $2, attempt_at = $3
-    WHERE id = $1 AND received_at IS NULL AND (attempt IS NULL OR attempt_at < $4)";
+    WHERE id = $1 AND received_at IS NULL";
 
 const DELETE_OTHER_CHUNKS: &str = "DELETE FROM upload_chunks WHERE upload_id = $1 AND attempt <> $2";
 
@@ -145,9 +140,9 @@ const DELETE_CHUNKS_OF: &str = "
 const ABANDON: &str = "
     UPDATE uploads SET attempt = NULL, attempt_at = NULL WHERE id = $1 AND attempt = $2 AND received_at IS NULL";
 
-const DELETE_QUIET_CHUNKS: &str = "
+const DELETE_LEFT_CHUNKS: &str = "
     DELETE FROM upload_chunks
-    WHERE upload_id IN (SELECT id FROM uploads WHERE received_at IS NULL AND attempt_at < $1)";
+    WHERE upload_id IN (SELECT id FROM uploads WHERE received_at IS NULL AND attempt IS NULL)";
 
 const FORGET_QUIET: &str = "
     UPDATE uploads SET attempt = NULL, attempt_at = NULL WHERE received_at IS NULL AND attempt_at < $1";

@@ -83,7 +83,7 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),
         Write::SaveAttempt(attempt) => vec![attempts::save(attempt)],
         Write::InsertUpload(upload) => vec![uploads::insert(upload)],
-        Write::BeginUpload { id, attempt, at, quiet_since } => uploads::begin(*id, *attempt, *at, *quiet_since).into(),
+        Write::BeginUpload { id, attempt, at } => uploads::begin(*id, *attempt, *at).into(),
         Write::AppendUploadChunk { chunk, at } => uploads::append(chunk, *at).into(),
         Write::FinishUpload { id, attempt, received } => vec![uploads::finish(*id, *attempt, received)],
         Write::AbandonUpload { id, attempt } => uploads::abandon(*id, *attempt).into(),

@@ -224,8 +224,8 @@ pub enum Write {
     SaveAttempt(Box<Attempt>),
     /// A URL for an upload.
     InsertUpload(Box<Upload>),
-    /// Somebody begins to send the file of an upload, and what others left of it goes; a conflict where it is there already,
-    /// or another try has sent something since that moment.
+    /// Somebody begins to send the file of an upload, and what other tries sent of it goes, for the newest is the one that
+    /// counts; a conflict where it is there already.
     BeginUpload {
         /// Which.
         id: Id<Upload>,
@@ -233,8 +233,6 @@ pub enum Write {
         attempt: Id<UploadAttempt>,
         /// Now.
         at: OffsetDateTime,
-        /// See above.
-        quiet_since: OffsetDateTime,
     },
     /// The next part of the file; a conflict where another try has begun.
     AppendUploadChunk {

@@ -56,20 +56,21 @@ impl App {
             return Ok(Round::default());
         }
         let Some(hold) = self.hold(Duty::Push).await? else { return Ok(Round::default()) };
-        let due = self.store.due_pushes(self.now(), self.memory.duties.me(), ROUND).await?;
+        let due = self.store.due_pushes(self.now(), ROUND).await?;
         let mut round = Round { outcomes: Vec::new(), is_full: due.len() >= ROUND as usize };
         let mut running = JoinSet::new();
+        let mut failed = None;
         for due in due {
             if running.len() >= AT_ONCE {
-                round.take(running.join_next().await)?;
+                failed = round.take(running.join_next().await).err().or(failed);
             }
             let (app, hold) = (self.clone(), hold.clone());
             running.spawn(async move { app.push_to(&hold, due).await });
         }
         while let Some(done) = running.join_next().await {
-            round.take(Some(done))?;
+            failed = round.take(Some(done)).err().or(failed);
         }
-        Ok(round)
+        failed.map_or(Ok(round), Err)
     }
 
     /// Claims a device, pushes to it if there is work for it, and writes down what came of it.

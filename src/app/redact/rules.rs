@@ -21,15 +21,33 @@ const SECRET_NODES: &[&str] = &[
     "challenge",
     "changeproductkey",
     "channeluri",
+    "checkapplicability",
     "eapconfiguration",
+    "eapuserdata",
+    "l2tppsk",
+    "lanxml",
+    "matchingid",
     "newpinvalue",
+    "offboarding",
+    "onboarding",
     "pfxcertblob",
     "pfxcertpassword",
     "profilexml",
     "recoverykey",
     "sasurl",
+    "snmp_communities",
+    "triggerattestation",
     "upgradeeditionwithproductkey",
     "wlanxml",
+    "workspacekey",
+];
+/// Secret nodes whose name says so only with those above it: where they stand, and their last segment in lower case.
+const SECRET_BELOW: &[(&str, &str)] = &[
+    ("User/Vendor/MSFT/VPNv2/{Profile}/NativeProfile/Authentication/Eap", "configuration"),
+    ("Vendor/MSFT/AllJoynManagement/Credentials", "key"),
+    ("Vendor/MSFT/ApplicationControl/Tokens", "token"),
+    ("Vendor/MSFT/OfflineDomainJoin", "blob"),
+    ("Vendor/MSFT/VPNv2/{Profile}/NativeProfile/Authentication/Eap", "configuration"),
 ];
 /// Parts of a last segment that mark a node as secret, in lower case.
 const SECRET_WORDS: &[&str] =
@@ -72,16 +90,7 @@ const PROGRESS_ROOTS: &[&str] = &[
 const PROGRESS: &[&str] = &["certthumbprint", "errorcode", "lasterror", "status", "thumbprint"];
 /// Last segments that are not harmless wherever they are, in lower case: copies of what other nodes hold, command lines,
 /// documents and blobs that may carry secrets of their own.
-const NOT_HARMLESS: &[&str] = &[
-    "blob",
-    "changednodesdata",
-    "document",
-    "downloadinstall",
-    "expectedvalue",
-    "lanxml",
-    "offboarding",
-    "onboarding",
-];
+const NOT_HARMLESS: &[&str] = &["blob", "changednodesdata", "document", "downloadinstall", "expectedvalue"];
 
 /// How much transcripts show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,7 +182,10 @@ fn has_no_room_for_a_secret(record: &Record) -> bool {
 fn names_secret(path: &[String]) -> bool {
     let name = path.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
     let about_passwords = ABOUT_PASSWORDS.iter().any(|root| is_below(path, root));
-    SECRET_NODES.contains(&name.as_str()) || (!about_passwords && SECRET_WORDS.iter().any(|word| name.contains(word)))
+    let is_below_one = |(root, last): &(&str, &str)| name == *last && is_below(path, root);
+    SECRET_NODES.contains(&name.as_str())
+        || SECRET_BELOW.iter().any(is_below_one)
+        || (!about_passwords && SECRET_WORDS.iter().any(|word| name.contains(word)))
 }
 
 fn tells_progress(path: &[String]) -> bool {
@@ -224,6 +236,25 @@ mod tests {
             ["./Device/Vendor/MSFT/Firewall/MdmStore/FirewallRules/{Any}/Name", "./Vendor/MSFT/Contoso/*"];
         let secret_nodes = secret_nodes.map(str::to_owned).into();
         Rules::new(Arc::clone(embedded()), Arc::new(Disclosure { shown, secret_nodes }))
+    }
+
+    // covers: M-146
+    #[test]
+    fn what_a_key_or_token_is_by_its_name_is_secret() {
+        // Names of keys and tokens, of lists of them, and numbers about them.
+        let harmless = ["registrykey", "foreground_key", "escapekey", "cspkey", "datakey"];
+        let rules = rules(ShownValues::All);
+        for record in embedded().records().iter().filter(|record| record.format == Format::Chr) {
+            let path = record.path.as_str();
+            let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+            let says_so = name.ends_with("psk") || name.ends_with("userdata") || name == "key" || name == "token";
+            if says_so && !harmless.contains(&name.as_str()) && record.allowed.is_none() {
+                assert!(rules.is_secret(&LocUri::received(path)), "{path}");
+            }
+        }
+        for node in ["./Vendor/MSFT/VPNv2/P/NativeProfile/L2tpPsk", "./Device/Vendor/MSFT/WiredNetwork/LanXML"] {
+            assert!(rules.is_secret(&LocUri::received(node)), "{node}");
+        }
     }
 
     // covers: M-146

@@ -20,8 +20,8 @@ pub enum UploadRefused {
     /// The URL has taken one.
     #[error("the URL was used already")]
     Used,
-    /// Somebody else is sending right now, or has begun meanwhile.
-    #[error("another upload to this URL is under way")]
+    /// Somebody else has begun meanwhile: the newest try is the one that counts.
+    #[error("another upload to this URL has begun")]
     Busy,
     /// The file is larger than an upload may be.
     #[error("the file is too large")]
@@ -74,13 +74,16 @@ impl Receiving {
     /// The file is whole.
     ///
     /// # Errors
-    /// [`UploadRefused::Empty`], [`UploadRefused::Busy`], or the store's.
+    /// [`UploadRefused::Empty`], [`UploadRefused::Forbidden`], [`UploadRefused::Busy`], or the store's.
     pub async fn finish(&mut self) -> Result<Received, UploadRefused> {
         if self.bytes == 0 {
             return Err(UploadRefused::Empty);
         }
         if !self.buffer.is_empty() {
             self.keep().await?;
+        }
+        if !self.app.is_wanted(&self.upload).await? {
+            return Err(UploadRefused::Forbidden);
         }
         let received = Received {
             at: self.app.now(),

@@ -81,8 +81,8 @@ fn checks(bytes: &[u8]) -> Result<Vec<Map<String, Value>>> {
 fn syncml(bytes: &[u8]) -> Result<Vec<Map<String, Value>>> {
     let commands = decode_fragment(bytes, &Limits::default())?;
     let items = items(&commands);
-    let checks = items.iter().filter_map(|item| item.check(None, None));
-    let documents = checks.map(|check| {
+    let documents = items.iter().map(|item| {
+        let Some(check) = item.check(None, None) else { bail!("{}: Target/LocURI is missing", item.place) };
         let document =
             json!({ "uri": check.uri, "op": check.verb.name(), "format": check.format, "value": check.value });
         serde_json::from_value(document).context("this cannot be written as JSON")

@@ -95,10 +95,16 @@ impl Recipe for UninstallMsi {
     }
 
     fn conclude(&self, _: &Order<'_>, items: &[ItemState]) -> Conclusion {
-        match items.first() {
-            Some(item) if item.verb() == Verb::Delete && matches!(item.status, Some(404 | 410)) => {
-                succeeded(item, "no such product was installed by management")
-            }
+        let Some(item) = items.first() else { return conclude_all(items) };
+        let wait = |words: &str| {
+            let commands = vec![Command::get(msi::node(self.scope, self.product_code))];
+            Conclusion::Follow(Question { commands, detail: words.to_owned() })
+        };
+        match (item.verb(), item.status) {
+            (Verb::Delete, Some(202)) => wait("the device accepted to remove the product"),
+            (Verb::Delete, Some(404 | 410)) => succeeded(item, "no such product was installed by management"),
+            (Verb::Get, Some(404 | 410)) => succeeded(item, "the product is removed"),
+            (Verb::Get, Some(200)) => wait("the product is still there"),
             _ => conclude_all(items),
         }
     }

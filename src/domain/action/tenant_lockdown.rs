@@ -25,7 +25,8 @@ impl Recipe for TenantLockdown {
     }
 
     fn check(&self, enrollment: &Enrollment) -> Result<(), Impossible> {
-        if enrollment.mode.is_autopilot() {
+        // What somebody else switched on can be switched off however the device came.
+        if !self.enable || enrollment.mode.is_autopilot() {
             return Ok(());
         }
         Err(Impossible::NotAutopilot(enrollment.mode.as_str()))

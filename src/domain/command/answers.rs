@@ -58,6 +58,16 @@ impl QueuedCommand {
         self.items[start..].iter_mut().filter(|item| !item.superseded)
     }
 
+    /// Whether something was read of which no value has come: it may follow in another message than its Status.
+    #[must_use]
+    pub fn awaits_value(&self) -> bool {
+        let is_read = |item: &ItemState| {
+            let is_good = item.status.is_some_and(|status| (200..300).contains(&status));
+            item.verb() == Verb::Get && is_good && item.data.is_none() && item.object.is_none()
+        };
+        self.standing().any(is_read)
+    }
+
     /// Those of the top-level command with that CmdID.
     pub(super) fn items_of<'c>(&'c self, cmd_id: &'c str) -> impl Iterator<Item = &'c ItemState> {
         self.standing().filter(move |item| is_of(item, cmd_id))

@@ -65,7 +65,7 @@ pub enum Service {
 pub enum Attested {
     /// 0, 1: it goes on.
     Busy,
-    /// 2: it failed.
+    /// 2, and from 4 to 599: it failed.
     Failed,
     /// 3: the certificate can be fetched.
     Ready,
@@ -79,7 +79,7 @@ impl Attested {
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text.trim().parse().ok()? {
             0 | 1 => Self::Busy,
-            2 => Self::Failed,
+            2 | 4..=599 => Self::Failed,
             3 => Self::Ready,
             other => Self::Other(other),
         })

@@ -100,10 +100,11 @@ impl AfterUse {
     }
 }
 
-/// Takes the policies away, each by itself: one that a build does not have stops none.
+/// Takes the policies away, as one Atomic like all that is done to the group.
 #[must_use]
 pub fn remove() -> Vec<Command> {
-    NAMES.iter().map(|name| Command::delete(LocUri::fixed(POLICIES).below(name))).collect()
+    let each = NAMES.iter().map(|name| Command::delete(LocUri::fixed(POLICIES).below(name)));
+    vec![Command::container(Verb::Atomic, each.collect())]
 }
 
 impl LapsPolicy {
@@ -116,6 +117,13 @@ impl LapsPolicy {
         parameter::within("/password_complexity", self.password_complexity, 1..=8)?;
         parameter::within("/password_length", self.password_length, 8..=64)?;
         parameter::within("/passphrase_length", self.passphrase_length, 3..=10)?;
+        let makes_passphrases = self.password_complexity.is_some_and(|complexity| complexity >= 6);
+        if self.passphrase_length.is_some() && !makes_passphrases {
+            return Err(Unfit::new("/passphrase_length", "has an effect only with a password_complexity of 6 to 8"));
+        }
+        if self.password_length.is_some() && makes_passphrases {
+            return Err(Unfit::new("/password_length", "has an effect only with a password_complexity of 1 to 5"));
+        }
         parameter::optional_text("/account_name", self.account_name.as_deref(), 20)?;
         parameter::within("/reset_delay_hours", self.reset_delay_hours, 0..=24)?;
         parameter::optional_text("/ad_decryptor", self.ad_decryptor.as_deref(), 256)?;

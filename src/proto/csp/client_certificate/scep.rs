@@ -196,6 +196,10 @@ impl ScepCertificate {
     /// Whether Windows would take it.
     pub fn check(&self) -> Result<(), Unfit> {
         parameter::text("/challenge", self.challenge.reveal(), 2048)?;
+        if !self.challenge.reveal().chars().all(is_printable) {
+            let words = "may have letters, digits, blanks and '()+,-./:=? only: Windows writes it as a PrintableString";
+            return Err(Unfit::new("/challenge", words));
+        }
         parameter::text("/subject_name", &self.subject_name, 1024)?;
         self.check_names()?;
         self.check_usages()?;
@@ -308,6 +312,11 @@ fn usual_retries() -> u8 {
 
 fn usual_retry_delay() -> u16 {
     5
+}
+
+/// Characters of a PrintableString (X.680).
+fn is_printable(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " '()+,-./:=?".contains(c)
 }
 
 #[cfg(test)]

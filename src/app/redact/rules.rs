@@ -240,20 +240,25 @@ mod tests {
 
     // covers: M-146
     #[test]
-    fn what_a_key_or_token_is_by_its_name_is_secret() {
-        // Names of keys and tokens, of lists of them, and numbers about them.
-        let harmless = ["registrykey", "foreground_key", "escapekey", "cspkey", "datakey"];
+    fn nodes_of_windows_that_hold_keys_are_secret() {
         let rules = rules(ShownValues::All);
-        for record in embedded().records().iter().filter(|record| record.format == Format::Chr) {
-            let path = record.path.as_str();
-            let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-            let says_so = name.ends_with("psk") || name.ends_with("userdata") || name == "key" || name == "token";
-            if says_so && !harmless.contains(&name.as_str()) && record.allowed.is_none() {
-                assert!(rules.is_secret(&LocUri::received(path)), "{path}");
-            }
-        }
-        for node in ["./Vendor/MSFT/VPNv2/P/NativeProfile/L2tpPsk", "./Device/Vendor/MSFT/WiredNetwork/LanXML"] {
-            assert!(rules.is_secret(&LocUri::received(node)), "{node}");
+        for node in [
+            "VPNv2/P/NativeProfile/L2tpPsk",
+            "VPNv2/P/NativeProfile/Authentication/Eap/Configuration",
+            "SurfaceHub/Dot3/EapUserData",
+            "SurfaceHub/MOMAgent/WorkspaceKey",
+            "AllJoynManagement/Credentials/C/Key",
+            "ApplicationControl/Tokens/T/Token",
+            "HealthAttestation/TriggerAttestation",
+            "WindowsLicensing/CheckApplicability",
+            "WiredNetwork/LanXML",
+            "WindowsAdvancedThreatProtection/Onboarding",
+            "OfflineDomainJoin/Blob",
+            "Policy/Config/ADMX_Snmp/SNMP_Communities",
+        ] {
+            let uri = LocUri::received(&format!("./Device/Vendor/MSFT/{node}"));
+            assert!(embedded().find(uri.as_str()).is_some(), "{uri} is a node of Windows");
+            assert!(rules.is_secret(&uri) && !rules.is_shown(&uri), "{uri}");
         }
     }
 

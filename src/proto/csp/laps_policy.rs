@@ -181,7 +181,7 @@ mod tests {
     fn the_policies_are_one_atomic() {
         let policy = read(
             r#"{"backup": "active_directory", "password_age_days": 1, "password_complexity": 4, "password_length": 64,
-                "passphrase_length": 10, "account_name": "helpdesk", "reset_delay_hours": 24,
+                "account_name": "helpdesk", "reset_delay_hours": 24,
                 "after_use": "reset_sign_out_and_end_programs", "ad_encryption": true, "ad_decryptor": "S-1-5-32-544",
                 "ad_history": 12}"#,
         );
@@ -190,7 +190,6 @@ mod tests {
             "PasswordAgeDays int 1",
             "PasswordComplexity int 4",
             "PasswordLength int 64",
-            "PassphraseLength int 10",
             "AdministratorAccountName chr helpdesk",
             "PostAuthenticationResetDelay int 24",
             "PostAuthenticationActions int 11",
@@ -204,6 +203,9 @@ mod tests {
         assert_eq!(told(&policy.commands())[1..], expected);
         right(&policy.commands());
         right(&remove());
+        let phrases = read(r#"{"password_complexity": 6, "passphrase_length": 10}"#);
+        assert_eq!(phrases.check(), Ok(()));
+        assert!(told(&phrases.commands()).contains(&format!("  Replace {POLICIES}/PassphraseLength int 10")));
         assert_eq!(told(&read("{}").commands())[1..], [format!("  Replace {POLICIES}/BackupDirectory int 1")]);
     }
 
@@ -214,7 +216,9 @@ mod tests {
             ("/password_age_days", r#"{"backup": "active_directory", "password_age_days": 0}"#),
             ("/password_complexity", r#"{"password_complexity": 9}"#),
             ("/password_length", r#"{"password_length": 7}"#),
-            ("/passphrase_length", r#"{"passphrase_length": 2}"#),
+            ("/passphrase_length", r#"{"password_complexity": 6, "passphrase_length": 2}"#),
+            ("/passphrase_length", r#"{"passphrase_length": 6}"#),
+            ("/password_length", r#"{"password_complexity": 7, "password_length": 20}"#),
             ("/account_name", r#"{"account_name": ""}"#),
             ("/reset_delay_hours", r#"{"reset_delay_hours": 25}"#),
             ("/ad_history", r#"{"backup": "active_directory", "ad_history": 13}"#),

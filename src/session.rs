@@ -15,6 +15,7 @@ mod classify;
 mod conversation;
 mod documents;
 mod engine;
+mod exchange;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
@@ -35,7 +36,8 @@ pub use automatic::{Automatic, Stage};
 pub use classify::{Incoming, Rejection, classify, is_farewell_repetition, says_goodbye};
 pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, SessionState};
 pub use documents::{DocumentTurn, KnownDocument};
-pub use engine::{AlertNotice, Answer, Input, Limits, Notice, Output, refuse, respond, step, time_out};
+pub use engine::{refuse, respond, step, time_out};
+pub use exchange::{AlertNotice, Answer, Input, Limits, Notice, Output};
 pub use push::{PushReport, PushTurn};
 pub use sending::{Sending, Supply, Want};
 pub(crate) use settle::fits;

@@ -3,7 +3,8 @@
 
 use super::conversation::Login;
 use super::documents;
-use super::engine::{AlertNotice, Notice, Work};
+use super::engine::Work;
+use super::exchange::{AlertNotice, Notice};
 use super::settle;
 use crate::proto::syncml::{Alert, AlertType, Item};
 

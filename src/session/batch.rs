@@ -1,7 +1,8 @@
 //! What goes into the next message (management reference 1.15, order and caps; 7.4, retiring).
 
 use super::conversation::SessionState;
-use super::engine::{KEPT_WIPE_WAITS, Notice, WIPE_WAITS, Work};
+use super::engine::{KEPT_WIPE_WAITS, WIPE_WAITS, Work};
+use super::exchange::Notice;
 use super::sending::{self, Room, Turn};
 use super::{documents, push, settle, status_page};
 use crate::domain::Id;

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::engine::{Notice, Work};
+use super::engine::Work;
+use super::exchange::Notice;
 use crate::domain::inventory::InventoryItem;
 use crate::proto::csp::declared_configuration::{DocumentKey, DocumentState, MOST_DOCUMENTS, read_states};
 use crate::proto::syncml::{Command, Item, LocUri, Status, StatusCode};

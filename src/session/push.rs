@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::engine::{Notice, Work};
+use super::engine::Work;
+use super::exchange::Notice;
 use crate::domain::push::{ChannelUri, Registration};
 use crate::proto::csp::dm_client;
 use crate::proto::syncml::{Command, Item, LocUri, Status, StatusCode, Verb};

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Notice, Work};
+use super::engine::Work;
+use super::exchange::Notice;
 use crate::domain::Id;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;

@@ -3,7 +3,8 @@
 use time::{Duration, OffsetDateTime};
 
 use super::conversation::SessionState;
-use super::engine::{Notice, Work};
+use super::engine::Work;
+use super::exchange::Notice;
 use super::status_page::PageTurn;
 use crate::domain::Id;
 use crate::domain::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Repeat};

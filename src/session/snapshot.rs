@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::auth::{Admission, Nonce, Proven};
 use super::classify::Incoming;
 use super::conversation::{Conversation, Farewell, Opening, SessionState};
-use super::engine::{Input, Limits};
+use super::exchange::{Input, Limits};
 use super::sending::Supply;
 use super::signatures::SeenSignatures;
 use crate::domain::Id;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::conversation::Login;
-use super::engine::{Notice, Work};
+use super::engine::Work;
+use super::exchange::Notice;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::Enrollment;
 use crate::proto::csp::first_sync_status::{self, Page};

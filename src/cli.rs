@@ -22,6 +22,7 @@ pub mod serve;
 mod server_certificate;
 mod session;
 mod settings;
+pub mod sim;
 mod staging;
 mod token;
 mod transcript;

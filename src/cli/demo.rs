@@ -2,21 +2,23 @@
 //! is let go, told in words.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use reqwest::{Certificate, Client, Identity};
+use anyhow::{Result, bail, ensure};
+use reqwest::{Certificate, Client};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::init::{NewInstallation, init};
 use super::serve::{Options, Running, start};
+use super::sim::transport::{self, Network, Settings};
 use crate::adapters::system::SystemRng;
 use crate::proto::mde2::DiscoverResponse;
 use crate::proto::soap::envelope::Envelope;
 use crate::proto::xcep::PolicySettings;
 use crate::proto::xml::Limits;
-use crate::sim::{self, Device, Effect, Enrolled, Enrollment, Event, Managed, Profile, Response, Step, Turn};
+use crate::sim::{self, Device, Effect, Enrolled, Enrollment, Event, Managed, Profile, Step, Turn};
 
 /// Who enrolls.
 const USER: &str = "ada@demo.example";
@@ -50,7 +52,7 @@ async fn tell(out: &mut impl std::io::Write, running: &Running, folder: &Path) -
     step(out, "User", &format!("{} may enroll with a password", text(&user, "email")))?;
     let device = Device::new(Profile::Windows11, "demo");
     let enrolled = demo.enroll(out, device.clone()).await?;
-    let mut pc = Pc { client: demo.device_client(&enrolled)?, managed: Managed::new(device, enrolled), told: 0 };
+    let mut pc = Pc { client: demo.network.client(Some(&enrolled))?, managed: Managed::new(device, enrolled), told: 0 };
 
     let messages = pc.session().await?;
     let found = demo.api("GET", "/devices", None).await?;
@@ -107,18 +109,20 @@ async fn tell(out: &mut impl std::io::Write, running: &Running, folder: &Path) -
 struct Demo<'r> {
     running: &'r Running,
     folder: PathBuf,
-    root: Certificate,
     client: Client,
+    /// The PC's way to the server.
+    network: Arc<Network>,
     token: String,
 }
 
 impl<'r> Demo<'r> {
     fn new(running: &'r Running, folder: &Path) -> Result<Self> {
         let data = folder.join("data");
-        let root = Certificate::from_pem(&std::fs::read(data.join("ca/root.pem"))?)?;
-        let client = client(&root, None)?;
+        let root = data.join("ca/root.pem");
+        let client = client(&Certificate::from_pem(&std::fs::read(&root)?)?)?;
+        let network = Network::new(Settings::new(transport::roots_from_file(&root)?));
         let token = std::fs::read_to_string(data.join("admin.token"))?.trim().to_owned();
-        Ok(Self { running, folder: folder.to_owned(), root, client, token })
+        Ok(Self { running, folder: folder.to_owned(), client, network, token })
     }
 
     async fn api(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
@@ -155,11 +159,11 @@ impl<'r> Demo<'r> {
         let discovery = sim::discovery_url(&self.running.url);
         let options = sim::Options::with_password(&discovery, USER, SecretString::from(PASSWORD));
         let (mut enrollment, mut request) = Enrollment::start(device, options);
+        let mut client = self.network.client(None)?;
         loop {
-            let (status, content_type, body) = send(&self.client, &request).await?;
-            tell_answer(out, &body)?;
-            let response = Response { status, content_type: content_type.as_deref(), body: &body };
-            match enrollment.receive(&response)? {
+            let reply = client.send(&request).await?;
+            tell_answer(out, &reply.body)?;
+            match enrollment.receive(&reply.response())? {
                 Step::Send(next) => request = next,
                 Step::SignIn(_) => bail!("the server wants a web page, not a password"),
                 Step::Enrolled(enrolled) => {
@@ -177,10 +181,6 @@ impl<'r> Demo<'r> {
                 }
             }
         }
-    }
-
-    fn device_client(&self, enrolled: &Enrolled) -> Result<Client> {
-        client(&self.root, Some(Identity::from_pem(enrolled.identity_pem().as_bytes())?))
     }
 
     /// All sessions of the device, oldest first, as one readable file.
@@ -221,7 +221,7 @@ impl<'r> Demo<'r> {
 
 /// The simulated PC with its connection.
 struct Pc {
-    client: Client,
+    client: transport::Client,
     managed: Managed,
     told: usize,
 }
@@ -233,11 +233,13 @@ impl Pc {
         let mut messages = 0;
         loop {
             messages += 1;
-            let (status, content_type, body) = send(&self.client, &request).await?;
-            let response = Response { status, content_type: content_type.as_deref(), body: &body };
-            match self.managed.receive(&response)? {
+            let reply = self.client.send(&request).await?;
+            match self.managed.receive(&reply.response())? {
                 Turn::Send(next) => request = next,
-                Turn::Done | Turn::Dropped => return Ok(messages),
+                Turn::Done | Turn::Dropped => {
+                    self.client.close();
+                    return Ok(messages);
+                }
             }
         }
     }
@@ -250,9 +252,10 @@ impl Pc {
     }
 
     /// The status that an empty message gets.
-    async fn knock(&self) -> Result<u16> {
-        let response = self.client.post(&self.managed.enrolled().account.addr).body("<SyncML/>").send().await?;
-        Ok(response.status().as_u16())
+    async fn knock(&mut self) -> Result<u16> {
+        let url = self.managed.enrolled().account.addr.clone();
+        let request = sim::Request { method: "POST", url, headers: Vec::new(), body: b"<SyncML/>".to_vec() };
+        Ok(self.client.send(&request).await?.status)
     }
 }
 
@@ -272,29 +275,15 @@ fn tell_answer(out: &mut impl std::io::Write, body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-async fn send(client: &Client, request: &sim::Request) -> Result<(u16, Option<String>, Vec<u8>)> {
-    let mut builder = client.request(request.method.parse()?, &request.url).body(request.body.clone());
-    for (name, value) in &request.headers {
-        builder = builder.header(*name, value);
-    }
-    let response = builder.send().await.with_context(|| format!("{} {}", request.method, request.url))?;
-    let status = response.status().as_u16();
-    let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok((status, content_type, response.bytes().await?.to_vec()))
-}
-
 /// A client that trusts the demo's root alone.
-fn client(root: &Certificate, identity: Option<Identity>) -> Result<Client> {
-    let mut builder = Client::builder()
+fn client(root: &Certificate) -> Result<Client> {
+    let builder = Client::builder()
         .tls_certs_only([root.clone()])
         .https_only(true)
         // Everything is on this machine.
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(DEADLINE);
-    if let Some(identity) = identity {
-        builder = builder.identity(identity);
-    }
     Ok(builder.build()?)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding};
 use zeroize::Zeroizing;
 
 /// An RSA key pair.
@@ -20,7 +20,7 @@ pub struct DeviceKey {
 pub struct KeyError;
 
 impl DeviceKey {
-    fn new(pair: KeyPair) -> Self {
+    pub(super) fn new(pair: KeyPair) -> Self {
         Self { pair: Arc::new(pair) }
     }
 
@@ -70,10 +70,21 @@ impl DeviceKey {
     }
 
     /// A PKCS#1 v1.5 signature over SHA-256 of the message.
-    pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.sign_with(&RSA_PKCS1_SHA256, message)
+    }
+
+    /// A PSS signature over SHA-256 of the message, as TLS 1.3 wants it.
+    #[must_use]
+    pub fn sign_pss(&self, message: &[u8]) -> Vec<u8> {
+        self.sign_with(&RSA_PSS_SHA256, message)
+    }
+
+    fn sign_with(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .sign(encoding, &SystemRandom::new(), message, &mut signature)
             .expect("an RSA key of 2048 bits and more signs SHA-256");
         signature
     }

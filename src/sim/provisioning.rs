@@ -5,7 +5,6 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
-use zeroize::Zeroizing;
 
 use super::key::DeviceKey;
 use crate::proto::base64;
@@ -124,30 +123,6 @@ impl Enrolled {
     pub fn chain(&self) -> Vec<Vec<u8>> {
         [&self.certificate].into_iter().chain(&self.issuing_ca).cloned().collect()
     }
-
-    /// Certificate chain and key as one PEM text, for TLS clients that want it so.
-    #[must_use]
-    pub fn identity_pem(&self) -> Zeroizing<String> {
-        let mut pem = Zeroizing::new(String::new());
-        for certificate in self.chain() {
-            push_pem(&mut pem, "CERTIFICATE", &certificate);
-        }
-        push_pem(&mut pem, "PRIVATE KEY", &self.key.pkcs8());
-        pem
-    }
-}
-
-fn push_pem(pem: &mut String, label: &str, der: &[u8]) {
-    let text = Zeroizing::new(base64::encode(der));
-    pem.push_str(&format!("-----BEGIN {label}-----\n"));
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem.push_str(&format!("-----END {label}-----\n"));
 }
 
 /// Certificates come before the account, and the account before the client settings.

@@ -1,0 +1,3 @@
+//! `muster sim`: simulated devices against any server.
+
+pub mod transport;

@@ -37,7 +37,7 @@ pub struct Engine<'e> {
     /// Says what a message is, as [`classify`] does.
     pub classify: &'e Classify,
     /// Answers it, as [`respond`] does.
-    pub respond: &'e dyn Fn(Input) -> Output,
+    pub respond: &'e dyn Fn(&Input) -> Output,
 }
 
 impl Engine<'static> {
@@ -47,7 +47,7 @@ impl Engine<'static> {
 
 impl Engine<'_> {
     /// Its answer; `None` where it breaks off with a panic, which is a finding and no end of the replay.
-    fn answer(&self, input: Input) -> Option<Output> {
+    fn answer(&self, input: &Input) -> Option<Output> {
         catch_unwind(AssertUnwindSafe(|| (self.respond)(input))).ok()
     }
 }

@@ -21,12 +21,15 @@ mod hostile_tests;
 #[cfg(test)]
 mod plan_tests;
 mod push;
+mod queue;
 mod receive;
+mod reply;
 mod sending;
 mod settle;
 mod signatures;
 mod snapshot;
 mod status_page;
+mod work;
 #[cfg(test)]
 mod world;
 

@@ -74,11 +74,12 @@ impl App {
             self.allow(&request.device)?;
         }
         failpoint::here(failpoint::MESSAGE_RECEIVED);
-        let message = request.encoding.decode(&request.body, &self.settings.xml);
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, &request.body).as_ref());
         for _ in 0..MOST_TRIES {
-            match self.try_check_in(&request, &message, sha256).await {
+            // A step takes the message; one that is judged again is read again.
+            let message = request.encoding.decode(&request.body, &self.settings.xml);
+            match self.try_check_in(&request, message, sha256).await {
                 Err(Error::Unavailable(cause)) if cause == CONFLICT => {}
                 other => return other,
             }
@@ -89,7 +90,7 @@ impl App {
     async fn try_check_in(
         &self,
         request: &CheckIn,
-        message: &Result<Message, DecodeError>,
+        message: Result<Message, DecodeError>,
         digest: [u8; 32],
     ) -> Result<CheckInAnswer, Error> {
         let now = self.now();
@@ -120,16 +121,16 @@ impl App {
                 return Ok(CheckInAnswer::Bad(line));
             }
         };
-        if let Some(words) = oversized(message) {
+        if let Some(words) = oversized(&message) {
             tracing::warn!(enrollment_id = %id, words, "message refused");
             self.record_refusal(request, &conversation, words);
             return Ok(CheckInAnswer::Bad(words.to_owned()));
         }
-        if let Some(other) = self.impersonated(&enrollment, message).await? {
-            return self.refuse_impersonation(request, &enrollment, &other, message).await;
+        if let Some(other) = self.impersonated(&enrollment, &message).await? {
+            return self.refuse_impersonation(request, &enrollment, &other, &message).await;
         }
-        let incoming = classify(&conversation, message, &digest, enrollment.answers_to(&message.header.source), now);
-        let arrival = Arrival { request, message, digest, now };
+        let incoming = classify(&conversation, &message, &digest, enrollment.answers_to(&message.header.source), now);
+        let arrival = Arrival { request, message: &message, digest, now };
         let (proven, incoming) = match self.admit(&arrival, &mut enrollment, &conversation, incoming).await? {
             Entry::In { proven, incoming } => (proven, incoming),
             Entry::Answered(answer) => return Ok(answer),
@@ -141,15 +142,15 @@ impl App {
         if proven.signature.is_some_and(|mark| conversation.signatures.has(&mark, window, now)) {
             return self.refuse_repeated_signature(request, &enrollment).await;
         }
-        let tokens = self.judge_tokens(&request.tokens, message, &mut enrollment).await;
-        let commands = self.load_commands(&enrollment, &conversation, message).await?;
+        let tokens = self.judge_tokens(&request.tokens, &message, &mut enrollment).await;
+        let commands = self.load_commands(&enrollment, &conversation, &message).await?;
         let registration = self.registration(id, &incoming).await?;
-        let (room, arrived) = self.load_objects(&enrollment, &conversation, message).await?;
+        let (room, arrived) = self.load_objects(&enrollment, &conversation, &message).await?;
         let mut input = Input {
             now,
             digest,
             incoming,
-            message: message.clone(),
+            message,
             new_session: self.new_id(),
             new_object: self.new_id(),
             room,
@@ -166,7 +167,7 @@ impl App {
         };
         // A large value is read when it is its turn, and only as much of it as goes out.
         for _ in 0..MOST_WANTS {
-            let output = respond(input.clone());
+            let output = respond(&input);
             match output.want.clone() {
                 None => return self.apply(request, input, output).await,
                 Some(want) => input.supplies.push(self.supply(&input.enrollment, want).await?),

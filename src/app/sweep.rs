@@ -110,7 +110,7 @@ impl App {
         conversation: Conversation,
     ) -> Result<(), StoreError> {
         let offered = self.store.offered_commands(enrollment.id, None).await?;
-        let output = time_out(conversation, enrollment, offered.clone(), self.session_limits(), self.now());
+        let output = time_out(conversation, enrollment, &offered, &self.session_limits(), self.now());
         let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];
         let state = written(&output.conversation)?;
         writes.push(Write::SaveConversation { enrollment_id: output.enrollment.id, state });

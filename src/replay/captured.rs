@@ -96,7 +96,7 @@ impl Device {
         if let Incoming::Replay(_) = incoming {
             return (incoming, None);
         }
-        let output = engine.answer(self.input(message, digest, &incoming));
+        let output = engine.answer(&self.input(message, digest, &incoming));
         let Some(Output { answer, enrollment, conversation, .. }) = output else { return (incoming, None) };
         self.enrollment = enrollment;
         self.conversation = conversation;

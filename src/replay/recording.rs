@@ -171,7 +171,7 @@ fn replayed(
     let (message, digest) = (input.message.clone(), input.digest);
     let is_own_name = input.enrollment.answers_to(&message.header.source);
     let was_refused = matches!(input.incoming, Incoming::Reject(_));
-    let Some(output) = engine.answer(input) else {
+    let Some(output) = engine.answer(&input) else {
         *before = None;
         found.push(Difference::new("(answer)", "an answer", BROKE_OFF));
         return Ok(Outcome::of(found));

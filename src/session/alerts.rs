@@ -3,9 +3,9 @@
 
 use super::conversation::Login;
 use super::documents;
-use super::engine::Work;
 use super::exchange::{AlertNotice, Notice};
 use super::settle;
+use super::work::Work;
 use crate::proto::syncml::{Alert, AlertType, Item};
 
 /// Alert Items that are kept of one message.
@@ -14,7 +14,7 @@ const MOST_ALERTS: usize = 100;
 const LONGEST_NAME: usize = 512;
 
 /// Takes an alert that was answered already.
-pub(super) fn take(work: &mut Work, alert: &Alert) {
+pub(super) fn take(work: &mut Work<'_>, alert: &Alert) {
     match alert.code {
         1200 | 1201 | 1222 => {}
         1223 => work.seen.aborted = true,
@@ -27,7 +27,7 @@ pub(super) fn take(work: &mut Work, alert: &Alert) {
     }
 }
 
-fn take_item(work: &mut Work, alert: &Alert, item: &Item) {
+fn take_item(work: &mut Work<'_>, alert: &Alert, item: &Item) {
     match AlertType::of(alert.code, Alert::kind_of(item)) {
         AlertType::LoginStatus => take_login(work, alert),
         AlertType::RequestPending => work.seen.heartbeat = true,
@@ -49,7 +49,7 @@ fn take_item(work: &mut Work, alert: &Alert, item: &Item) {
 }
 
 /// Of several words in one alert the first counts.
-fn take_login(work: &mut Work, alert: &Alert) {
+fn take_login(work: &mut Work<'_>, alert: &Alert) {
     let says = |item: &&Item| AlertType::of(alert.code, Alert::kind_of(item)) == AlertType::LoginStatus;
     let Some(word) = alert.items.iter().find(says) else { return };
     if let Some(session) = &mut work.session {
@@ -58,7 +58,7 @@ fn take_login(work: &mut Work, alert: &Alert) {
 }
 
 /// Whatever it says, it is told and can be looked up.
-fn keep(work: &mut Work, code: u16, item: &Item) {
+fn keep(work: &mut Work<'_>, code: u16, item: &Item) {
     if work.seen.alerts >= MOST_ALERTS {
         return work.remark("more alerts in one message than are kept");
     }

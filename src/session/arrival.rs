@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::automatic::Automatic;
 use super::documents;
-use super::engine::Work;
+use super::work::Work;
 use crate::domain::Id;
 use crate::domain::command::{ObjectValue, QueuedCommand};
 use crate::domain::object::{INLINE, LargeObject, ObjectPart, ObjectRef};
@@ -96,7 +96,7 @@ const NOT_ASKED: u16 = 404;
 const LONGEST_URI: usize = 2048;
 
 /// Takes an Item of Results that refer to `cmd_ref`, or of the device's own Replace.
-pub(super) fn take(work: &mut Work, cmd_ref: Option<&str>, item: &Item) -> Taken {
+pub(super) fn take(work: &mut Work<'_>, cmd_ref: Option<&str>, item: &Item) -> Taken {
     let uri = item.source.as_ref().or(item.target.as_ref());
     let open = work.session.as_mut().and_then(|session| session.arrival.take());
     match open {
@@ -111,7 +111,7 @@ pub(super) fn take(work: &mut Work, cmd_ref: Option<&str>, item: &Item) -> Taken
 }
 
 /// The device ended its message without an end, or a chunk, of the object that it had begun.
-pub(super) fn end_of_message(work: &mut Work, is_final: bool) {
+pub(super) fn end_of_message(work: &mut Work<'_>, is_final: bool) {
     if work.seen.chunk || !is_final || work.seen.heartbeat {
         return;
     }
@@ -121,14 +121,14 @@ pub(super) fn end_of_message(work: &mut Work, is_final: bool) {
 }
 
 /// The session is over: what had come of an object is gone, and what it was to be is as if it had no answer.
-pub(super) fn discard(work: &mut Work, arrival: Arrival) {
+pub(super) fn discard(work: &mut Work<'_>, arrival: Arrival) {
     if arrival.refused.is_none() {
         work.objects.push(ObjectChange::Delete(arrival.object));
         lose(work, &arrival, None);
     }
 }
 
-fn begin(work: &mut Work, cmd_ref: Option<&str>, uri: Option<&LocUri>, item: &Item) -> Taken {
+fn begin(work: &mut Work<'_>, cmd_ref: Option<&str>, uri: Option<&LocUri>, item: &Item) -> Taken {
     work.seen.chunk = true;
     let mut arrival = Arrival {
         object: work.new_object,
@@ -158,7 +158,7 @@ fn begin(work: &mut Work, cmd_ref: Option<&str>, uri: Option<&LocUri>, item: &It
     }
     work.seen.object_begun = true;
     work.arrived.clear();
-    work.arrived_before.clear();
+    work.arrived_before = "";
     work.objects.push(ObjectChange::Begin(LargeObject {
         id: arrival.object,
         enrollment_id: work.enrollment.id,
@@ -176,25 +176,25 @@ pub(super) fn is_own_question(cmd_ref: &str) -> bool {
 }
 
 /// Whether the value is one that is waited for; its Item is marked.
-fn is_asked_for(work: &mut Work, arrival: &mut Arrival, uri: Option<&LocUri>) -> bool {
+fn is_asked_for(work: &mut Work<'_>, arrival: &mut Arrival, uri: Option<&LocUri>) -> bool {
     let Origin::Results { cmd_ref, command } = &mut arrival.origin else { return uri.is_some() };
     if is_own_question(cmd_ref) {
         return true;
     }
-    let owner = work.commands.values_mut().find(|each| each.last_offer.is_some() && each.owns(cmd_ref));
+    let owner = work.commands.matching_mut(|each| each.last_offer.is_some() && each.owns(cmd_ref)).next();
     *command = owner.and_then(|owner| Some((owner.id, owner.begin_object(cmd_ref, uri)?)));
     command.is_some()
 }
 
 /// What is refused before it began has failed all the same, if it was asked for.
-fn refuse_unbegun(work: &mut Work, arrival: &mut Arrival, uri: Option<&LocUri>, code: u16) {
+fn refuse_unbegun(work: &mut Work<'_>, arrival: &mut Arrival, uri: Option<&LocUri>, code: u16) {
     arrival.refused = Some(code);
     if code != NOT_ASKED && is_asked_for(work, arrival, uri) {
         lose(work, arrival, Some(code));
     }
 }
 
-fn go_on(work: &mut Work, mut arrival: Arrival, item: &Item) -> Taken {
+fn go_on(work: &mut Work<'_>, mut arrival: Arrival, item: &Item) -> Taken {
     work.seen.chunk |= item.more_data;
     if let Some(code) = arrival.refused {
         return if item.more_data { keep(work, arrival, Taken::Chunk(code)) } else { Taken::Refused(code) };
@@ -233,8 +233,8 @@ fn go_on(work: &mut Work, mut arrival: Arrival, item: &Item) -> Taken {
 }
 
 /// Small enough: the parts that came before were read for this step.
-fn end_inline(work: &mut Work, arrival: Arrival) -> Taken {
-    let mut text = std::mem::take(&mut work.arrived_before);
+fn end_inline(work: &mut Work<'_>, arrival: Arrival) -> Taken {
+    let mut text = std::mem::take(&mut work.arrived_before).to_owned();
     text.push_str(&std::mem::take(&mut work.arrived));
     work.objects.push(ObjectChange::Delete(arrival.object));
     if let Some((command, place)) = arrival.command().and_then(|(id, place)| Some((work.commands.get_mut(&id)?, place)))
@@ -244,7 +244,7 @@ fn end_inline(work: &mut Work, arrival: Arrival) -> Taken {
     Taken::Inline(text)
 }
 
-fn end_stored(work: &mut Work, arrival: Arrival) -> Taken {
+fn end_stored(work: &mut Work<'_>, arrival: Arrival) -> Taken {
     let object = ObjectRef { id: arrival.object, bytes: arrival.bytes };
     work.objects.push(ObjectChange::Finish(object.clone()));
     if let Some((command, place)) = arrival.command().and_then(|(id, place)| Some((work.commands.get_mut(&id)?, place)))
@@ -255,7 +255,7 @@ fn end_stored(work: &mut Work, arrival: Arrival) -> Taken {
 }
 
 /// What had come of it is gone; what still comes gets the same status.
-fn give_up(work: &mut Work, mut arrival: Arrival, item: &Item, code: u16, words: &str) -> Taken {
+fn give_up(work: &mut Work<'_>, mut arrival: Arrival, item: &Item, code: u16, words: &str) -> Taken {
     work.remark(words);
     work.objects.push(ObjectChange::Delete(arrival.object));
     lose(work, &arrival, Some(code));
@@ -264,7 +264,7 @@ fn give_up(work: &mut Work, mut arrival: Arrival, item: &Item, code: u16, words:
 }
 
 /// Another object, or nothing more, came before its end: Alert 1225 says so.
-fn break_off(work: &mut Work, arrival: Arrival) {
+fn break_off(work: &mut Work<'_>, arrival: Arrival) {
     if arrival.refused.is_some() {
         return;
     }
@@ -275,7 +275,7 @@ fn break_off(work: &mut Work, arrival: Arrival) {
     lose(work, &arrival, Some(UNFINISHED));
 }
 
-fn lose(work: &mut Work, arrival: &Arrival, status: Option<u16>) {
+fn lose(work: &mut Work<'_>, arrival: &Arrival, status: Option<u16>) {
     if let Some((id, place)) = arrival.command()
         && let Some(command) = work.commands.get_mut(&id)
     {
@@ -283,7 +283,7 @@ fn lose(work: &mut Work, arrival: &Arrival, status: Option<u16>) {
     }
 }
 
-fn keep(work: &mut Work, arrival: Arrival, taken: Taken) -> Taken {
+fn keep(work: &mut Work<'_>, arrival: Arrival, taken: Taken) -> Taken {
     if let Some(session) = &mut work.session {
         session.arrival = Some(arrival);
     }
@@ -309,7 +309,7 @@ impl Arrival {
     }
 
     /// Bytes that are taken of it.
-    fn most(&self, work: &Work) -> u64 {
+    fn most(&self, work: &Work<'_>) -> u64 {
         let is_kept_whole = matches!(&self.origin, Origin::Results { cmd_ref, .. } if !is_own_question(cmd_ref));
         if is_kept_whole { work.limits.objects.bytes } else { work.limits.objects.bytes.min(INLINE) }
     }

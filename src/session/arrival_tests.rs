@@ -286,9 +286,9 @@ fn a_session_that_dies_leaves_nothing_behind() {
         }),
         ("a contradiction", |world| drop(world.post(&message("1", 2, "<Final/>")))),
         ("silence", |world| {
-            let commands = world.commands.values().cloned().collect();
+            let commands: Vec<_> = world.commands.values().cloned().collect();
             let (conversation, enrollment) = (world.conversation.clone(), world.enrollment.clone());
-            let output = time_out(conversation, enrollment, commands, world.limits.clone(), world.now);
+            let output = time_out(conversation, enrollment, &commands, &world.limits, world.now);
             world.conversation = output.conversation;
             world.commands.extend(output.commands.into_iter().map(|command| (command.id, command)));
             world.store(output.objects);

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::conversation::REMEMBERED;
-use super::engine::reply_header;
 use super::exchange::Limits;
+use super::reply::reply_header;
 use super::signatures::SignatureMark;
 use crate::domain::proof::Proof;
 use crate::proto::syncml::{Chal, Cred, Element, Message, Status, md5_credential};

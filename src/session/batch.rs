@@ -1,9 +1,10 @@
 //! What goes into the next message (management reference 1.15, order and caps; 7.4, retiring).
 
 use super::conversation::SessionState;
-use super::engine::{KEPT_WIPE_WAITS, WIPE_WAITS, Work};
+use super::engine::{KEPT_WIPE_WAITS, WIPE_WAITS};
 use super::exchange::Notice;
 use super::sending::{self, Room, Turn};
+use super::work::Work;
 use super::{documents, push, settle, status_page};
 use crate::domain::Id;
 use crate::domain::action::Action;
@@ -18,7 +19,7 @@ const AUTOMATIC_BYTES: usize = 256;
 const MOST_UNENROLLS: u32 = 4;
 
 /// Picks the commands of the answer and marks them sent; and whether the message is the last of its package.
-pub(super) fn next(work: &mut Work, room: Room) -> (Vec<Command>, bool) {
+pub(super) fn next(work: &mut Work<'_>, room: Room) -> (Vec<Command>, bool) {
     let Some(session) = work.session.clone() else { return (Vec::new(), true) };
     if session.unreadable >= 2 || session.cancelled {
         return (Vec::new(), true);
@@ -40,7 +41,7 @@ pub(super) fn next(work: &mut Work, room: Room) -> (Vec<Command>, bool) {
 }
 
 /// Fills the message. What turns out to be too large for the device is refused on the way, and the rest looked at again.
-fn managed(work: &mut Work, session: &SessionState, room: Room) -> Vec<Command> {
+fn managed(work: &mut Work<'_>, session: &SessionState, room: Room) -> Vec<Command> {
     loop {
         match fill(work, session, room) {
             Filled::With(commands) => return commands,
@@ -58,14 +59,14 @@ enum Filled {
 
 /// A device that is back under the same enrollment a day after it accepted a wipe was not wiped. One that was to keep its
 /// data comes back after it was (management reference 7.5).
-fn back_after_wipe(work: &mut Work) {
+fn back_after_wipe(work: &mut Work<'_>) {
     let (now, since) = (work.now, work.now - work.enrollment.state_since);
-    let accepted = |command: &&mut QueuedCommand| {
+    let accepted = |command: &&QueuedCommand| {
         matches!(command.action, Action::Wipe { .. }) && command.state == CommandState::Succeeded
     };
     // The last one is meant; one before it may have kept the data, and was carried out.
-    let wipe = work.commands.values_mut().filter(accepted).max_by_key(|command| command.finished_at);
-    if matches!(wipe.as_ref().map(|wipe| &wipe.action), Some(Action::Wipe(wipe)) if wipe.variant.keeps_data()) {
+    let wipe = work.commands.values().filter(accepted).max_by_key(|command| command.finished_at);
+    if matches!(wipe.map(|wipe| &wipe.action), Some(Action::Wipe(wipe)) if wipe.variant.keeps_data()) {
         if since >= KEPT_WIPE_WAITS {
             work.enrollment.enter(EnrollmentState::Active, now);
         }
@@ -75,14 +76,15 @@ fn back_after_wipe(work: &mut Work) {
         return;
     }
     // It may be so long ago that it is no longer kept.
-    if let Some(command) = wipe {
+    let wipe = wipe.map(|wipe| wipe.id);
+    if let Some(command) = wipe.and_then(|id| work.commands.get_mut(&id)) {
         command.end(CommandState::Failed, "accepted but not carried out: the device came back a day later", now);
     }
     work.enrollment.enter(EnrollmentState::Active, now);
     work.enrollment.warning = Some("accepted a wipe and came back a day later, not wiped".to_owned());
 }
 
-fn fill(work: &mut Work, session: &SessionState, room: Room) -> Filled {
+fn fill(work: &mut Work<'_>, session: &SessionState, room: Room) -> Filled {
     let mut bytes = 0;
     let mut out = Vec::new();
     let most = if work.conversation.one_by_one { 1 } else { work.limits.reply_commands };
@@ -91,11 +93,10 @@ fn fill(work: &mut Work, session: &SessionState, room: Room) -> Filled {
         out = push::commands(work);
         out.extend(status_page::commands(work));
         out.extend(documents::commands(work));
-        let provider_id = work.limits.provider_id.clone();
         let fitting = room.bytes.saturating_sub(encoded_len(&out)) / AUTOMATIC_BYTES;
         let count = most.saturating_sub(out.len()).min(fitting).max(1);
         if let Some(session) = &mut work.session {
-            out.extend(session.automatic.commands(&provider_id, count));
+            out.extend(session.automatic.commands(&work.limits.provider_id, count));
             bytes = encoded_len(&out);
         }
     }
@@ -147,7 +148,7 @@ fn fill(work: &mut Work, session: &SessionState, room: Room) -> Filled {
 }
 
 /// Commands that may go out now, in the order of the queue.
-fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
+fn candidates(work: &Work<'_>, session: &SessionState) -> Vec<Id<QueuedCommand>> {
     let is_user_here = session.user_hold().is_none();
     // A retire goes out by its own rules only.
     let ready = |command: &&QueuedCommand| {
@@ -166,9 +167,9 @@ fn candidates(work: &Work, session: &SessionState) -> Vec<Id<QueuedCommand>> {
 }
 
 /// What is overdue expires before anything of it can go out.
-fn expire(work: &mut Work) {
+fn expire(work: &mut Work<'_>) {
     let now = work.now;
-    for command in work.commands.values_mut().filter(|command| now >= command.expires_at) {
+    for command in work.commands.matching_mut(|command| now >= command.expires_at) {
         if command.state == CommandState::Queued {
             command.end(CommandState::Expired, "the device did not come in time", now);
         } else if command.is_followed() {
@@ -178,17 +179,18 @@ fn expire(work: &mut Work) {
 }
 
 /// Commands for the user's tree wait until the user is there; that costs them nothing.
-fn hold_for_user(work: &mut Work, session: &SessionState) {
+fn hold_for_user(work: &mut Work<'_>, session: &SessionState) {
     let Some(words) = session.user_hold() else { return };
-    for command in work.commands.values_mut() {
-        if command.state == CommandState::Queued && command.needs_user() && command.detail != words {
-            command.detail.clone_from(&words);
-        }
+    let is_held = |command: &QueuedCommand| {
+        command.state == CommandState::Queued && command.needs_user() && command.detail != words
+    };
+    for command in work.commands.matching_mut(is_held) {
+        command.detail.clone_from(&words);
     }
 }
 
 /// A retiring device gets the clean-up and Unenroll, nothing else.
-fn retiring(work: &mut Work, session: &SessionState, room: Room) -> Vec<Command> {
+fn retiring(work: &mut Work<'_>, session: &SessionState, room: Room) -> Vec<Command> {
     let Some(id) = work.conversation.retire else { return Vec::new() };
     let Some(command) = work.commands.get(&id) else { return Vec::new() };
     if settle::offered_in(command, session) && command.state != CommandState::Queued {
@@ -212,7 +214,7 @@ fn retiring(work: &mut Work, session: &SessionState, room: Room) -> Vec<Command>
 }
 
 /// A lockdown that was sent after the retire was ordered is undone before Unenroll goes out for the first time.
-fn undo_lockdown_first(work: &mut Work, id: Id<QueuedCommand>) {
+fn undo_lockdown_first(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     let lockdown = LocUri::fixed(tenant_lockdown::REQUIRE_NETWORK_IN_OOBE);
     let locked = work.enrollment.locked_to_tenant;
     let Some(command) = work.commands.get_mut(&id) else { return };
@@ -224,7 +226,7 @@ fn undo_lockdown_first(work: &mut Work, id: Id<QueuedCommand>) {
 
 /// The device stays: it is managed as before, with a warning.
 fn retire_failed(
-    work: &mut Work,
+    work: &mut Work<'_>,
     session: &SessionState,
     room: Room,
     id: Id<QueuedCommand>,
@@ -239,7 +241,7 @@ fn retire_failed(
 }
 
 /// Marks the top-level commands with these CmdIDs as sent in this message.
-fn offer(work: &mut Work, id: Id<QueuedCommand>, cmd_ids: &[String]) -> Vec<Command> {
+fn offer(work: &mut Work<'_>, id: Id<QueuedCommand>, cmd_ids: &[String]) -> Vec<Command> {
     let (now, session) = (work.now, work.session.as_ref());
     let Some((command, session)) = work.commands.get_mut(&id).zip(session) else { return Vec::new() };
     command.hand_over(cmd_ids, Offer { session: session.id, msg_id: session.our_msg_id + 1, at: now });

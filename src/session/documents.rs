@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::engine::Work;
 use super::exchange::Notice;
+use super::work::Work;
 use crate::domain::inventory::InventoryItem;
 use crate::proto::csp::declared_configuration::{DocumentKey, DocumentState, MOST_DOCUMENTS, read_states};
 use crate::proto::syncml::{Command, Item, LocUri, Status, StatusCode};
@@ -72,7 +72,7 @@ pub(super) fn owns(cmd_ref: &str) -> bool {
 }
 
 /// Takes the alert about documents; whether it says anything that was not known.
-pub(super) fn heard(work: &mut Work, item: &Item) -> bool {
+pub(super) fn heard(work: &mut Work<'_>, item: &Item) -> bool {
     if !work.limits.declared_configuration {
         return true;
     }
@@ -107,7 +107,7 @@ pub(super) fn heard(work: &mut Work, item: &Item) -> bool {
 }
 
 /// Asks for results that changed.
-pub(super) fn commands(work: &mut Work) -> Vec<Command> {
+pub(super) fn commands(work: &mut Work<'_>) -> Vec<Command> {
     let Some(session) = work.session.as_mut().filter(|_| work.limits.declared_configuration) else { return Vec::new() };
     let is_user_here = session.user_hold().is_none();
     let turn = &mut session.document_turn;
@@ -124,12 +124,12 @@ pub(super) fn commands(work: &mut Work) -> Vec<Command> {
     out
 }
 
-fn asked(work: &Work, cmd_ref: &str) -> Option<Asked> {
+fn asked(work: &Work<'_>, cmd_ref: &str) -> Option<Asked> {
     work.session.as_ref()?.document_turn.asked.get(place(cmd_ref)?).cloned()
 }
 
 /// The version of the result is not asked for again.
-fn settle(work: &mut Work, asked: &Asked) {
+fn settle(work: &mut Work<'_>, asked: &Asked) {
     let documents = &mut work.conversation.documents;
     let own = documents.iter_mut().find(|known| (known.told.id, known.told.scope) == (asked.key.id, asked.key.scope));
     if let Some(known) = own {
@@ -138,7 +138,7 @@ fn settle(work: &mut Work, asked: &Asked) {
 }
 
 /// The device's answer to one of these commands: what it refuses is not asked for again until it changes.
-pub(super) fn take_status(work: &mut Work, status: &Status) {
+pub(super) fn take_status(work: &mut Work<'_>, status: &Status) {
     let Some(asked) = asked(work, &status.cmd_ref) else { return };
     if matches!(status.code, StatusCode(400..=499)) {
         settle(work, &asked);
@@ -146,7 +146,7 @@ pub(super) fn take_status(work: &mut Work, status: &Status) {
 }
 
 /// A result that the device sent.
-pub(super) fn take_result(work: &mut Work, cmd_ref: &str, item: &Item, text: &str) {
+pub(super) fn take_result(work: &mut Work<'_>, cmd_ref: &str, item: &Item, text: &str) {
     let Some(asked) = asked(work, cmd_ref) else { return };
     let node: LocUri = asked.key.result();
     if item.source.as_ref().is_some_and(|source| !source.same_as(&node)) {

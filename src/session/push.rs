@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::engine::Work;
 use super::exchange::Notice;
+use super::work::Work;
 use crate::domain::push::{ChannelUri, Registration};
 use crate::proto::csp::dm_client;
 use crate::proto::syncml::{Command, Item, LocUri, Status, StatusCode, Verb};
@@ -110,7 +110,7 @@ pub(super) fn owns(cmd_ref: &str) -> bool {
 }
 
 /// What goes out about push in this message.
-pub(super) fn commands(work: &mut Work) -> Vec<Command> {
+pub(super) fn commands(work: &mut Work<'_>) -> Vec<Command> {
     let (Some(pfn), Some(session)) = (&work.limits.push, &mut work.session) else { return Vec::new() };
     let (turn, provider_id) = (&mut session.push_turn, &work.limits.provider_id);
     let mut out = Vec::new();
@@ -126,7 +126,7 @@ pub(super) fn commands(work: &mut Work) -> Vec<Command> {
 }
 
 /// The device's answer to one of these commands.
-pub(super) fn take_status(work: &mut Work, status: &Status) {
+pub(super) fn take_status(work: &mut Work<'_>, status: &Status) {
     let (Some(pfn), Some(session)) = (&work.limits.push, &mut work.session) else { return };
     let StatusCode(code) = status.code;
     match (status.cmd_ref.as_str(), session.push_turn.setting) {
@@ -144,7 +144,7 @@ pub(super) fn take_status(work: &mut Work, status: &Status) {
 }
 
 /// A value that the device read for one of these commands.
-pub(super) fn take_result(work: &mut Work, cmd_ref: &str, item: &Item) {
+pub(super) fn take_result(work: &mut Work<'_>, cmd_ref: &str, item: &Item) {
     let asked = match cmd_ref {
         CHANNEL => dm_client::channel_uri(&work.limits.provider_id),
         STATUS => dm_client::push_status(&work.limits.provider_id),
@@ -157,7 +157,7 @@ pub(super) fn take_result(work: &mut Work, cmd_ref: &str, item: &Item) {
 }
 
 /// The value of a node of push, whatever it was asked for.
-pub(super) fn take_value(work: &mut Work, node: &LocUri, text: &str) {
+pub(super) fn take_value(work: &mut Work<'_>, node: &LocUri, text: &str) {
     let provider_id = &work.limits.provider_id;
     let report = if node.same_as(&dm_client::channel_uri(provider_id)) {
         PushReport::Channel(ChannelUri::received(text))

@@ -143,8 +143,8 @@ fn an_idle_session_times_out_and_its_settings_go_back() {
     let output = time_out(
         world.conversation.clone(),
         world.enrollment.clone(),
-        world.commands.values().cloned().collect(),
-        world.limits.clone(),
+        &world.commands.values().cloned().collect::<Vec<_>>(),
+        &world.limits,
         world.now + Duration::minutes(31),
     );
     assert_eq!(output.sessions[0].closed.unwrap().how, Closing::TimedOut);

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use super::arrival::{self, Taken};
 use super::auth;
 use super::automatic::{self, Automatic};
-use super::engine::Work;
 use super::exchange::Notice;
+use super::work::Work;
 use super::{alerts, documents, push, sending, status_page};
-use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
 use crate::proto::csp::device_info;
@@ -20,7 +19,7 @@ const MOST_ITEMS: usize = 200;
 const LONGEST_VALUE: usize = 256 * 1024;
 
 /// Goes through the body in order.
-pub(super) fn body(work: &mut Work, message: &Message) {
+pub(super) fn body(work: &mut Work<'_>, message: &Message) {
     let mut told = Vec::new();
     for element in &message.body {
         match element {
@@ -54,14 +53,14 @@ pub(super) fn body(work: &mut Work, message: &Message) {
 }
 
 /// A Status for what came; without CmdID the reference is empty and the code 400.
-fn answer(work: &mut Work, message: &Message, cmd_id: Option<&str>, cmd: &str, code: u16) {
+fn answer(work: &mut Work<'_>, message: &Message, cmd_id: Option<&str>, cmd: &str, code: u16) {
     match cmd_id.filter(|id| !id.is_empty()) {
         Some(id) => work.status(message, id, cmd, code),
         None => work.status(message, "", cmd, 400),
     }
 }
 
-fn take_status(work: &mut Work, status: &Status, told: &mut Vec<InventoryItem>) {
+fn take_status(work: &mut Work<'_>, status: &Status, told: &mut Vec<InventoryItem>) {
     if status.cmd_ref == "0" {
         return take_header_status(work, status);
     }
@@ -102,7 +101,7 @@ fn is_our_status(status: &Status) -> bool {
     status.cmd.eq_ignore_ascii_case("Status") || status.cmd_ref.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn take_header_status(work: &mut Work, status: &Status) {
+fn take_header_status(work: &mut Work<'_>, status: &Status) {
     match (status.code.0, status.msg_ref.map(|id| id.0)) {
         (500, Some(0)) => {
             work.seen.unreadable = true;
@@ -117,13 +116,11 @@ fn take_header_status(work: &mut Work, status: &Status) {
 }
 
 /// The command that a reference names, open or sent in this session.
-fn owner<'w>(work: &'w mut Work, cmd_ref: &str) -> Option<&'w mut QueuedCommand> {
-    let id: Option<Id<QueuedCommand>> =
-        work.commands.values().find(|command| command.last_offer.is_some() && command.owns(cmd_ref)).map(|c| c.id);
-    id.and_then(|id| work.commands.get_mut(&id))
+fn owner<'w>(work: &'w mut Work<'_>, cmd_ref: &str) -> Option<&'w mut QueuedCommand> {
+    work.commands.matching_mut(|command| command.last_offer.is_some() && command.owns(cmd_ref)).next()
 }
 
-fn take_results(work: &mut Work, message: &Message, results: &Results, told: &mut Vec<InventoryItem>) {
+fn take_results(work: &mut Work<'_>, message: &Message, results: &Results, told: &mut Vec<InventoryItem>) {
     let mut code = None;
     for item in &results.items {
         match arrival::take(work, Some(&results.cmd_ref), item) {
@@ -141,7 +138,7 @@ fn take_results(work: &mut Work, message: &Message, results: &Results, told: &mu
     }
 }
 
-fn take_value(work: &mut Work, results: &Results, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
+fn take_value(work: &mut Work<'_>, results: &Results, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
     if push::owns(&results.cmd_ref) {
         return push::take_result(work, &results.cmd_ref, item);
     }
@@ -159,7 +156,7 @@ fn take_value(work: &mut Work, results: &Results, item: &Item, text: &str, told:
     }
 }
 
-fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
+fn take_inventory(work: &mut Work<'_>, cmd_ref: &str, item: &Item, text: &str, told: &mut Vec<InventoryItem>) {
     let Some(session) = &mut work.session else { return };
     let Some(asked) = session.automatic.node(cmd_ref, &work.limits.provider_id) else { return };
     if item.source.as_ref().is_some_and(|source| !source.same_as(&asked)) || text.len() > LONGEST_VALUE {
@@ -177,7 +174,7 @@ fn take_inventory(work: &mut Work, cmd_ref: &str, item: &Item, text: &str, told:
     });
 }
 
-fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mut Vec<InventoryItem>) {
+fn take_command(work: &mut Work<'_>, message: &Message, command: &Command, told: &mut Vec<InventoryItem>) {
     let code = match command.verb {
         Verb::Replace => take_replace(work, command, told),
         _ => 406,
@@ -187,7 +184,7 @@ fn take_command(work: &mut Work, message: &Message, command: &Command, told: &mu
     }
 }
 
-fn take_replace(work: &mut Work, command: &Command, told: &mut Vec<InventoryItem>) -> u16 {
+fn take_replace(work: &mut Work<'_>, command: &Command, told: &mut Vec<InventoryItem>) -> u16 {
     let (now, mut code) = (work.now, 200);
     for item in command.items.iter().take(MOST_ITEMS) {
         match arrival::take(work, None, item) {

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::Work;
 use super::exchange::Notice;
+use super::work::Work;
 use crate::domain::Id;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
 use crate::domain::enrollment::EnrollmentState;
@@ -100,14 +100,14 @@ const TOO_LARGE: u16 = 413;
 const MISMATCH: u16 = 424;
 
 /// Takes note of what the device announces.
-pub(super) fn note_limits(work: &mut Work, message: &Message) {
+pub(super) fn note_limits(work: &mut Work<'_>, message: &Message) {
     let Some(session) = &mut work.session else { return };
     session.max_msg_size = message.header.max_msg_size.or(session.max_msg_size);
     session.max_obj_size = message.header.max_obj_size.or(session.max_obj_size);
 }
 
 /// How many bytes of commands the answer has room for, beside what stands in it already.
-pub(super) fn room(work: &Work, message: &Message) -> Room {
+pub(super) fn room(work: &Work<'_>, message: &Message) -> Room {
     let most = work.limits.reply_bytes;
     let Some(announced) = work.session.as_ref().and_then(|session| session.max_msg_size) else {
         return Room { bytes: most, at_most: most, announced: None };
@@ -124,7 +124,7 @@ pub(super) fn room(work: &Work, message: &Message) -> Room {
 ///
 /// 213 takes the chunk that went out last, once. A success before the end is not believed: the device cannot have what it
 /// was not sent.
-pub(super) fn take_status(work: &mut Work, status: &mut Cow<'_, Status>) -> bool {
+pub(super) fn take_status(work: &mut Work<'_>, status: &mut Cow<'_, Status>) -> bool {
     let Some(session) = &mut work.session else { return false };
     let Some(sending) = session.sending.as_mut().filter(|sending| sending.cmd_id == status.cmd_ref) else {
         return false;
@@ -146,7 +146,7 @@ pub(super) fn take_status(work: &mut Work, status: &mut Cow<'_, Status>) -> bool
 
 /// The next chunk, if the device took the one before; whether it is the last one with it. Otherwise a value that is under
 /// way ends here, unless the device is still at work.
-pub(super) fn go_on(work: &mut Work, message: &Message) -> Option<(Command, bool)> {
+pub(super) fn go_on(work: &mut Work<'_>, message: &Message) -> Option<(Command, bool)> {
     let sending = work.session.as_ref()?.sending.clone()?;
     let is_open = work.commands.get(&sending.command).is_some_and(|command| {
         let is_sent = command.state == CommandState::Sent;
@@ -167,7 +167,7 @@ pub(super) fn go_on(work: &mut Work, message: &Message) -> Option<(Command, bool
 }
 
 /// Nothing more of it is sent.
-pub(super) fn stop(work: &mut Work) {
+pub(super) fn stop(work: &mut Work<'_>) {
     if let Some(session) = &mut work.session {
         session.sending = None;
     }
@@ -184,7 +184,7 @@ fn is_placeholder(command: &Command) -> bool {
 }
 
 /// It is the turn of a large command, and nothing else is in the message.
-pub(super) fn begin(work: &mut Work, id: Id<QueuedCommand>, cmd_id: &str, room: Room) -> Turn {
+pub(super) fn begin(work: &mut Work<'_>, id: Id<QueuedCommand>, cmd_id: &str, room: Room) -> Turn {
     let Some((unit, session)) = work.commands.get(&id).zip(work.session.as_ref()) else { return Turn::Refused };
     let Some(command) = unit.body.iter().find(|each| each.cmd_id == cmd_id) else { return Turn::Refused };
     let object = unit.large_value.as_ref().filter(|_| is_placeholder(command)).map(|value| value.object.clone());
@@ -233,7 +233,7 @@ pub(super) fn begin(work: &mut Work, id: Id<QueuedCommand>, cmd_id: &str, room: 
 }
 
 /// Whether the device takes large objects: by what it says in this message, or said before.
-fn takes_chunks(work: &Work) -> Option<bool> {
+fn takes_chunks(work: &Work<'_>) -> Option<bool> {
     let node = LocUri::fixed(device_info::LARGE_OBJECTS);
     let told =
         work.notices.iter().filter_map(|notice| if let Notice::Inventory(items) = notice { Some(items) } else { None });
@@ -242,7 +242,7 @@ fn takes_chunks(work: &Work) -> Option<bool> {
 }
 
 /// Our own refusal, before anything goes out.
-fn refuse(work: &mut Work, id: Id<QueuedCommand>, cmd_id: &str, words: &str) -> Turn {
+fn refuse(work: &mut Work<'_>, id: Id<QueuedCommand>, cmd_id: &str, words: &str) -> Turn {
     work.remark(words);
     if let Some(command) = work.commands.get_mut(&id) {
         command.refuse_to_send(cmd_id, TOO_LARGE);
@@ -251,7 +251,7 @@ fn refuse(work: &mut Work, id: Id<QueuedCommand>, cmd_id: &str, words: &str) -> 
 }
 
 /// The next chunk and whether it is the last; `None` where the value is not there, or is not the one that was begun.
-fn chunk(work: &mut Work, mut sending: Sending, room: Room) -> Option<(Command, bool)> {
+fn chunk(work: &mut Work<'_>, mut sending: Sending, room: Room) -> Option<(Command, bool)> {
     let unit = work.commands.get(&sending.command)?;
     let command = unit.body.iter().find(|each| each.cmd_id == sending.cmd_id)?;
     let item = command.items.first()?;

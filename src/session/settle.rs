@@ -3,9 +3,9 @@
 use time::{Duration, OffsetDateTime};
 
 use super::conversation::SessionState;
-use super::engine::Work;
 use super::exchange::Notice;
 use super::status_page::PageTurn;
+use super::work::Work;
 use crate::domain::Id;
 use crate::domain::action::{Action, Conclusion, DeviceAlert, Ending, Heard, Repeat};
 use crate::domain::command::{CommandState, QueuedCommand};
@@ -15,17 +15,17 @@ use crate::proto::csp::dm_client;
 use crate::proto::syncml::{AlertType, Command, Item, StatusCode, Verb, Verdict, encoded_len, node_key, retry_rule};
 
 /// Concludes every command that has all its answers; of one that has those to what was sent, the rest is to follow.
-pub(super) fn answered(work: &mut Work) {
+pub(super) fn answered(work: &mut Work<'_>) {
     conclude_answered(work, |_| true);
 }
 
 /// The same while the device has more to say: what was read may have its value still to come, in another message than its
 /// Status.
-pub(super) fn answered_so_far(work: &mut Work) {
+pub(super) fn answered_so_far(work: &mut Work<'_>) {
     conclude_answered(work, |command| !command.awaits_value());
 }
 
-fn conclude_answered(work: &mut Work, is_due: impl Fn(&QueuedCommand) -> bool) {
+fn conclude_answered(work: &mut Work<'_>, is_due: impl Fn(&QueuedCommand) -> bool) {
     let is_over = |command: &QueuedCommand| {
         let is_lost = command.state == CommandState::Unknown && command.has_lost_exec();
         command.state.is_open() && command.is_answered() && !is_lost && is_due(command)
@@ -50,7 +50,7 @@ fn conclude_answered(work: &mut Work, is_due: impl Fn(&QueuedCommand) -> bool) {
 }
 
 /// A wipe that was withdrawn while its answer was out: the device's word that it erases itself counts all the same.
-fn withdrawn_too_late(work: &mut Work) {
+fn withdrawn_too_late(work: &mut Work<'_>) {
     let withdrawn = |command: &QueuedCommand| {
         matches!(command.action, Action::Wipe { .. })
             && command.state == CommandState::Cancelled
@@ -69,7 +69,7 @@ fn withdrawn_too_late(work: &mut Work) {
 }
 
 /// The package that answers our last message is complete: what has no answer now gets none (2.4, "Missing statuses").
-pub(super) fn package_complete(work: &mut Work) {
+pub(super) fn package_complete(work: &mut Work<'_>) {
     answered(work);
     let session = work.session.as_ref().map(|session| session.id);
     let open = |command: &QueuedCommand| command.is_out() && command.last_offer.map(|offer| offer.session) == session;
@@ -85,7 +85,7 @@ pub(super) fn package_complete(work: &mut Work) {
 }
 
 /// A command without a Status: a setting goes back once, a one-shot Exec may have happened.
-fn missing(work: &mut Work, id: Id<QueuedCommand>) {
+fn missing(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
     if leaves_clean_up(command, &work.limits.provider_id) || command.asks_again(now) {
@@ -103,7 +103,7 @@ fn missing(work: &mut Work, id: Id<QueuedCommand>) {
 
 /// A list that one message could not take goes on, whatever came of a portion; only a portion that is itself sent once
 /// more holds it up.
-fn go_on_with_rest(work: &mut Work, id: Id<QueuedCommand>) {
+fn go_on_with_rest(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     let goes_on = work.commands.get(&id).is_some_and(|command| {
         !matches!(command.state, CommandState::Queued | CommandState::Sent) && !command.rest.is_empty()
     });
@@ -113,7 +113,7 @@ fn go_on_with_rest(work: &mut Work, id: Id<QueuedCommand>) {
 }
 
 /// The session of commands without answer is over: what may be repeated goes back, the rest may have happened.
-pub(super) fn session_died(work: &mut Work) {
+pub(super) fn session_died(work: &mut Work<'_>) {
     let now = work.now;
     for id in ids(work, QueuedCommand::is_out) {
         let Some(command) = work.commands.get_mut(&id) else { continue };
@@ -147,7 +147,7 @@ fn leaves_clean_up(command: &mut QueuedCommand, provider_id: &str) -> bool {
 }
 
 /// Alert 1223. Right after a Get it means that the result was too large: that Get is not repeated.
-pub(super) fn aborted(work: &mut Work) {
+pub(super) fn aborted(work: &mut Work<'_>) {
     let now = work.now;
     // An abort of a session that is over or unknown says nothing about the one that is open.
     let Some(session) = work.session.as_ref().map(|session| session.id) else { return };
@@ -171,7 +171,7 @@ pub(super) fn aborted(work: &mut Work) {
 }
 
 /// The device repeats package 1 inside the session. After an unreadable answer nothing of it was executed.
-pub(super) fn restarted(work: &mut Work) {
+pub(super) fn restarted(work: &mut Work<'_>) {
     answered(work);
     let session = work.session.as_ref().map(|session| session.id);
     let sent = ids(work, |command| command.is_out() && command.last_offer.map(|offer| offer.session) == session);
@@ -219,7 +219,7 @@ pub(super) fn restarted(work: &mut Work) {
 }
 
 /// The device left: a retire has succeeded, everything else is over.
-pub(super) fn left(work: &mut Work, asked: bool) {
+pub(super) fn left(work: &mut Work<'_>, asked: bool) {
     answered(work);
     let now = work.now;
     for id in ids(work, |command| command.state.is_open() || command.action == Action::Retire) {
@@ -239,7 +239,7 @@ pub(super) fn left(work: &mut Work, asked: bool) {
 }
 
 /// Judges a command by its answers.
-fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
+fn conclude(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     if is_sent_again(work, id) {
         return;
     }
@@ -282,7 +282,7 @@ fn conclude(work: &mut Work, id: Id<QueuedCommand>) {
 
 /// What was refused because its user is not there waits for the user, and what was refused because its node exists, or
 /// does not, goes another way in this session.
-fn is_sent_again(work: &mut Work, id: Id<QueuedCommand>) -> bool {
+fn is_sent_again(work: &mut Work<'_>, id: Id<QueuedCommand>) -> bool {
     let hold = work.session.as_ref().and_then(SessionState::user_hold);
     let look = work.limits.look;
     // What is only asked to see how far the device is, is asked again anyway.
@@ -299,7 +299,7 @@ fn is_sent_again(work: &mut Work, id: Id<QueuedCommand>) -> bool {
 }
 
 /// The device asks to come again later.
-fn put_off(work: &mut Work, id: Id<QueuedCommand>, status: u16) {
+fn put_off(work: &mut Work<'_>, id: Id<QueuedCommand>, status: u16) {
     let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
     if !command.put_off() {
@@ -320,7 +320,7 @@ fn may_follow(command: &QueuedCommand, now: OffsetDateTime) -> bool {
 
 /// An alert may tell how something ended that the device was given, or that there is something to look at. One that is
 /// about nothing of this enrollment that is under way changes nothing.
-pub(super) fn heard(work: &mut Work, subject: &AlertType, item: &Item) {
+pub(super) fn heard(work: &mut Work<'_>, subject: &AlertType, item: &Item) {
     let now = work.now;
     let alert = DeviceAlert { subject, source: item.source.as_ref(), data: item.text() };
     let given = |command: &QueuedCommand| command.last_offer.is_some() && command.state.is_open();
@@ -340,7 +340,7 @@ pub(super) fn heard(work: &mut Work, subject: &AlertType, item: &Item) {
 }
 
 /// The next commands of a list that one message could not take, whatever came of those before.
-fn next_portion(work: &mut Work, id: Id<QueuedCommand>) {
+fn next_portion(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     let (bytes, count) = (work.limits.reply_bytes, work.limits.reply_commands);
     let Some(command) = work.commands.get_mut(&id) else { return };
     let rest = std::mem::take(&mut command.rest);
@@ -355,7 +355,7 @@ pub(crate) fn fits(commands: &[Command], bytes: usize, count: usize) -> bool {
     commands.iter().flat_map(Command::walk).count() <= count && encoded_len(commands) <= bytes
 }
 
-fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
+fn finish(work: &mut Work<'_>, id: Id<QueuedCommand>, ending: Ending) {
     let now = work.now;
     let Some(command) = work.commands.get_mut(&id) else { return };
     let (action, succeeded) = (command.action.clone(), ending.state == CommandState::Succeeded);
@@ -378,7 +378,7 @@ fn finish(work: &mut Work, id: Id<QueuedCommand>, ending: Ending) {
 }
 
 /// The device erases itself: a retire that was under way has lost its object.
-fn begins_wipe(work: &mut Work) {
+fn begins_wipe(work: &mut Work<'_>) {
     let now = work.now;
     work.enrollment.enter(EnrollmentState::Wiping, now);
     if let Some(retire) = work.conversation.retire.take()
@@ -389,7 +389,7 @@ fn begins_wipe(work: &mut Work) {
 }
 
 /// A retire that the device had accepted is told otherwise by a later Status.
-fn late_word_on_retire(work: &mut Work) {
+fn late_word_on_retire(work: &mut Work<'_>) {
     let Some(id) = work.conversation.retire else { return };
     let done = work
         .commands
@@ -401,7 +401,7 @@ fn late_word_on_retire(work: &mut Work) {
 }
 
 /// The retire did not work; the device is managed as before, with a warning.
-pub(super) fn back_to_active(work: &mut Work, warning: &str) {
+pub(super) fn back_to_active(work: &mut Work<'_>, warning: &str) {
     work.enrollment.enter(EnrollmentState::Active, work.now);
     work.enrollment.warning = Some(warning.to_owned());
     work.conversation.retire = None;
@@ -409,7 +409,7 @@ pub(super) fn back_to_active(work: &mut Work, warning: &str) {
 
 /// After an Atomic that failed and could not be rolled back nobody knows which of its values count, until each of its nodes
 /// was set again.
-fn note_mixed_state(work: &mut Work, id: Id<QueuedCommand>) {
+fn note_mixed_state(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     let Some(command) = work.commands.get(&id) else { return };
     let items = command.current_items();
     if items.iter().any(|item| item.status == Some(516)) {
@@ -432,7 +432,7 @@ fn note_mixed_state(work: &mut Work, id: Id<QueuedCommand>) {
 }
 
 /// 404 and 406 to an action's node are remembered for that device and build; 405 passes.
-fn remember_missing(work: &mut Work, id: Id<QueuedCommand>) {
+fn remember_missing(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     let Some(command) = work.commands.get(&id).filter(|command| command.action != Action::Raw) else { return };
     let os_version = work.enrollment.os_version.clone().unwrap_or_default();
     let items = command.current_items();
@@ -464,7 +464,7 @@ const TOO_LARGE: u16 = 413;
 const SESSION_ENDED: &str = "the session ended before the device answered; it is sent again";
 const UNREADABLE: &str = "answer unreadable: the device cannot read a message with this command";
 
-fn ids(work: &Work, test: impl Fn(&QueuedCommand) -> bool) -> Vec<Id<QueuedCommand>> {
+fn ids(work: &Work<'_>, test: impl Fn(&QueuedCommand) -> bool) -> Vec<Id<QueuedCommand>> {
     work.commands.values().filter(|command| test(command)).map(|command| command.id).collect()
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use super::conversation::Login;
-use super::engine::Work;
 use super::exchange::Notice;
+use super::work::Work;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::Enrollment;
 use crate::proto::csp::first_sync_status::{self, Page};
@@ -103,11 +103,11 @@ fn in_setup(enrollment: &Enrollment) -> bool {
 }
 
 /// What goes out for the page in this message.
-pub(super) fn commands(work: &mut Work) -> Vec<Command> {
-    let Some(rules) = work.limits.status_page.clone() else { return Vec::new() };
+pub(super) fn commands(work: &mut Work<'_>) -> Vec<Command> {
+    let Some(rules) = &work.limits.status_page else { return Vec::new() };
     begin(work);
-    advance(work, &rules);
-    let provider_id = work.limits.provider_id.clone();
+    advance(work, rules);
+    let provider_id = &work.limits.provider_id;
     let (now, expected) = (work.now, expected(work));
     let Some((page, session)) = work.conversation.status_page.as_mut().zip(work.session.as_mut()) else {
         return Vec::new();
@@ -115,31 +115,31 @@ pub(super) fn commands(work: &mut Work) -> Vec<Command> {
     let turn = &mut session.page_turn;
     match page.stage {
         PageStage::Holding if !std::mem::replace(&mut turn.held, true) => {
-            numbered('e', first_sync_status::hold(&provider_id, &rules.page, &expected))
+            numbered('e', first_sync_status::hold(provider_id, &rules.page, &expected))
         }
         PageStage::Releasing => {
             let mut out = Vec::new();
             if !page.device_done && !std::mem::replace(&mut turn.ended, true) {
-                out.push(first_sync_status::ready(&provider_id).named(READY));
-                out.push(first_sync_status::release_device(&provider_id).named(DEVICE_RELEASED));
+                out.push(first_sync_status::ready(provider_id).named(READY));
+                out.push(first_sync_status::release_device(provider_id).named(DEVICE_RELEASED));
             }
             let due = session.login == Login::User || now - page.began_at < USER_TRIED;
-            let free = !page.user_done && due && !waits_for_user(&work.commands, page, now, &rules);
+            let free = !page.user_done && due && !waits_for_user(work.commands.values(), page, now, rules);
             if free && !std::mem::replace(&mut turn.user_ended, true) {
-                out.push(first_sync_status::release_user(&provider_id).named(USER_RELEASED));
+                out.push(first_sync_status::release_user(provider_id).named(USER_RELEASED));
             }
             out
         }
         PageStage::Failing if !std::mem::replace(&mut turn.ended, true) => {
             let words = page.reason.as_deref().unwrap_or_default();
-            numbered('g', first_sync_status::fail(&provider_id, &rules.page, words).into())
+            numbered('g', first_sync_status::fail(provider_id, &rules.page, words).into())
         }
         _ => Vec::new(),
     }
 }
 
 /// The page begins in the first session after an enrollment in setup, or when the device says that it shows it.
-fn begin(work: &mut Work) {
+fn begin(work: &mut Work<'_>) {
     let fresh = work.enrollment.inventory_at.is_none() && work.now - work.enrollment.enrolled_at < FRESH;
     let due = work.seen.bootstrap || (fresh && in_setup(&work.enrollment));
     if work.conversation.status_page.is_some() || !due {
@@ -156,7 +156,7 @@ fn begin(work: &mut Work) {
 }
 
 /// Moves on from holding when everything of the device has its final state, something failed, or time is up.
-fn advance(work: &mut Work, rules: &PageRules) {
+fn advance(work: &mut Work<'_>, rules: &PageRules) {
     let now = work.now;
     let failed = work.commands.values().find(|command| has_failed(command, now)).map(|command| {
         let words: String = command.detail.chars().take(LONGEST_REASON).collect();
@@ -192,17 +192,16 @@ fn has_failed(command: &QueuedCommand, now: OffsetDateTime) -> bool {
 
 /// Commands for the user's tree hold up the user's part of the page, as long as it has time.
 fn waits_for_user<'a>(
-    commands: impl IntoIterator<Item = (&'a crate::domain::Id<QueuedCommand>, &'a QueuedCommand)>,
+    mut commands: impl Iterator<Item = &'a QueuedCommand>,
     page: &StatusPage,
     now: OffsetDateTime,
     rules: &PageRules,
 ) -> bool {
-    let waits = |(_, command): (_, &QueuedCommand)| is_open(command) && command.needs_user();
-    !is_overdue(page, now, rules) && commands.into_iter().any(waits)
+    !is_overdue(page, now, rules) && commands.any(|command| is_open(command) && command.needs_user())
 }
 
 /// What of the queue the page can count down.
-fn expected(work: &Work) -> Vec<first_sync_status::Expected> {
+fn expected(work: &Work<'_>) -> Vec<first_sync_status::Expected> {
     let queued = work.commands.values().filter(|command| is_open(command));
     let targets = queued
         .flat_map(|command| &command.body)
@@ -213,7 +212,7 @@ fn expected(work: &Work) -> Vec<first_sync_status::Expected> {
 }
 
 /// The device's answer to one of the page's commands.
-pub(super) fn take_status(work: &mut Work, status: &Status) {
+pub(super) fn take_status(work: &mut Work<'_>, status: &Status) {
     let signed_in = work.session.as_ref().is_some_and(|session| session.login == Login::User);
     let Some(page) = &mut work.conversation.status_page else { return };
     let StatusCode(code) = status.code;

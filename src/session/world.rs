@@ -128,7 +128,7 @@ impl World {
     /// Steps until nothing more is wanted, as `app` does.
     fn step(&self, input: &mut Input) -> Output {
         loop {
-            let output = step(input.clone());
+            let output = step(input);
             let Some(want) = output.want else { return output };
             assert!(input.supplies.len() < 9, "it always wants more");
             let text = want.object.as_ref().and_then(|object| self.objects.get(&object.id)).map(|(_, text)| {

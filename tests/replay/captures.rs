@@ -12,7 +12,7 @@ fn dump() -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-fn wrong_code(index: usize) -> impl Fn(muster::session::Input) -> muster::session::Output {
+fn wrong_code(index: usize) -> impl Fn(&muster::session::Input) -> muster::session::Output {
     faulty(move |message| {
         if let Some(Element::Status(status)) = message.body.get_mut(index) {
             status.code = StatusCode(404);

@@ -58,12 +58,12 @@ fn lines(report: &Report) -> Vec<String> {
     told.collect()
 }
 
-fn with_engine(bytes: &[u8], respond: &dyn Fn(Input) -> Output) -> Report {
+fn with_engine(bytes: &[u8], respond: &dyn Fn(&Input) -> Output) -> Report {
     replay(bytes, &Engine { respond, ..Engine::THIS_BUILD }).unwrap()
 }
 
 /// An engine with a fault: what it answers is changed.
-fn faulty(change: impl Fn(&mut muster::proto::syncml::Message)) -> impl Fn(Input) -> Output {
+fn faulty(change: impl Fn(&mut muster::proto::syncml::Message)) -> impl Fn(&Input) -> Output {
     move |input| {
         let mut output = respond(input);
         if let Answer::Reply(message) = &mut output.answer {
@@ -194,9 +194,10 @@ fn a_change_is_shown_at_the_right_element() {
     });
     let found = lines(&with_engine(&recordings["secret-values"], &other_verb));
     assert!(found.iter().all(|line| line.ends_with("-> short") && line.contains("/Data: [redacted ")), "{found:?}");
-    let fewer = |mut input: Input| {
+    let fewer = |input: &Input| {
+        let mut input = input.clone();
         input.limits.reply_commands = 5;
-        respond(input)
+        respond(&input)
     };
     let found = lines(&with_engine(&recordings["list-in-portions"], &fewer));
     assert!(found[0].starts_with("message 1: SyncBody/Replace[6]: CmdID "), "{found:?}");
@@ -206,7 +207,7 @@ fn a_change_is_shown_at_the_right_element() {
 #[test]
 fn an_engine_that_breaks_off_is_a_finding() {
     let recording = recordings().into_iter().find(|(name, _)| name == "wbxml").unwrap().1;
-    let broken = |input: Input| if input.message.header.msg_id.0 == 2 { panic!("a fault") } else { respond(input) };
+    let broken = |input: &Input| if input.message.header.msg_id.0 == 2 { panic!("a fault") } else { respond(input) };
     let found = lines(&with_engine(&recording, &broken));
     assert_eq!(found, ["message 2: (answer): an answer -> the engine broke off"]);
 }

@@ -1,7 +1,8 @@
-//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `migrate-db`,
+//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `bench`, `migrate-db`,
 //! `check-config`, `routes` and `session replay` work without a server.
 
 mod action;
+mod bench;
 mod cert;
 mod client;
 mod command;
@@ -169,6 +170,11 @@ enum Command {
     Events(journal::EventsArgs),
     /// Who did what, newest first.
     Audit(journal::AuditArgs),
+    /// What sessions cost on this machine, as ratios to a bare server that moves the same bytes.
+    Bench(bench::BenchArgs),
+    /// The bare server of `muster bench`.
+    #[command(hide = true)]
+    BenchBare(bench::BareArgs),
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
@@ -193,6 +199,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token(command) => token::run(&client()?, &out, command).await,
         Command::Events(args) => journal::events(&client()?, &out, args).await,
         Command::Audit(args) => journal::audit(&client()?, &out, args).await,
+        Command::Bench(args) => bench::run(&out, args).await,
+        Command::BenchBare(args) => bench::run_bare(&globals, args).await,
     }
 }
 

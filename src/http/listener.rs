@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use self::caps::{Caps, Place};
 use self::connection::Server;
+pub use self::connection::http1_builder;
 use self::tls::Tls;
 use super::peer::Side;
 use crate::config::{Config, Network};

@@ -97,14 +97,7 @@ impl Server {
     async fn serve_http1(&self, stream: TlsStream<TcpStream>, peer: Peer, stopped: watch::Receiver<bool>) {
         let limits = &self.limits;
         let activity = Activity::new(limits.header, limits.idle, false);
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            // The finer deadlines are ours; this one catches what they might miss.
-            .header_read_timeout(limits.idle + limits.header)
-            .max_header_size(limits.header_bytes)
-            .max_buf_size(limits.header_bytes + BODY_BUFFER)
-            .max_headers(limits.header_fields);
+        let builder = http1_builder(limits);
         let io = TokioIo::new(WatchedStream::new(stream, Arc::clone(&activity)));
         let (router, fields) = (self.router(peer.side), limits.header_fields);
         let service = service_fn(|request| respond(router.clone(), &peer, fields, &activity, request));
@@ -132,6 +125,20 @@ impl Server {
             Side::Device => self.routers.device.clone(),
         }
     }
+}
+
+/// hyper for HTTP/1.1, set up for devices and browsers.
+#[must_use]
+pub fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // The finer deadlines are ours; this one catches what they might miss.
+        .header_read_timeout(limits.idle + limits.header)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes + BODY_BUFFER)
+        .max_headers(limits.header_fields);
+    builder
 }
 
 /// Hands a request to the router, with its [`Peer`].

@@ -96,6 +96,18 @@ impl Tls {
         resume(&mut web)?;
         Ok(Self { web: Arc::new(web), device: Arc::new(device_config(certificate, device, provider)?) })
     }
+
+    /// The configuration of the web side.
+    #[must_use]
+    pub fn web(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.web)
+    }
+
+    /// The configuration of the device side.
+    #[must_use]
+    pub fn device(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.device)
+    }
 }
 
 fn device_config(

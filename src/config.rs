@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::push::ChannelHost;
+use crate::proto::wap;
 
 pub use load::ConfigError;
 pub use template::Start;
@@ -587,6 +588,22 @@ impl Default for Enroll {
             match_hardware: true,
             max_version: "4.0".to_owned(),
         }
+    }
+}
+
+impl Poll {
+    /// The schedule.
+    ///
+    /// # Errors
+    /// The rule of the CSP that it breaks.
+    pub fn schedule(&self) -> Result<wap::Poll, wap::PollError> {
+        let sets = [
+            (self.first_count, self.first_interval_minutes),
+            (self.second_count, self.second_interval_minutes),
+            (self.remaining_count, self.remaining_interval_minutes),
+        ];
+        let sets = sets.map(|(count, interval)| wap::Set { count, interval });
+        wap::Poll::new(sets, self.on_login, self.on_first_login)
     }
 }
 

@@ -20,6 +20,7 @@ mod exchange;
 mod hostile_tests;
 #[cfg(test)]
 mod plan_tests;
+mod provisioned;
 mod push;
 mod queue;
 mod receive;
@@ -41,6 +42,7 @@ pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, 
 pub use documents::{DocumentTurn, KnownDocument};
 pub use engine::{refuse, respond, step, time_out};
 pub use exchange::{AlertNotice, Answer, Input, Limits, Notice, Output};
+pub use provisioned::{Given, Missed, Part, ProvisionTurn, Provisioned, Standing, Wanted};
 pub use push::{PushReport, PushTurn};
 pub use sending::{Sending, Supply, Want};
 pub(crate) use settle::fits;

@@ -26,7 +26,7 @@ use crate::failpoint;
 use crate::proto::csp::device_info;
 use crate::proto::syncml::{DecodeError, Element, Encoding, LocUri, Message};
 use crate::session::{
-    Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, classify,
+    Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, Wanted, classify,
     is_farewell_repetition, respond, says_goodbye,
 };
 
@@ -144,7 +144,9 @@ impl App {
         }
         let tokens = self.judge_tokens(&request.tokens, &message, &mut enrollment).await;
         let commands = self.load_commands(&enrollment, &conversation, &message).await?;
-        let registration = self.registration(id, &incoming).await?;
+        let push = self.known_push(id, &incoming).await?;
+        let opens = matches!(incoming, Incoming::Open { .. });
+        let wanted = if opens { self.wanted(id, push.as_ref()) } else { Wanted::default() };
         let (room, arrived) = self.load_objects(&enrollment, &conversation, &message).await?;
         let mut input = Input {
             now,
@@ -161,9 +163,9 @@ impl App {
             tokens,
             enrollment,
             conversation,
-            registration,
+            registration: push.map(|push| push.registration).unwrap_or_default(),
             commands,
-            limits: self.session_limits(),
+            limits: Limits { wanted, ..self.session_limits() },
         };
         // A large value is read when it is its turn, and only as much of it as goes out.
         for _ in 0..MOST_WANTS {
@@ -195,6 +197,7 @@ impl App {
             push: self.settings.push.as_ref().map(|push| push.pfn.clone()),
             objects: self.settings.objects,
             declared_configuration: self.settings.declared_configuration,
+            wanted: Wanted::default(),
         }
     }
 
@@ -424,6 +427,16 @@ impl App {
                 }
                 Notice::Left { asked } => {
                     writes.extend(self.left_writes(request, enrollment, *asked, input.now).await?)
+                }
+                Notice::Provisioned { part, refused: None } => {
+                    tracing::info!(enrollment_id = %enrollment.id, part, "the device was provisioned anew");
+                }
+                Notice::Provisioned { part, refused: Some(status) } => {
+                    tracing::warn!(enrollment_id = %enrollment.id, part, status, "the device keeps what it had");
+                    let data = json!({
+                        "enrollment_id": enrollment.id, "type": "provisioning_refused", "part": part, "status": status,
+                    });
+                    writes.push(self.event("alert.received", subject.clone(), data));
                 }
                 Notice::Remark(words) => tracing::info!(enrollment_id = %enrollment.id, remark = words, "odd message"),
             }

@@ -30,6 +30,7 @@ use crate::pki::profile::{DeviceProfile, Serial};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::security::Credential;
 use crate::proto::wstep::{RequestSecurityToken, RequestType};
+use crate::session::Conversation;
 use place::Place;
 
 /// Open commands of a former enrollment that are cancelled in the same commit; the sweep takes the rest, and none of them
@@ -149,6 +150,7 @@ impl App {
             Write::InsertDevice(device.clone())
         });
         writes.push(Write::InsertEnrollment(Box::new(enrollment.clone())));
+        writes.push(self.first_conversation(enrollment.id)?);
         writes.push(Write::InsertCertificate(Box::new(record(newcomer))));
         for old in &place.replaced {
             writes.extend(self.replace(old, user, now).await?);
@@ -161,6 +163,13 @@ impl App {
             serial = %newcomer.issued.serial, "device enrolled"
         );
         Ok(Enrolled { document: document.encode(), issued_at: now })
+    }
+
+    /// What is remembered of an enrollment before its first session: what its document gave it.
+    fn first_conversation(&self, id: Id<Enrollment>) -> Result<Write, Refusal> {
+        let conversation = Conversation { provisioned: self.provisioned(id), ..Conversation::default() };
+        let state = serde_json::to_string(&conversation).map_err(|error| Refusal::Internal(error.to_string()))?;
+        Ok(Write::SaveConversation { enrollment_id: id, state })
     }
 
     fn new_enrollment(

@@ -37,16 +37,16 @@ impl App {
         self.memory.push.bell.notify_one();
     }
 
-    /// The registration of an enrollment for push, where a message opens a session that may ask for it.
-    pub(super) async fn registration(
+    /// What is known of push to an enrollment, where a message opens a session that may ask about it.
+    pub(super) async fn known_push(
         &self,
         enrollment: Id<Enrollment>,
         incoming: &Incoming,
-    ) -> Result<Registration, StoreError> {
+    ) -> Result<Option<Push>, StoreError> {
         if self.settings.push.is_none() || !matches!(incoming, Incoming::Open { .. }) {
-            return Ok(Registration::default());
+            return Ok(None);
         }
-        Ok(self.store.push(enrollment).await?.unwrap_or_default().registration)
+        self.store.push(enrollment).await
     }
 
     /// What is to be written of what a device told about push: what is new, and of each kind what it said last.

@@ -14,7 +14,7 @@ use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::push::Push;
 use crate::domain::session_record::SessionRecord;
 use crate::pki::Serial;
-use crate::session::{Conversation, KnownDocument, StatusPage};
+use crate::session::{Conversation, KnownDocument, Provisioned, StatusPage, Wanted};
 
 /// A device with all that it told about itself.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct DeviceDetail {
     pub provider_id: String,
     /// What is known of push to it, if anything is.
     pub push: Option<Push>,
+    /// What it has of what can be set anew of its provisioning document, and what it is to have.
+    pub provisioned: (Provisioned, Wanted),
 }
 
 impl App {
@@ -56,10 +58,12 @@ impl App {
         let actions = self.action_offers(&view, &known, &evidence);
         let inventory = self.store.inventory(id).await?;
         let missing = self.store.missing_nodes(id).await?;
-        let Conversation { status_page, documents, .. } = self.load_conversation(view.enrollment.id).await?;
+        let Conversation { status_page, documents, provisioned, .. } =
+            self.load_conversation(view.enrollment.id).await?;
         let provider_id = self.settings.provider_id.clone();
         let push = self.store.push(view.enrollment.id).await?;
-        Ok(DeviceDetail { view, inventory, missing, actions, status_page, documents, provider_id, push })
+        let provisioned = (provisioned, self.wanted(view.enrollment.id, push.as_ref()));
+        Ok(DeviceDetail { view, inventory, missing, actions, status_page, documents, provider_id, push, provisioned })
     }
 
     /// Actions and commands, newest first.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub url: String,
     /// `device_url`, likewise.
     pub device_url: String,
+    /// Whether that is still its address after the next start, because the configuration names the port.
+    pub device_url_stays: bool,
     /// OMA-DM provider id.
     pub provider_id: String,
     /// Display name of the server on the device.

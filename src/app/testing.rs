@@ -21,7 +21,7 @@ use crate::domain::user::{Role, Token, User, UserKind};
 use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
 use crate::proto::mde2::{AuthPolicy, Version};
-use crate::proto::wap::{Phase, Poll};
+use crate::proto::wap::Poll;
 use crate::session::{Automatic, Conversation, Login, Opening, SessionState};
 use crate::store::faulty::{Faults, faulty};
 use crate::store::{SqlStore, open_shared_sqlite, open_sqlite};
@@ -193,6 +193,7 @@ impl Ground {
             page_turn: crate::session::PageTurn::default(),
             push_turn: crate::session::PushTurn::default(),
             document_turn: crate::session::DocumentTurn::default(),
+            provision_turn: crate::session::ProvisionTurn::default(),
             opening: Opening::default(),
             remarks: Vec::new(),
             arrival: None,
@@ -319,10 +320,10 @@ fn authority() -> Arc<Authority> {
 }
 
 fn settings() -> Settings {
-    let phase = |count, interval| Phase { count, interval };
     Settings {
         url: "https://mdm.example.test".to_owned(),
         device_url: "https://mdm.example.test:8443".to_owned(),
+        device_url_stays: true,
         provider_id: "Muster".to_owned(),
         display_name: "Example".to_owned(),
         domains: Vec::new(),
@@ -336,13 +337,7 @@ fn settings() -> Settings {
         renew_retry_days: 4,
         min_key_bits: 2048,
         software_keys_only: false,
-        poll: Poll {
-            first: phase(5, 3),
-            second: phase(8, 15),
-            remaining: phase(0, 480),
-            on_login: true,
-            all_users_on_first_login: true,
-        },
+        poll: Poll::default(),
         poll_jitter_percent: 10,
         xml: crate::proto::xml::Limits::default(),
         reply_bytes: 400_000,

@@ -9,7 +9,7 @@ use crate::app::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
 use crate::config::{self, AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Transcripts, Wns};
 use crate::domain::object::ObjectLimits;
 use crate::proto::csp::first_sync_status::Page;
-use crate::proto::{mde2, wap, xml};
+use crate::proto::{mde2, xml};
 use crate::session::PageRules;
 
 /// The settings of the use-cases; the URLs are those that are really bound.
@@ -19,6 +19,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
     Settings {
         url: url.to_string(),
         device_url: device_url.to_string(),
+        device_url_stays: config.server.device_url() == *device_url,
         provider_id: config.server.provider_id.clone(),
         display_name: if ca.organization.is_empty() { "Muster".to_owned() } else { ca.organization.clone() },
         domains: enroll.domains.iter().map(|domain| domain.to_lowercase()).collect(),
@@ -35,7 +36,8 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         renew_retry_days: ca.renew_retry_days,
         min_key_bits: ca.min_key_bits,
         software_keys_only: ca.software_keys_only,
-        poll: poll(config),
+        // `config` has checked that it is one.
+        poll: config.poll.schedule().unwrap_or_default(),
         poll_jitter_percent: config.poll.jitter_percent,
         xml: xml::Limits { depth: limits.xml_depth, attributes: limits.xml_attributes, events: limits.xml_events },
         reply_bytes: limits.reply_bytes,
@@ -107,16 +109,5 @@ fn device_auth(wanted: &config::DeviceAuth) -> DeviceAuth {
         message_signing: wanted.message_signing,
         signing_window: Some(window).filter(|window| window.is_positive()),
         digest: wanted.digest,
-    }
-}
-
-fn poll(config: &Config) -> wap::Poll {
-    let poll = &config.poll;
-    wap::Poll {
-        first: wap::Phase { count: poll.first_count, interval: poll.first_interval_minutes },
-        second: wap::Phase { count: poll.second_count, interval: poll.second_interval_minutes },
-        remaining: wap::Phase { count: poll.remaining_count, interval: poll.remaining_interval_minutes },
-        on_login: poll.on_login,
-        all_users_on_first_login: poll.on_first_login,
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::{Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Transcripts, Wns};
+use crate::proto::wap::PollError;
 
 /// A key with a value that does not do.
 pub(super) struct Problem {
@@ -234,14 +235,16 @@ const DISCOVERY_LABEL: &str = "enterpriseenrollment.";
 
 /// DMClient's rules: a set with an interval and no count never ends, and only the last set may be endless.
 fn poll(poll: &Poll) -> Option<Problem> {
-    if (poll.second_interval_minutes == 0) != (poll.second_count == 0) {
-        let expected = "expected both the interval and the count of the second set, or 0 for both";
-        return problem_with("poll.second_count", expected);
+    match poll.schedule().err()? {
+        PollError::First => problem_with("poll.first_count", "expected at least 1, and an interval"),
+        PollError::Second => {
+            let expected = "expected both the interval and the count of the second set, or 0 for both";
+            problem_with("poll.second_count", expected)
+        }
+        PollError::Last => {
+            problem_with("poll.remaining_interval_minutes", "expected at least 1; a device must go on calling")
+        }
     }
-    if poll.remaining_interval_minutes == 0 {
-        return problem_with("poll.remaining_interval_minutes", "expected at least 1; a device must go on calling");
-    }
-    None
 }
 
 /// Push is set up whole or not at all.

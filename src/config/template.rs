@@ -161,7 +161,7 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # Also when somebody signs in, and when a person signs in for the first time.
 # on_login = true
 # on_first_login = true
-# By how many per cent at most the last interval differs from device to device.
+# By how many per cent at most the last interval differs from device to device. With a push channel it is a day at least.
 # jitter_percent = 10
 
 [status_page]

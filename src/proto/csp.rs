@@ -32,6 +32,7 @@ pub mod reboot;
 pub mod reboot_schedule;
 pub mod remote_lock;
 pub mod remote_wipe;
+pub mod renewal;
 pub mod s_mode;
 pub mod scope;
 pub mod secret;

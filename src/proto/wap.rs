@@ -7,11 +7,13 @@
 mod poll;
 mod tree;
 
-pub use poll::{Phase, Poll, PollError};
+pub use poll::{Burst, Poll, PollError, Relaxed, Set};
 pub use tree::{Characteristic, NotProvisioning, Parm, decode, encode};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::base64;
 
@@ -55,7 +57,7 @@ impl CertificateStore {
 }
 
 /// `My/WSTEP/Renew`. Later changes over SyncML go into one `Atomic`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Renewal {
     /// Days before the end of the certificate at which the device begins to renew; 1 to 1000.
     pub period_days: u32,

@@ -16,7 +16,7 @@ use crate::domain::object::ObjectLimits;
 use crate::domain::proof::Proof;
 use crate::domain::push::Registration;
 use crate::proto::syncml::{Alert, Element, Encoding, Message, MsgId};
-use crate::session::{Admission, Answer, Conversation, Incoming, Input, Limits, Opening, Output, Proven};
+use crate::session::{Admission, Answer, Conversation, Incoming, Input, Limits, Opening, Output, Proven, Wanted};
 
 /// Replays captured messages.
 pub(super) fn run(captured: &[Captured], engine: &Engine<'_>) -> Result<Report, Unreadable> {
@@ -189,6 +189,7 @@ fn limits(message: &Message) -> Limits {
         push: None,
         objects: OBJECTS,
         declared_configuration: false,
+        wanted: Wanted::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::engine::{KEPT_WIPE_WAITS, WIPE_WAITS};
 use super::exchange::Notice;
 use super::sending::{self, Room, Turn};
 use super::work::Work;
-use super::{documents, push, settle, status_page};
+use super::{documents, provisioned, push, settle, status_page};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Offer, QueuedCommand};
@@ -97,8 +97,11 @@ fn fill(work: &mut Work<'_>, session: &SessionState, room: Room) -> Filled {
         let count = most.saturating_sub(out.len()).min(fitting).max(1);
         if let Some(session) = &mut work.session {
             out.extend(session.automatic.commands(&work.limits.provider_id, count));
-            bytes = encoded_len(&out);
         }
+        let taken = out.iter().flat_map(Command::walk).count();
+        let least = if out.is_empty() { provisioned::MOST_COMMANDS } else { 0 };
+        out.extend(provisioned::commands(work, most.saturating_sub(taken).max(least)));
+        bytes = encoded_len(&out);
     }
     hold_for_user(work, session);
     let is_user_here = session.user_hold().is_none();

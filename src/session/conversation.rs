@@ -10,6 +10,7 @@ use super::arrival::Arrival;
 use super::auth::{Admission, Proven};
 use super::automatic::Automatic;
 use super::documents::{DocumentTurn, KnownDocument};
+use super::provisioned::{ProvisionTurn, Provisioned};
 use super::push::PushTurn;
 use super::sending::Sending;
 use super::signatures::SeenSignatures;
@@ -55,6 +56,9 @@ pub struct Conversation {
     /// Nodes of an Atomic that failed and could not be rolled back, as far as nothing set them since.
     #[serde(default)]
     pub mixed: BTreeSet<String>,
+    /// What it has of what can be set anew of its provisioning document.
+    #[serde(default)]
+    pub provisioned: Provisioned,
 }
 
 /// One session.
@@ -109,6 +113,9 @@ pub struct SessionState {
     /// What was asked about declared documents in this session.
     #[serde(default)]
     pub document_turn: DocumentTurn,
+    /// What is set anew of its provisioning document in this session.
+    #[serde(default, skip_serializing_if = "ProvisionTurn::is_settled")]
+    pub provision_turn: ProvisionTurn,
     /// What the first request told about itself.
     #[serde(default)]
     pub opening: Opening,

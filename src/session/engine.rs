@@ -7,6 +7,7 @@ use super::classify::{Incoming, Rejection};
 use super::conversation::{Closing, Conversation, Farewell, Login, SessionState};
 use super::documents::DocumentTurn;
 use super::exchange::{Answer, Input, Limits, Notice, Output};
+use super::provisioned::ProvisionTurn;
 use super::push::PushTurn;
 use super::status_page::PageTurn;
 use super::work::Work;
@@ -226,6 +227,7 @@ fn opened(input: &Input) -> SessionState {
         page_turn: PageTurn::default(),
         push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),
         document_turn: DocumentTurn::default(),
+        provision_turn: ProvisionTurn::plan(&input.limits.wanted, &input.conversation.provisioned, &input.enrollment),
         opening: input.opening.clone(),
         remarks: Vec::new(),
         arrival: None,

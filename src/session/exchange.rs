@@ -7,6 +7,7 @@ use super::arrival::ObjectChange;
 use super::auth::Proven;
 use super::classify::{Incoming, Rejection};
 use super::conversation::{Conversation, Opening, SessionState};
+use super::provisioned::Wanted;
 use super::push::PushReport;
 use super::sending::{Supply, Want};
 use super::status_page::PageRules;
@@ -105,6 +106,9 @@ pub struct Limits {
     /// Whether declared configuration is read.
     #[serde(default)]
     pub declared_configuration: bool,
+    /// What the device is to have of its provisioning document from now on; looked at when a session begins.
+    #[serde(default)]
+    pub wanted: Wanted,
 }
 
 /// What a build knows of nodes belongs to the build, not to what is kept of a step.
@@ -209,6 +213,13 @@ pub enum Notice {
     },
     /// A message was refused, and its session closed.
     Refused(Rejection),
+    /// The device answered to a part of its provisioning document that was set anew.
+    Provisioned {
+        /// Which.
+        part: &'static str,
+        /// What it answered, if it did not take it.
+        refused: Option<u16>,
+    },
     /// Something odd, in words.
     Remark(String),
 }

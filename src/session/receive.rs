@@ -7,7 +7,7 @@ use super::auth;
 use super::automatic::{self, Automatic};
 use super::exchange::Notice;
 use super::work::Work;
-use super::{alerts, documents, push, sending, status_page};
+use super::{alerts, documents, provisioned, push, sending, status_page};
 use crate::domain::command::QueuedCommand;
 use crate::domain::inventory::InventoryItem;
 use crate::proto::csp::device_info;
@@ -72,6 +72,9 @@ fn take_status(work: &mut Work<'_>, status: &Status, told: &mut Vec<InventoryIte
     }
     if documents::owns(&status.cmd_ref) {
         return documents::take_status(work, status);
+    }
+    if provisioned::owns(&status.cmd_ref) {
+        return provisioned::take_status(work, status);
     }
     if status_page::owns(&status.cmd_ref) {
         return status_page::take_status(work, status);

@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::conversation::SessionState;
 use super::exchange::Notice;
+use super::provisioned;
 use super::status_page::PageTurn;
 use super::work::Work;
 use crate::domain::Id;
@@ -76,6 +77,7 @@ pub(super) fn package_complete(work: &mut Work<'_>) {
     for id in ids(work, open) {
         missing(work, id);
     }
+    provisioned::package_complete(work);
     let now = work.now;
     if let Some(session) = &mut work.session
         && session.automatic.answered(&work.limits.provider_id)
@@ -208,6 +210,7 @@ pub(super) fn restarted(work: &mut Work<'_>) {
     let Some(session) = &mut work.session else { return };
     session.page_turn = PageTurn::default();
     session.push_turn.take_back();
+    session.provision_turn.take_back();
     session.document_turn.take_back();
     session.unreadable += u32::from(!culprit);
     if session.automatic.give_up() {

@@ -270,6 +270,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         documents,
         csps_of,
         mixed,
+        provisioned,
     } = conversation;
     Conversation {
         current: current.map(|each| session(each, redactor)),
@@ -286,6 +287,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         documents,
         csps_of,
         mixed,
+        provisioned,
     }
 }
 
@@ -311,6 +313,7 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         page_turn,
         push_turn,
         document_turn,
+        provision_turn,
         opening,
         remarks,
         arrival,
@@ -339,6 +342,7 @@ fn session(session: SessionState, redactor: &dyn Redactor) -> SessionState {
         page_turn,
         push_turn,
         document_turn,
+        provision_turn,
         opening,
         remarks,
         arrival,

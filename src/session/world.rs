@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Admission, Answer, Conversation, Incoming, Input, Limits, Notice, ObjectChange, Opening, Output, Proven, Rejection,
-    Supply, classify, refuse, step,
+    Supply, Wanted, classify, refuse, step,
 };
 use crate::domain::Id;
 use crate::domain::action::{Action, Order};
@@ -84,6 +84,7 @@ impl World {
             push: None,
             objects: ObjectLimits { bytes: 1 << 20, parts: 100 },
             declared_configuration: false,
+            wanted: Wanted::default(),
         };
         Self {
             now,

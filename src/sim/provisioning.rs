@@ -8,7 +8,7 @@ use x509_parser::prelude::FromDer;
 
 use super::key::DeviceKey;
 use crate::proto::base64;
-use crate::proto::wap::{self, CertificateStore, Characteristic, NotProvisioning, Phase, Poll, Renewal};
+use crate::proto::wap::{self, CertificateStore, Characteristic, NotProvisioning, Poll, Renewal, Set};
 use crate::proto::xml::Limits;
 
 /// An enrolled device: its certificate with the key, and the management account.
@@ -258,7 +258,7 @@ impl Account {
             ent_dm_id: text("EntDMID"),
             upn: text("UPN"),
             device_name: text("EntDeviceName"),
-            poll: settings.find(&["Poll"]).map(poll),
+            poll: settings.find(&["Poll"]).and_then(poll),
             provider_id,
         })
     }
@@ -287,15 +287,15 @@ impl AppAuth {
     }
 }
 
-fn poll(settings: &Characteristic) -> Poll {
+/// A schedule that breaks the rules of the CSP is none.
+fn poll(settings: &Characteristic) -> Option<Poll> {
     let number = |name| settings.value(name).and_then(|text| text.parse().ok()).unwrap_or_default();
-    let phase = |count, interval| Phase { count: number(count), interval: number(interval) };
+    let set = |count, interval| Set { count: number(count), interval: number(interval) };
     let flag = |name| settings.value(name).is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    Poll {
-        first: phase("NumberOfFirstRetries", "IntervalForFirstSetOfRetries"),
-        second: phase("NumberOfSecondRetries", "IntervalForSecondSetOfRetries"),
-        remaining: phase("NumberOfRemainingScheduledRetries", "IntervalForRemainingScheduledRetries"),
-        on_login: flag("PollOnLogin"),
-        all_users_on_first_login: flag("AllUsersPollOnFirstLogin"),
-    }
+    let sets = [
+        set("NumberOfFirstRetries", "IntervalForFirstSetOfRetries"),
+        set("NumberOfSecondRetries", "IntervalForSecondSetOfRetries"),
+        set("NumberOfRemainingScheduledRetries", "IntervalForRemainingScheduledRetries"),
+    ];
+    Poll::new(sets, flag("PollOnLogin"), flag("AllUsersPollOnFirstLogin")).ok()
 }

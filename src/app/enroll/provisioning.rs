@@ -1,16 +1,19 @@
 //! What a device that was let in is told: its certificate, our address, the secrets of both sides (enrollment reference 5).
 
 use secrecy::SecretString;
+use time::Duration;
 
 use crate::app::App;
 use crate::app::account::Account;
+use crate::domain::Id;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, Mode};
 use crate::domain::proof::MessageSigning;
+use crate::domain::push::Push;
 use crate::domain::user::User;
 use crate::pki::authority::IssuedCertificate;
 use crate::proto::wap::{Application, CertificateStore, DmClient, Poll, ProvisioningDocument, Renewal};
-use crate::session::Nonce;
+use crate::session::{Nonce, Part, Provisioned, Wanted};
 
 impl App {
     pub(super) fn document(
@@ -31,11 +34,7 @@ impl App {
                 EnrollmentKind::Full => CertificateStore::User,
                 EnrollmentKind::Device => CertificateStore::System,
             },
-            renewal: Renewal {
-                period_days: settings.renew_period_days,
-                retry_days: settings.renew_retry_days,
-                server_url: Some(format!("{}/EnrollmentServer/Renew.svc", settings.device_url)),
-            },
+            renewal: self.renewal(enrollment.id),
             application: Application {
                 provider_id: settings.provider_id.clone(),
                 name: settings.display_name.clone(),
@@ -51,20 +50,52 @@ impl App {
                 ent_dm_id: enrollment.id.to_string(),
                 upn,
                 signs_messages: settings.device_auth.message_signing != MessageSigning::Off,
-                poll: self.poll(),
+                poll: self.poll(enrollment.id, false),
             },
         }
     }
 
-    /// The schedule, its last interval spread so that devices enrolled together do not stay together.
-    fn poll(&self) -> Poll {
-        let mut poll = self.settings.poll;
-        let [a, b] = self.random::<2>();
-        let share = i64::from(u16::from_be_bytes([a, b])) * 2 - i64::from(u16::MAX);
-        let spread = i64::from(poll.remaining.interval) * i64::from(self.settings.poll_jitter_percent) / 100;
-        let interval = i64::from(poll.remaining.interval) + spread * share / i64::from(u16::MAX);
-        poll.remaining.interval = u32::try_from(interval).unwrap_or(poll.remaining.interval);
-        poll
+    /// What a device is to have of its provisioning document from now on. `push`: what is known of push to it.
+    pub(in crate::app) fn wanted(&self, id: Id<Enrollment>, push: Option<&Push>) -> Wanted {
+        let renewal = self.renewal(id);
+        // A port that the system chose is another one after the next start, and no address to keep.
+        let server_url = renewal.server_url.filter(|_| self.settings.device_url_stays);
+        Wanted {
+            poll: self.can_be_woken(push).map(|has_push| self.poll(id, has_push)),
+            renewal: Some(Renewal { server_url, ..renewal }),
+        }
+    }
+
+    /// What a device has after its enrollment.
+    pub(super) fn provisioned(&self, id: Id<Enrollment>) -> Provisioned {
+        Provisioned {
+            poll: Part { has: Some(self.poll(id, false)), missed: None },
+            renewal: Part { has: Some(self.renewal(id)), missed: None },
+        }
+    }
+
+    /// How often a device calls: always the same for the same device and settings.
+    fn poll(&self, id: Id<Enrollment>, has_push: bool) -> Poll {
+        // The random end of the id.
+        let [.., a, b] = id.uuid().into_bytes();
+        self.settings.poll.for_device(u16::from_be_bytes([a, b]), self.settings.poll_jitter_percent, has_push)
+    }
+
+    /// When and where a device renews its certificate: always the same for the same device and settings.
+    fn renewal(&self, _: Id<Enrollment>) -> Renewal {
+        let settings = &self.settings;
+        Renewal {
+            period_days: settings.renew_period_days,
+            retry_days: settings.renew_retry_days,
+            server_url: Some(format!("{}/EnrollmentServer/Renew.svc", settings.device_url)),
+        }
+    }
+
+    /// Whether push works for a device; `None`: that has yet to turn out, because it lost its channel a short while ago.
+    fn can_be_woken(&self, push: Option<&Push>) -> Option<bool> {
+        let Some(push) = push.filter(|_| self.settings.push.is_some()) else { return Some(false) };
+        let is_fresh = push.channel_at.is_some_and(|at| self.now() - at < CHANNEL_RETURNS);
+        if push.channel.is_some() { Some(true) } else { Some(false).filter(|_| !is_fresh) }
     }
 
     /// Our management URL, always the same string.
@@ -86,3 +117,7 @@ impl App {
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.random::<32>())
     }
 }
+
+/// How long a device whose channel ended is waited for before it is told to call more often: it reports a new one, as a
+/// rule, when it calls next.
+const CHANNEL_RETURNS: Duration = Duration::DAY;

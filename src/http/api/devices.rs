@@ -1,6 +1,7 @@
 //! `/devices`: hardware with its current enrollment.
 
 mod declared;
+mod provisioning;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use self::declared::{DeclaredDocument, LinkedEnrollmentDocument};
+use self::provisioning::ProvisioningStanding;
 use super::{List, page, stamp, word};
 use crate::app::App;
 use crate::app::csp::ActionOffer;
@@ -115,6 +117,8 @@ pub struct DeviceDetailDocument {
     linked_enrollment: Option<LinkedEnrollmentDocument>,
     /// Push; null where nothing is known of it.
     push: Option<PushDocument>,
+    /// What it has of its provisioning document that can be set anew.
+    provisioning: ProvisioningStanding,
     /// The items of the enrollment request, as sent.
     context: Vec<ContextItem>,
 }
@@ -278,6 +282,7 @@ impl From<DeviceDetail> for DeviceDetailDocument {
         let documents = detail.documents.into_iter().map(|known| DeclaredDocument::new(known, inventory)).collect();
         let linked_enrollment = LinkedEnrollmentDocument::read(inventory, &detail.provider_id);
         Self {
+            provisioning: ProvisioningStanding::new(detail.provisioned, &detail.view.enrollment),
             device: detail.view.into(),
             inventory: detail.inventory.into_iter().map(node).collect(),
             unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),

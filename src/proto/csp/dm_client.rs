@@ -1,6 +1,7 @@
 //! DMClient CSP: the enrollment seen from the device (management reference 1.12, 1.17, 7.4, annex B).
 
 use crate::proto::syncml::{Command, Data, Item, LocUri, Meta, Verb};
+use crate::proto::wap::Poll;
 
 /// The hardware hash.
 pub const HW_DEV_ID: &str = "./Device/Vendor/MSFT/DMClient/HWDevID";
@@ -38,6 +39,34 @@ pub fn set_pfn(verb: Verb, provider_id: &str, pfn: &str) -> Command {
 #[must_use]
 pub fn add_push(provider_id: &str) -> Command {
     Command::add_node(node(provider_id, "Push"), "node")
+}
+
+/// A node of the poll schedule, of our provider.
+fn poll(provider_id: &str, name: &'static str) -> LocUri {
+    node(provider_id, "Poll").join(name)
+}
+
+/// Adds the node above the poll schedule.
+#[must_use]
+pub fn add_poll(provider_id: &str) -> Command {
+    Command::add_node(node(provider_id, "Poll"), "node")
+}
+
+/// Sets the six numbers of a poll schedule in one Atomic: half a schedule may be one that is not allowed.
+#[must_use]
+pub fn set_poll(provider_id: &str, schedule: &Poll) -> Command {
+    let number =
+        |(name, value): (&'static str, u32)| Command::replace(poll(provider_id, name), "int", &value.to_string());
+    Command::container(Verb::Atomic, schedule.numbers().into_iter().map(number).collect())
+}
+
+/// Sets whether the device calls when somebody signs in; each by itself, because older builds do not have both.
+#[must_use]
+pub fn set_poll_switches(provider_id: &str, schedule: &Poll) -> Vec<Command> {
+    let switch = |(name, value): (&'static str, bool)| {
+        Command::replace(poll(provider_id, name), "bool", if value { "true" } else { "false" })
+    };
+    schedule.switches().into_iter().map(switch).collect()
 }
 
 /// `Exec` of Unenroll. Windows 10 ignores the data; it is sent all the same.
@@ -80,7 +109,30 @@ pub fn set_sync_version(provider_id: &str, version: &str) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::csp::told::{right, told};
     use crate::proto::syncml::encode_fragment;
+
+    #[test]
+    fn a_schedule_is_set_as_a_whole() {
+        let node = "./Device/Vendor/MSFT/DMClient/Provider/Muster/Poll";
+        let schedule = Poll { second: None, on_login: false, ..Poll::default() };
+        let commands = [vec![set_poll("Muster", &schedule)], set_poll_switches("Muster", &schedule)].concat();
+        let numbers = [
+            ("NumberOfFirstRetries", 5),
+            ("IntervalForFirstSetOfRetries", 3),
+            ("NumberOfSecondRetries", 0),
+            ("IntervalForSecondSetOfRetries", 0),
+            ("NumberOfRemainingScheduledRetries", 0),
+            ("IntervalForRemainingScheduledRetries", 480),
+        ];
+        let mut expected = vec!["Atomic".to_owned()];
+        expected.extend(numbers.map(|(name, value)| format!("  Replace {node}/{name} int {value}")));
+        expected.push(format!("Replace {node}/PollOnLogin bool false"));
+        expected.push(format!("Replace {node}/AllUsersPollOnFirstLogin bool true"));
+        assert_eq!(told(&commands), expected);
+        right(&commands);
+        right(&[add_poll("Muster")]);
+    }
 
     // covers: M-111
     #[test]

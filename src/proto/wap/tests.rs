@@ -34,13 +34,7 @@ fn document(store: CertificateStore) -> ProvisioningDocument {
             ent_dm_id: "enrollment-0001".to_owned(),
             upn: Some("nora@harbor.example".to_owned()),
             signs_messages: false,
-            poll: Poll {
-                first: Phase { count: 5, interval: 3 },
-                second: Phase { count: 8, interval: 15 },
-                remaining: Phase { count: 0, interval: 480 },
-                on_login: true,
-                all_users_on_first_login: true,
-            },
+            poll: Poll::default(),
         },
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::proto::mde2::{Version, negotiate};
 use crate::proto::soap::envelope::ReplyHeader;
 use crate::proto::soap::fault::{ErrorType, Operation, Subcode};
-use crate::proto::wap::{Application, DmClient, Phase, Poll, ProvisioningDocument, Renewal};
+use crate::proto::wap::{Application, DmClient, Poll, ProvisioningDocument, Renewal};
 use crate::proto::wstep::encode_response;
 
 const DISCOVERY: &str = "https://EnterpriseEnrollment.harbor.example/EnrollmentServer/Discovery.svc";
@@ -92,13 +92,7 @@ impl Server {
                 ent_dm_id: "enrollment-1".to_owned(),
                 upn: Some("nora@harbor.example".to_owned()),
                 signs_messages: false,
-                poll: Poll {
-                    first: Phase { count: 5, interval: 3 },
-                    second: Phase { count: 8, interval: 15 },
-                    remaining: Phase { count: 0, interval: 480 },
-                    on_login: true,
-                    all_users_on_first_login: true,
-                },
+                poll: Poll::default(),
             },
         }
     }
@@ -171,7 +165,7 @@ fn a_user_enrolls_with_a_password() {
     let enrolled = enrolled(finish(&server, enrollment, &policies, |_| {}).unwrap());
     assert_eq!(enrolled.account.addr, "https://dm.harbor.example/MDM.svc");
     assert_eq!(enrolled.account.server_nonce, [1; 16]);
-    assert_eq!(enrolled.account.poll.unwrap().remaining.interval, 480);
+    assert_eq!(enrolled.account.poll.unwrap().relaxed.minutes.get(), 480);
     assert_eq!(enrolled.store, CertificateStore::User);
     assert_eq!(enrolled.chain().len(), 2);
     assert_eq!(DeviceKey::from_pkcs8(&enrolled.key.pkcs8()).unwrap().public_key(), enrolled.key.public_key());

@@ -133,6 +133,8 @@ enum Command {
     Init(installation::InitArgs),
     /// Run the server; prints `ready url=… device_url=…` when it takes connections.
     Serve(installation::ServeArgs),
+    /// Simulate devices that enroll and check in, against this server or another one.
+    Sim(sim::SimArgs),
     /// Move an installation from its file to PostgreSQL: copy, verify, and mark what is left behind.
     MigrateDb(migrate_db::MigrateArgs),
     /// Check muster.toml and name the first mistake with its line.
@@ -185,6 +187,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => installation::demo(args).await,
         Command::Init(args) => installation::init(&globals, args).await,
         Command::Serve(args) => installation::serve(&globals, args).await,
+        Command::Sim(args) => sim::run(&globals, &out, args).await,
         Command::MigrateDb(args) => migrate_db::run(&globals, &out, args).await,
         Command::CheckConfig => installation::check_config(&globals, &out),
         Command::Routes => installation::routes(&out),

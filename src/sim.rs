@@ -4,10 +4,12 @@
 //! log of what it carried out. Sans-IO: it hands out requests and takes answers; sending them, the time and random
 //! seeds are its caller's business. It knows `proto` and nothing of the server, so it speaks to any.
 
+mod chance;
 mod csr;
 mod der;
 mod device;
 mod enrollment;
+mod faults;
 mod interpreter;
 mod key;
 mod key_pool;
@@ -15,17 +17,23 @@ mod machine;
 mod nodes;
 mod policy;
 mod provisioning;
+mod schedule;
 mod session;
+mod spoil;
 mod tree;
 
+pub use chance::Chance;
 pub use device::{Device, Profile, UnknownProfile};
 pub use enrollment::{Enrollment, EnrollmentError, Options, Step, discovery_url};
+pub use faults::{Fault, Faults, FaultsError};
 pub use interpreter::Executed;
 pub use key::{DeviceKey, KeyError};
 pub use key_pool::KeyPool;
 pub use machine::{Behaviour, Effect, Login};
 pub use provisioning::{Account, Enrolled, ProvisioningError};
+pub use schedule::Schedule;
 pub use session::{Event, Managed, SessionError, Turn};
+pub use spoil::{cmd_ids, spoil};
 pub use tree::{Access, Node, Tree};
 
 /// An HTTP request that the device wants to be sent.

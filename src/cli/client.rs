@@ -40,11 +40,7 @@ pub(super) struct Refusal {
 impl Client {
     /// Finds the server by the options and the environment; nothing is sent yet.
     pub(super) fn connect(globals: &Globals) -> Result<Self> {
-        let local = Local { data: &globals.data };
-        let url = match &globals.server {
-            Some(server) => checked_url(server)?,
-            None => local.url()?,
-        };
+        let target = Target::find(globals)?;
         let is_local = globals.server.is_none();
         let (token, token_source) = token(globals)?;
         let builder = reqwest::Client::builder()
@@ -53,17 +49,16 @@ impl Client {
             .connect_timeout(Duration::from_secs(10))
             .timeout(Duration::from_secs(60))
             .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")));
-        let builder = match (&globals.ca_file, is_local) {
-            (Some(file), _) => builder.tls_certs_only(certificates(file)?),
-            (None, true) if local.has_own_certificate() => builder.tls_certs_merge(certificates(&local.root())?),
-            (None, true) => builder.tls_certs_only(certificates(&local.root())?),
-            (None, false) => builder,
+        let builder = match &target.trust {
+            Trust::Only(file) => builder.tls_certs_only(certificates(file)?),
+            Trust::SystemAnd(file) => builder.tls_certs_merge(certificates(file)?),
+            Trust::System => builder,
         };
         // What is on this machine is not reached through a proxy.
         let builder = if is_local { builder.no_proxy() } else { builder };
         Ok(Self {
             http: builder.build().context("the HTTPS client cannot be made")?,
-            url,
+            url: target.url,
             token,
             token_source,
             start: is_local.then(|| format!("muster serve --data {}", globals.data.display())),
@@ -235,6 +230,38 @@ pub(super) struct Found {
 struct Body {
     media_type: &'static str,
     bytes: Vec<u8>,
+}
+
+/// Where a server is, and who vouches for it: all that a device has to know.
+pub(super) struct Target {
+    /// Without a slash at its end.
+    pub(super) url: String,
+    pub(super) trust: Trust,
+}
+
+/// Whose signature on a server certificate counts; files are PEM.
+pub(super) enum Trust {
+    Only(PathBuf),
+    SystemAnd(PathBuf),
+    System,
+}
+
+impl Target {
+    /// Finds the server by the options and the environment.
+    pub(super) fn find(globals: &Globals) -> Result<Self> {
+        let local = Local { data: &globals.data };
+        let url = match &globals.server {
+            Some(server) => checked_url(server)?,
+            None => local.url()?,
+        };
+        let trust = match (&globals.ca_file, &globals.server) {
+            (Some(file), _) => Trust::Only(file.clone()),
+            (None, None) if local.has_own_certificate() => Trust::SystemAnd(local.root()),
+            (None, None) => Trust::Only(local.root()),
+            (None, Some(_)) => Trust::System,
+        };
+        Ok(Self { url, trust })
+    }
 }
 
 /// The installation in the data folder.

@@ -6,6 +6,8 @@ use crate::proto::syncml::{Command, Element, Meta, MsgId, Results, Status, Verb}
 /// One Item that was carried out, or refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executed {
+    /// The server's number of the command.
+    pub cmd_id: String,
     /// What was asked.
     pub verb: Verb,
     /// Of which node, as the server wrote it.
@@ -79,7 +81,7 @@ impl<'m> Interpreter<'m> {
             item.meta.format = item.meta.format.or_else(|| command.meta.format.clone());
             let outcome = self.machine.run(command.verb, &item);
             let uri = item.target.as_ref().map(ToString::to_string).unwrap_or_default();
-            self.executed.push(Executed { verb: command.verb, uri: uri.clone(), status: outcome.status });
+            self.ran(command, uri.clone(), outcome.status);
             if let Some(effect) = outcome.effect {
                 self.effects.push(effect);
             }
@@ -121,7 +123,7 @@ impl<'m> Interpreter<'m> {
         self.status(command, if failed { 507 } else { 200 }, None);
         for (child, code) in command.children.iter().zip(codes) {
             let uri = child.items.iter().find_map(|item| item.target.as_ref()).map(ToString::to_string);
-            self.executed.push(Executed { verb: child.verb, uri: uri.unwrap_or_default(), status: code });
+            self.ran(child, uri.unwrap_or_default(), code);
             self.status(child, code, None);
         }
     }
@@ -142,6 +144,10 @@ impl<'m> Interpreter<'m> {
             }
         }
         200
+    }
+
+    fn ran(&mut self, command: &Command, uri: String, status: u16) {
+        self.executed.push(Executed { cmd_id: command.cmd_id.clone(), verb: command.verb, uri, status });
     }
 
     fn status(&mut self, command: &Command, code: u16, target: Option<String>) {

@@ -2,6 +2,7 @@
 
 use super::device::{Device, Profile};
 use super::provisioning::Enrolled;
+use super::schedule;
 use super::tree::{Access, Tree, key};
 use crate::proto::wap::{CertificateStore, thumbprint};
 use crate::proto::xml::XmlWriter;
@@ -82,6 +83,10 @@ fn dm_client(tree: &mut Tree, device: &Device, enrolled: &Enrolled) {
         ("Push/Status", "int", "0".to_owned(), Access::Read),
     ] {
         tree.set(&provider_node(&account.provider_id, name), format, &value, access);
+    }
+    for (name, value) in account.poll.iter().flat_map(schedule::numbers) {
+        let uri = provider_node(&account.provider_id, &format!("Poll/{name}"));
+        tree.set(&uri, "int", &value.to_string(), Access::Write);
     }
 }
 

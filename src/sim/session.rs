@@ -5,6 +5,7 @@ use super::interpreter::{Executed, Interpreter};
 use super::machine::{Behaviour, Effect, Machine};
 use super::nodes::{initial, provider_node};
 use super::provisioning::Enrolled;
+use super::schedule::Schedule;
 use super::tree::Tree;
 use super::{Request, Response};
 use crate::proto::base64;
@@ -132,6 +133,26 @@ impl Managed {
     #[must_use]
     pub fn log(&self) -> &[Event] {
         &self.log
+    }
+
+    /// Everything it did since this was asked last; [`Self::log`] begins anew.
+    pub fn take_log(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// When it calls, as the server has set it: in the provisioning document or later.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        let provider = &self.enrolled.account.provider_id;
+        Schedule::read(|name| {
+            let text = self.machine.tree.value(&provider_node(provider, &format!("Poll/{name}")))?;
+            text.trim().parse().ok()
+        })
+    }
+
+    /// Loses power: an open session is forgotten, what was carried out stays so.
+    pub fn lose_power(&mut self) {
+        self.session = None;
     }
 
     /// Whether it was wiped, or told the server that it leaves: then it starts no more sessions.

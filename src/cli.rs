@@ -1,5 +1,5 @@
-//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `bench`, `migrate-db`,
-//! `check-config`, `routes` and `session replay` work without a server.
+//! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `sim`, `bench`,
+//! `migrate-db`, `check-config`, `routes` and `session replay` work without a server.
 
 mod action;
 mod bench;

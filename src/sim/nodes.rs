@@ -2,9 +2,8 @@
 
 use super::device::{Device, Profile};
 use super::provisioning::Enrolled;
-use super::schedule;
 use super::tree::{Access, Tree, key};
-use crate::proto::wap::{CertificateStore, thumbprint};
+use crate::proto::wap::{CertificateStore, Poll, thumbprint};
 use crate::proto::xml::XmlWriter;
 
 /// The tree of a device after its enrollment.
@@ -84,7 +83,7 @@ fn dm_client(tree: &mut Tree, device: &Device, enrolled: &Enrolled) {
     ] {
         tree.set(&provider_node(&account.provider_id, name), format, &value, access);
     }
-    for (name, value) in account.poll.iter().flat_map(schedule::numbers) {
+    for (name, value) in account.poll.iter().flat_map(Poll::numbers) {
         let uri = provider_node(&account.provider_id, &format!("Poll/{name}"));
         tree.set(&uri, "int", &value.to_string(), Access::Write);
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::proto::wap::Poll;
-
 /// The poll schedule of a device. Unlike what a server may ask for, it can be any three sets, also ones that make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -32,17 +30,6 @@ impl Schedule {
         }
         Duration::from_secs(DAY)
     }
-}
-
-/// The numbers of a schedule by the names of their nodes.
-pub(super) fn numbers(poll: &Poll) -> [(&'static str, u32); 6] {
-    let sets = [poll.first, poll.second, poll.remaining];
-    let [first, second, remaining] = [0, 1, 2].map(|set: usize| (NODES[set], sets[set]));
-    let of = |((count, interval), set): ((&'static str, &'static str), crate::proto::wap::Phase)| {
-        [(count, set.count), (interval, set.interval)]
-    };
-    let [[a, b], [c, d], [e, f]] = [of(first), of(second), of(remaining)];
-    [a, b, c, d, e, f]
 }
 
 const NODES: [(&str, &str); 3] = [

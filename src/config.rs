@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::push::ChannelHost;
+use crate::domain::renewal::{RenewalTerms, TermsRejected};
 use crate::proto::wap;
 
 pub use load::ConfigError;
@@ -145,6 +146,9 @@ pub struct Ca {
     pub renew_period_days: u32,
     /// How long a device waits after a failed renewal, in days; at most the period. Default 4.
     pub renew_retry_days: u32,
+    /// How long after its end a device certificate that is known and not revoked still lets its device in, so that it can
+    /// renew, in days, 0 to 365; 0: not at all. Default 30.
+    pub expired_grace_days: u32,
     /// Smallest RSA key of a device, in bits: 2048, 3072 or 4096. Default 2048.
     pub min_key_bits: u32,
     /// Whether devices are told to keep their key in software, not in the TPM. Default false.
@@ -565,12 +569,28 @@ fn default_tls_key() -> PathBuf {
     PathBuf::from("tls/server.key")
 }
 
+impl Ca {
+    /// The terms under which device certificates are issued and renewed.
+    ///
+    /// # Errors
+    /// [`TermsRejected`] where the keys do not fit together.
+    pub fn renewal(&self) -> Result<RenewalTerms, TermsRejected> {
+        RenewalTerms::new(
+            self.device_lifetime_days,
+            self.renew_period_days,
+            self.renew_retry_days,
+            self.expired_grace_days,
+        )
+    }
+}
+
 impl Default for Ca {
     fn default() -> Self {
         Self {
             device_lifetime_days: 365,
             renew_period_days: 42,
             renew_retry_days: 4,
+            expired_grace_days: 30,
             min_key_bits: 2048,
             software_keys_only: false,
             organization: String::new(),

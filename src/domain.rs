@@ -17,6 +17,7 @@ pub mod mark;
 pub mod object;
 pub mod proof;
 pub mod push;
+pub mod renewal;
 pub mod session_record;
 pub mod upload;
 pub mod user;

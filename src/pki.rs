@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 pub use authority::{Authority, IssuedCertificate};
-pub use cms::{DetachedSignature, SignatureRejected};
+pub use cms::{DetachedSignature, SignatureRejected, SignedContent};
 pub use csr::{CertificateRequest, CsrRejected};
 pub use device_certificates::DeviceCertificates;
 pub use profile::{DeviceProfile, Serial};

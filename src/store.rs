@@ -350,6 +350,19 @@ impl Store for SqlStore {
         certificates::revoked(self.db(), now).await
     }
 
+    async fn late_renewals(&self, now: OffsetDateTime, until: OffsetDateTime) -> Result<u64, StoreError> {
+        certificates::count_late(self.db(), now, until).await
+    }
+
+    async fn untold_late_renewals(
+        &self,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Certificate>, StoreError> {
+        certificates::late(self.db(), now, until, limit).await
+    }
+
     async fn command(&self, id: Id<QueuedCommand>) -> Result<Option<QueuedCommand>, StoreError> {
         self.queue().find(id).await
     }

@@ -18,7 +18,7 @@ use super::check_in::{CheckIn, leaves, oversized};
 use super::identify::log_refusal;
 use super::ports::Write;
 use super::throttle::network;
-use super::{App, CheckInAnswer, DeviceIdentity, Error, Sender, TurnedAway, Unidentified};
+use super::{App, CertificateUse, CheckInAnswer, DeviceIdentity, Error, Sender, TurnedAway, Unidentified};
 use crate::domain::device::is_usable_identifier;
 use crate::domain::enrollment::{Enrollment, normalize_identifier};
 use crate::domain::proof::{DigestMode, MessageSigning};
@@ -76,6 +76,7 @@ impl App {
                 Claim::Of(device) => device,
                 Claim::Answered(answer) => return Ok(answer),
             },
+            Sender::Renewing(_) => return Ok(CheckInAnswer::Forbidden),
         };
         self.check_in(CheckIn { device, body, encoding, opening, tokens }).await
     }
@@ -110,6 +111,7 @@ impl App {
             proofs: Vec::new(),
             signature: None,
             signs: false,
+            certificate: CertificateUse::default(),
         }))
     }
 

@@ -14,7 +14,7 @@ use super::admit::{Arrival, Entry};
 use super::objects::object_write;
 use super::ports::{CommandFilter, Page, StoreError, Write};
 use super::transcripts::{Body, Exchange};
-use super::{App, AuditObject, DeviceIdentity, Error, MOST_TRIES, Principal};
+use super::{App, AuditObject, CertificateUse, DeviceIdentity, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::command::{CommandState, Knowledge, QueuedCommand};
@@ -322,7 +322,9 @@ impl App {
             Answer::Reply(message) => Some(request.encoding.encode(message)),
             Answer::Refuse(_) => None,
         };
+        let mut certificate = self.certificate_writes(request, &mut output, input.now);
         let mut writes = self.session_writes(&input, &output);
+        writes.append(&mut certificate);
         writes.extend(output.objects.iter().cloned().map(object_write));
         writes.extend(self.notice_writes(request, &input, &output).await?);
         if let (Some(bytes), Some(session)) = (&bytes, output.sessions.first()) {
@@ -347,6 +349,25 @@ impl App {
         };
         self.keep_transcript(request, input, &output, &answer);
         Ok(answer)
+    }
+
+    /// What a session that was opened changes for the certificate of its device.
+    fn certificate_writes(&self, request: &CheckIn, output: &mut Output, now: OffsetDateTime) -> Vec<Write> {
+        let CertificateUse { waiting, expired_at } = &request.device.certificate;
+        if !output.notices.iter().any(|notice| matches!(notice, Notice::SessionOpened)) {
+            return Vec::new();
+        }
+        let mut writes = Vec::new();
+        if let Some(serial) = waiting {
+            writes.extend(self.first_use(serial, &output.enrollment, now));
+        }
+        if let Some(ended) = expired_at {
+            let (words, event) = self.let_in_expired(*ended, &mut output.enrollment);
+            let opened = output.sessions.iter_mut().take(1).chain(&mut output.conversation.current);
+            opened.for_each(|session| session.remark(&words));
+            writes.extend(event);
+        }
+        writes
     }
 
     /// Commits; where something changed meanwhile, the message is judged again.

@@ -15,7 +15,7 @@ use super::account::Account;
 use super::ledger::Entry;
 use super::policies::user_name;
 use super::ports::{StoreError, Write};
-use super::{App, AuditObject, Caller, MOST_TRIES, Principal, Refusal};
+use super::{App, AuditObject, Caller, MOST_TRIES, NotRenewed, Principal, Refusal};
 use crate::domain::Id;
 use crate::domain::attempt::{Outcome, Phase};
 use crate::domain::certificate::Certificate;
@@ -248,9 +248,13 @@ impl App {
     }
 
     /// Signs the certificate, on a thread where that may take its time.
-    async fn issue(&self, csr: &CertificateRequest, id: Id<Enrollment>) -> Result<IssuedCertificate, Refusal> {
+    pub(super) async fn issue(
+        &self,
+        csr: &CertificateRequest,
+        id: Id<Enrollment>,
+    ) -> Result<IssuedCertificate, Refusal> {
         let (authority, spki) = (Arc::clone(&self.authority), csr.spki().to_vec());
-        let profile = DeviceProfile::new(self.settings.certificate_lifetime);
+        let profile = DeviceProfile::new(self.settings.renewal.lifetime());
         let (serial, now) = (Serial::from_random(self.random()), self.now());
         let signing = move || authority.issue(&spki, &id.to_string(), serial, now, &profile);
         let signed = tokio::task::spawn_blocking(signing).await;
@@ -350,10 +354,15 @@ fn check_kind(request: &RequestSecurityToken) -> Result<(), Refusal> {
     match &request.request_type {
         RequestType::Issue => {}
         // The empty password of a renewal proves nothing and is no failed sign-in.
-        RequestType::Renew => return Err(Refusal::NotEligibleToRenew),
+        RequestType::Renew => return Err(NotRenewed::Elsewhere.into()),
         RequestType::Recovery => return Err(Refusal::RequestType("Recovery".to_owned())),
         RequestType::Unknown(_) => return Err(Refusal::RequestType("(unknown)".to_owned())),
     }
+    check_token_type(request)
+}
+
+/// There is but one type of token.
+pub(super) fn check_token_type(request: &RequestSecurityToken) -> Result<(), Refusal> {
     if request.token_type.trim() != TOKEN_TYPE {
         return Err(Refusal::Unreadable(Rejection::Format("wst:TokenType is not the device enrollment token")));
     }
@@ -373,6 +382,10 @@ fn record(newcomer: &Newcomer<'_>) -> Certificate {
         not_after: issued.not_after,
         revoked_at: None,
         revoked_reason: None,
+        renews: None,
+        first_used_at: None,
+        superseded_at: None,
+        late_told_at: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Where no certificate reaches us in TLS, an administrator may open other ways: [`sender`] says in which order they are
 //! tried, [`signer`] how a signed message proves its device.
 
+mod renewing;
 mod sender;
 mod signer;
 
@@ -25,7 +26,8 @@ use crate::domain::proof::Proof;
 use crate::domain::user::Role;
 use crate::session::SignatureMark;
 
-pub use sender::{Sender, Shown};
+pub use renewing::Renewing;
+pub use sender::{Sender, Shown, Wanted};
 pub use signer::Signer;
 
 /// The enrollment that a request is from.
@@ -43,6 +45,17 @@ pub struct DeviceIdentity {
     pub signature: Option<SignatureMark>,
     /// Whether the request carries a signature, looked at or not.
     pub signs: bool,
+    /// What its certificate asks for beside, where one proves it.
+    pub certificate: CertificateUse,
+}
+
+/// What is special about the certificate of a request.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateUse {
+    /// Its serial number, where it waits for its first use.
+    pub waiting: Option<String>,
+    /// When it ended, where it is let in although it did.
+    pub expired_at: Option<OffsetDateTime>,
 }
 
 /// Why a certificate stands for nobody. All are answered alike; the words are for the audit trail.
@@ -57,7 +70,7 @@ pub enum Unidentified {
     /// What a proxy handed over is no certificate.
     #[error("{0}")]
     Unreadable(&'static str),
-    /// Signed by another CA, not for clients, or out of its time.
+    /// Signed by another CA, not for clients, or of a time to come.
     #[error("a certificate that does not hold: {0}")]
     Unverified(String),
     /// Every message has to be signed, and this one is not.
@@ -81,6 +94,9 @@ pub enum Unidentified {
     /// Revoked.
     #[error("a revoked certificate: {0}")]
     Revoked(TurnedAway),
+    /// The device was seen with a newer one.
+    #[error("a superseded certificate: {0}")]
+    Superseded(TurnedAway),
     /// Past its end, or before its beginning.
     #[error("a certificate out of its time: {0}")]
     Expired(TurnedAway),
@@ -115,6 +131,7 @@ impl Unidentified {
     pub fn turned(&self) -> Option<&TurnedAway> {
         match self {
             Self::Revoked(turned)
+            | Self::Superseded(turned)
             | Self::Expired(turned)
             | Self::Closed(turned)
             | Self::Forged(turned)
@@ -148,20 +165,36 @@ impl App {
     /// Finds the enrollment of a certificate. Asked for every request, because a resumed TLS session or an open connection
     /// says nothing about revocation.
     async fn owner(&self, der: &[u8], proof: Proof, address: IpAddr) -> Result<DeviceIdentity, Unidentified> {
+        let (certificate, enrollment) = self.looked_up(der).await?;
+        let certificate = match self.judge(&certificate, &enrollment) {
+            Ok(special) => special,
+            Err(refused) => {
+                self.remark_expiry(&refused, certificate, enrollment).await;
+                return Err(refused);
+            }
+        };
+        let (enrollment_id, device_id) = (enrollment.id, enrollment.device_id);
+        let proofs = vec![proof];
+        Ok(DeviceIdentity { enrollment_id, device_id, address, proofs, signature: None, signs: false, certificate })
+    }
+
+    /// A certificate of ours and its enrollment.
+    pub(super) async fn looked_up(&self, der: &[u8]) -> Result<(Certificate, Enrollment), Unidentified> {
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, der).as_ref());
         let certificate = self.store.certificate(&sha256).await.map_err(store)?.ok_or(Unidentified::Unknown)?;
-        let enrollment =
-            self.store.enrollment(certificate.enrollment_id).await.map_err(store)?.ok_or(Unidentified::Unknown)?;
-        self.judge(&certificate, &enrollment)?;
-        let (enrollment_id, device_id) = (enrollment.id, enrollment.device_id);
-        Ok(DeviceIdentity { enrollment_id, device_id, address, proofs: vec![proof], signature: None, signs: false })
+        let enrollment = self.store.enrollment(certificate.enrollment_id).await.map_err(store)?;
+        Ok((certificate, enrollment.ok_or(Unidentified::Unknown)?))
     }
 
-    fn judge(&self, certificate: &Certificate, enrollment: &Enrollment) -> Result<(), Unidentified> {
+    pub(super) fn judge(
+        &self,
+        certificate: &Certificate,
+        enrollment: &Enrollment,
+    ) -> Result<CertificateUse, Unidentified> {
         let now = self.now();
         if self.may_say_farewell(certificate, enrollment, now) {
-            return Ok(());
+            return Ok(CertificateUse::default());
         }
         let turned =
             |reason: String| TurnedAway { enrollment_id: enrollment.id, device_id: enrollment.device_id, reason };
@@ -171,7 +204,12 @@ impl App {
                 known.cloned().unwrap_or_else(|| "no reason was given".to_owned()),
             )));
         }
-        if now > certificate.not_after {
+        if let Some(at) = certificate.superseded_at {
+            let words = format!("the device has used its next one since {}", in_words(at));
+            return Err(Unidentified::Superseded(turned(words)));
+        }
+        let is_over = now > certificate.not_after;
+        if is_over && now > certificate.not_after + self.settings.renewal.grace() {
             return Err(Unidentified::Expired(turned(format!("it ended at {}", in_words(certificate.not_after)))));
         }
         // We issued it: if it has not begun, our clock was put back.
@@ -185,7 +223,10 @@ impl App {
                 reason.map_or_else(|| state.to_owned(), |reason| format!("{state}, {reason}")),
             )));
         }
-        Ok(())
+        Ok(CertificateUse {
+            waiting: certificate.is_waiting().then(|| certificate.serial.clone()),
+            expired_at: is_over.then_some(certificate.not_after),
+        })
     }
 
     /// The message with which a device left may come once more; `check_in` lets nothing else through. A machine that was
@@ -194,6 +235,7 @@ impl App {
         enrollment.state == EnrollmentState::Retired
             && now - enrollment.state_since <= FAREWELL
             && enrollment.closed_reason.as_deref() != Some(ENROLLED_AGAIN)
+            && certificate.superseded_at.is_none()
             && certificate.revoked_at.is_none_or(|at| at >= enrollment.state_since)
     }
 
@@ -241,7 +283,7 @@ pub(super) fn log_refusal(address: IpAddr, refused: &Unidentified) {
     );
 }
 
-fn in_words(at: OffsetDateTime) -> String {
+pub(super) fn in_words(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
 

@@ -109,7 +109,11 @@ impl App {
         let email = cut(entry.email);
         let address = caller.address.to_string();
         let now = self.now();
-        let open = self.store.open_attempt(&email, &address, now - ONE_ATTEMPT).await?;
+        // A renewal is one message; somebody may enroll another machine from the same place.
+        let open = match entry.phase {
+            Phase::Renew => None,
+            _ => self.store.open_attempt(&email, &address, now - ONE_ATTEMPT).await?,
+        };
         // A message that goes back to an earlier phase is another attempt.
         let open = open.filter(|attempt| attempt.phase <= entry.phase);
         let mut attempt = open.unwrap_or_else(|| Attempt {

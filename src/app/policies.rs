@@ -48,8 +48,8 @@ impl App {
         let days = |days: u32| u64::from(days) * 24 * 60 * 60;
         PolicySettings {
             common_name: "MusterDevice".to_owned(),
-            validity_seconds: self.settings.certificate_lifetime.whole_seconds().unsigned_abs(),
-            renewal_seconds: days(self.settings.renew_period_days),
+            validity_seconds: self.settings.renewal.lifetime().whole_seconds().unsigned_abs(),
+            renewal_seconds: days(self.settings.renewal.window_days()),
             minimal_key_length: self.settings.min_key_bits,
             software_keys_only: self.settings.software_keys_only,
         }

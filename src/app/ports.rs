@@ -197,6 +197,16 @@ pub trait Store: Send + Sync {
     /// Revoked certificates that have not expired at that moment, oldest revocation first.
     async fn revoked_certificates(&self, now: OffsetDateTime) -> Result<Vec<Certificate>, StoreError>;
 
+    /// Certificates that end after `now` and by `until` at the latest, whose devices are managed and have not renewed them.
+    async fn late_renewals(&self, now: OffsetDateTime, until: OffsetDateTime) -> Result<u64, StoreError>;
+    /// Those of them of which that was not told yet, the first to end first.
+    async fn untold_late_renewals(
+        &self,
+        now: OffsetDateTime,
+        until: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Certificate>, StoreError>;
+
     /// A command or action.
     async fn command(&self, id: Id<QueuedCommand>) -> Result<Option<QueuedCommand>, StoreError>;
     /// Commands and actions, newest first.

@@ -3,6 +3,7 @@
 //! The mapping is the table of the enrollment reference 7.5. Texts of faults may reach the user's screen: they hold no
 //! internals, and every failed authentication has the same one.
 
+use crate::pki::{CsrRejected, SignatureRejected};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::fault::{ErrorType, Fault, Subcode};
 
@@ -32,9 +33,9 @@ pub enum Refusal {
     /// The certificate request is not acceptable.
     #[error("{0}")]
     CertificateRequest(String),
-    /// A renewal that is not possible here.
-    #[error("a renewal was sent to the enrollment service; it belongs to the renewal service on the device host")]
-    NotEligibleToRenew,
+    /// A renewal that is not granted.
+    #[error("{0}")]
+    NotEligibleToRenew(#[from] NotRenewed),
     /// Recovery, or a request type that is not known.
     #[error("request type {0} is not supported")]
     RequestType(String),
@@ -47,6 +48,50 @@ pub enum Refusal {
     /// A bug or damage.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// Why a certificate is not renewed (enrollment reference 6.2); the device learns no more than that it is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRenewed {
+    /// It was asked at the wrong place.
+    #[error("a renewal was sent to the enrollment service; it belongs to the renewal service on the device host")]
+    Elsewhere,
+    /// The certificate, or the enrollment, is good for nothing any more.
+    #[error("the certificate cannot be renewed: {0}")]
+    Over(String),
+    /// The certificate came of a renewal and was not used for a session yet.
+    #[error("the certificate was not used for a session yet; only the one in use is renewed")]
+    Unused,
+    /// No signed request.
+    #[error("{0}")]
+    Token(&'static str),
+    /// The signature is not good.
+    #[error("the request: {0}")]
+    Signature(#[from] SignatureRejected),
+    /// Another certificate than that of the connection signed, or none of ours.
+    #[error("the request was signed by another certificate than that of the connection")]
+    OtherSigner,
+    /// A signature with SHA-1 where nothing else proves the sender.
+    #[error("the request is signed with SHA-1, and nothing beside that proves who sent it")]
+    Weak,
+    /// The certificate request inside is not acceptable.
+    #[error("{0}")]
+    Request(#[from] CsrRejected),
+    /// A key that the enrollment has or had.
+    #[error("the key of the certificate request is not a new one")]
+    SameKey,
+    /// The key of another enrollment.
+    #[error("the key of the certificate request is in use by another enrollment")]
+    TakenKey,
+    /// The device says that it is another one.
+    #[error("the {0} of the request is not that of the device")]
+    Identifier(&'static str),
+    /// Another request of the same device was granted meanwhile.
+    #[error("another renewal of the same device at the same moment was faster")]
+    Faster,
+    /// Long before its window, again and again.
+    #[error("renewed too often before the renewal window")]
+    TooOften,
 }
 
 /// One text for every failed authentication.
@@ -71,7 +116,7 @@ impl Refusal {
             Self::CertificateRequest(_) => {
                 (Subcode::CertificateRequest, None, "The certificate request of the device was not accepted.")
             }
-            Self::NotEligibleToRenew => {
+            Self::NotEligibleToRenew(_) => {
                 (Subcode::Authorization, Some(ErrorType::NotEligibleToRenew), "The certificate cannot be renewed here.")
             }
             Self::RequestType(_) => {
@@ -142,7 +187,7 @@ mod tests {
             (Refusal::AccountDisabled, S::Authorization, None),
             (Refusal::DeviceLimit(1), S::Authorization, Some(E::DeviceCapReached)),
             (Refusal::CertificateRequest("x".into()), S::CertificateRequest, None),
-            (Refusal::NotEligibleToRenew, S::Authorization, Some(E::NotEligibleToRenew)),
+            (Refusal::NotEligibleToRenew(NotRenewed::Faster), S::Authorization, Some(E::NotEligibleToRenew)),
             (Refusal::RequestType("x".into()), S::MessageFormat, Some(E::NotSupported)),
             (Refusal::Authority("x".into()), S::EnrollmentServer, None),
             (Refusal::Store("x".into()), S::EnrollmentServer, None),

@@ -10,6 +10,7 @@ use super::redact::Disclosure;
 use crate::domain::object::ObjectLimits;
 use crate::domain::proof::{DigestMode, MessageSigning};
 use crate::domain::push::ChannelHost;
+use crate::domain::renewal::RenewalTerms;
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::Poll;
 use crate::session::PageRules;
@@ -39,12 +40,8 @@ pub struct Settings {
     pub max_devices_per_user: u32,
     /// Whether `HWDevID` recognises a machine that enrolls again.
     pub match_hardware: bool,
-    /// Lifetime of device certificates.
-    pub certificate_lifetime: Duration,
-    /// Days before the end at which a device begins to renew.
-    pub renew_period_days: u32,
-    /// Days between attempts.
-    pub renew_retry_days: u32,
+    /// How long device certificates live, and when they are renewed.
+    pub renewal: RenewalTerms,
     /// Least RSA key size in bits.
     pub min_key_bits: u32,
     /// Whether only the software key provider is offered to devices.

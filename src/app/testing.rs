@@ -17,6 +17,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::{EntraClaims, TokenRejected};
 use crate::domain::object::ObjectLimits;
+use crate::domain::renewal::RenewalTerms;
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
@@ -332,9 +333,7 @@ fn settings() -> Settings {
         bulk_prefix: "windows-bulkenroll".to_owned(),
         max_devices_per_user: 0,
         match_hardware: true,
-        certificate_lifetime: Duration::days(365),
-        renew_period_days: 42,
-        renew_retry_days: 4,
+        renewal: RenewalTerms::new(365, 42, 4, 0).unwrap(),
         min_key_bits: 2048,
         software_keys_only: false,
         poll: Poll::default(),

@@ -14,7 +14,6 @@ use crate::session::PageRules;
 
 /// The settings of the use-cases; the URLs are those that are really bound.
 pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -> Settings {
-    let days = |days: u32| Duration::days(i64::from(days));
     let (ca, enroll, limits) = (&config.ca, &config.enroll, &config.limits);
     Settings {
         url: url.to_string(),
@@ -31,9 +30,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         bulk_prefix: enroll.bulk_prefix.clone(),
         max_devices_per_user: enroll.max_devices_per_user,
         match_hardware: enroll.match_hardware,
-        certificate_lifetime: days(ca.device_lifetime_days),
-        renew_period_days: ca.renew_period_days,
-        renew_retry_days: ca.renew_retry_days,
+        renewal: ca.renewal().expect("`config` has checked that the terms of renewal fit together"),
         min_key_bits: ca.min_key_bits,
         software_keys_only: ca.software_keys_only,
         // `config` has checked that it is one.

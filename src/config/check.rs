@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use crate::domain::renewal::TermsRejected;
+
 use super::{Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Transcripts, Wns};
 use crate::proto::wap::PollError;
 
@@ -56,6 +58,7 @@ fn periods(config: &Config) -> Option<Problem> {
         ("ca.device_lifetime_days", ca.device_lifetime_days, 1..=3650),
         ("ca.renew_period_days", ca.renew_period_days, 1..=1000),
         ("ca.renew_retry_days", ca.renew_retry_days, 1..=1000),
+        ("ca.expired_grace_days", ca.expired_grace_days, 0..=365),
         ("poll.first_interval_minutes", poll.first_interval_minutes, 1..=525_600),
         ("poll.first_count", poll.first_count, 1..=10_000),
         ("poll.second_interval_minutes", poll.second_interval_minutes, minutes.clone()),
@@ -144,13 +147,12 @@ fn server(server: &Server) -> Option<Problem> {
 }
 
 fn ca(ca: &Ca) -> Option<Problem> {
-    if ca.renew_period_days >= ca.device_lifetime_days {
-        let expected = format!("expected less than ca.device_lifetime_days, {}", ca.device_lifetime_days);
-        return problem_with("ca.renew_period_days", expected);
-    }
-    if ca.renew_retry_days > ca.renew_period_days {
-        let expected = format!("expected at most ca.renew_period_days, {}", ca.renew_period_days);
-        return problem_with("ca.renew_retry_days", expected);
+    if let Err(error) = ca.renewal() {
+        let key = match error {
+            TermsRejected::Window(_) => "ca.renew_period_days",
+            TermsRejected::Retry(_) => "ca.renew_retry_days",
+        };
+        return problem_with(key, error.to_string());
     }
     if ![2048, 3072, 4096].contains(&ca.min_key_bits) {
         return problem_with("ca.min_key_bits", "expected 2048, 3072 or 4096");

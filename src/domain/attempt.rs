@@ -46,6 +46,8 @@ pub enum Phase {
     Policy,
     /// RequestSecurityToken.
     Enroll,
+    /// RequestSecurityToken of an enrolled device, for its next certificate.
+    Renew,
 }
 
 impl Phase {
@@ -56,13 +58,14 @@ impl Phase {
             Self::Discover => "discover",
             Self::Policy => "policy",
             Self::Enroll => "enroll",
+            Self::Renew => "renew",
         }
     }
 
     /// The phase of that word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Discover, Self::Policy, Self::Enroll].into_iter().find(|phase| phase.as_str() == text)
+        [Self::Discover, Self::Policy, Self::Enroll, Self::Renew].into_iter().find(|phase| phase.as_str() == text)
     }
 }
 

@@ -28,16 +28,42 @@ pub struct Certificate {
     pub revoked_at: Option<OffsetDateTime>,
     /// Why, in words.
     pub revoked_reason: Option<String>,
+    /// The serial number of the certificate with which it was asked for; `None` for the first one of an enrollment.
+    pub renews: Option<String>,
+    /// When a session was first opened with it; not told for the first one of an enrollment.
+    pub first_used_at: Option<OffsetDateTime>,
+    /// When the device was first seen with its next one: from then on it is good for nothing.
+    pub superseded_at: Option<OffsetDateTime>,
+    /// When it was told that its device is late to renew it.
+    pub late_told_at: Option<OffsetDateTime>,
 }
 
 impl Certificate {
-    /// `valid`, `expired` or `revoked` at that moment.
+    /// `valid`, `waiting` (renewed and not used yet), `superseded`, `expired` or `revoked` at that moment.
     #[must_use]
     pub fn state(&self, now: OffsetDateTime) -> &'static str {
-        match self.revoked_at {
-            Some(_) => "revoked",
-            None if now > self.not_after => "expired",
-            None => "valid",
+        if self.revoked_at.is_some() {
+            "revoked"
+        } else if self.superseded_at.is_some() {
+            "superseded"
+        } else if now > self.not_after {
+            "expired"
+        } else if self.is_waiting() {
+            "waiting"
+        } else {
+            "valid"
         }
+    }
+
+    /// Whether it came of a renewal and its device has not been seen with it.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.renews.is_some() && self.first_used_at.is_none() && self.is_good()
+    }
+
+    /// Whether it is neither revoked nor superseded, whatever its dates.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.revoked_at.is_none() && self.superseded_at.is_none()
     }
 }

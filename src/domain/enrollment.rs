@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::Id;
 use super::device::{Device, is_usable_identifier};
 use super::user::User;
+use crate::proto::wap::CertificateStore;
 
 /// One period of management. What is queued belongs to it and never to a later one of the same hardware.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -239,6 +240,15 @@ impl EnrollmentKind {
         match self {
             Self::Full => "full",
             Self::Device => "device",
+        }
+    }
+
+    /// Where the certificate of such an enrollment goes.
+    #[must_use]
+    pub fn certificate_store(self) -> CertificateStore {
+        match self {
+            Self::Full => CertificateStore::User,
+            Self::Device => CertificateStore::System,
         }
     }
 

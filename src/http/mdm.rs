@@ -11,7 +11,7 @@ mod manage;
 mod soap;
 mod upload;
 
-pub use enroll::{discovery, enrollment, policy, renew};
+pub use enroll::{discovery, enrollment, policy, renewal};
 pub use forwarded::Forwarded;
 pub use identity::identify;
 pub use manage::{PATH as MANAGEMENT, manage};

@@ -25,9 +25,8 @@ pub struct Peer {
     pub side: Side,
     /// The TLS server name, lower case.
     pub server_name: Option<String>,
-    /// The client certificate, of the device side only. It chains to the issuing CA and was in its dates when the TLS
-    /// session began. That may be long ago: TLS resumes sessions without looking again, so every request looks the
-    /// certificate up.
+    /// The client certificate, of the device side only. It chains to the issuing CA, and that is all that TLS
+    /// has asked: its dates, whether it was revoked and whose it is are looked up for every request.
     pub certificate: Option<CertificateDer<'static>>,
 }
 

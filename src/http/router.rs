@@ -263,7 +263,7 @@ const TABLE: &[Route] = &[
     windows(Listener::Web, Post, canonical::DISCOVERY, |m| on(m, mdm::discovery)),
     windows(Listener::Web, Post, "/EnrollmentServer/Policy.svc", |m| on(m, mdm::policy)),
     windows(Listener::Web, Post, "/EnrollmentServer/Enrollment.svc", |m| on(m, mdm::enrollment)),
-    windows(Listener::Device, Post, "/EnrollmentServer/Renew.svc", |m| on(m, mdm::renew)),
+    windows(Listener::Device, Post, "/EnrollmentServer/Renew.svc", |m| on(m, mdm::renewal)),
     windows(Listener::Device, Post, mdm::MANAGEMENT, |m| on(m, mdm::manage)),
     windows(Listener::Web, Put, mdm::UPLOAD, |m| on(m, mdm::upload)),
     open(Get, "/", |m| on(m, signpost::page)),

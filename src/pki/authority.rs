@@ -130,7 +130,7 @@ impl Authority {
         })
     }
 
-    /// Whether a certificate is a device certificate of this CA, and within its time, as TLS would judge it; otherwise
+    /// Whether a certificate is a device certificate of this CA, as TLS would judge it: one that has ended passes; otherwise
     /// why not, in words.
     ///
     /// # Errors

@@ -16,7 +16,8 @@ use rustls::{CertificateError, Error, RootCertStore};
 /// How far the clock may have been put back since a certificate was issued, at most.
 const CLOCK_PUT_BACK: Duration = Duration::from_secs(2 * 86_400);
 
-/// Verifies device certificates: signed by an issuing CA, within their time, for clients.
+/// Verifies device certificates: signed by an issuing CA, for clients, and not of a time to come. One that has ended passes
+/// here: TLS could say no more to its device than that it hangs up.
 #[derive(Clone)]
 pub struct DeviceCertificates(Arc<dyn ClientCertVerifier>);
 
@@ -37,7 +38,7 @@ impl DeviceCertificates {
         Ok(Self(verifier))
     }
 
-    /// Judges a certificate at that moment.
+    /// Judges a certificate at that moment; one that has ended, at its end.
     ///
     /// # Errors
     /// As [`ClientCertVerifier::verify_client_cert`].
@@ -55,6 +56,11 @@ impl DeviceCertificates {
                 let later = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + CLOCK_PUT_BACK);
                 self.0.verify_client_cert(leaf, intermediates, later)
             }
+            // How long ago, and whether that is forgiven, is judged when it is looked up, and its administrator is told.
+            Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+                let ended = end_of(leaf).ok_or(CertificateError::BadEncoding)?;
+                self.0.verify_client_cert(leaf, intermediates, ended.min(now))
+            }
             verified => verified,
         }
     }
@@ -64,6 +70,13 @@ impl DeviceCertificates {
     pub fn verifier(&self) -> &dyn ClientCertVerifier {
         self.0.as_ref()
     }
+}
+
+/// The last moment of a certificate.
+fn end_of(leaf: &CertificateDer<'_>) -> Option<UnixTime> {
+    let (_, not_after) = super::validity(leaf).ok()?;
+    let seconds = u64::try_from(not_after.unix_timestamp()).ok()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }
 
 impl fmt::Debug for DeviceCertificates {

@@ -272,7 +272,7 @@ impl SessionState {
     }
 
     /// Keeps a remark; the first fifty of a session.
-    pub(super) fn remark(&mut self, words: &str) {
+    pub fn remark(&mut self, words: &str) {
         if self.remarks.len() < MOST_REMARKS && !self.remarks.iter().any(|known| known == words) {
             self.remarks.push(words.to_owned());
         }

@@ -22,6 +22,10 @@ pub(super) fn insert(certificate: &Certificate) -> Statement {
         certificate.not_after.into(),
         certificate.revoked_at.into(),
         certificate.revoked_reason.as_deref().into(),
+        certificate.renews.as_deref().into(),
+        certificate.first_used_at.into(),
+        certificate.superseded_at.into(),
+        certificate.late_told_at.into(),
     ];
     Statement::one(INSERT, params)
 }
@@ -29,6 +33,40 @@ pub(super) fn insert(certificate: &Certificate) -> Statement {
 /// The first revocation counts; another one is a miss.
 pub(super) fn revoke(serial: &str, at: OffsetDateTime, reason: &str) -> Statement {
     Statement::one(REVOKE, vec![serial.into(), at.into(), reason.into()])
+}
+
+/// Misses where it is revoked or superseded.
+pub(super) fn guard(serial: &str) -> Statement {
+    Statement::one(GUARD, vec![serial.into()])
+}
+
+/// The first use counts; another one is a miss. All others of the enrollment are superseded.
+pub(super) fn begin_use(serial: &str, enrollment: Id<Enrollment>, at: OffsetDateTime) -> Vec<Statement> {
+    let params = || vec![serial.into(), enrollment.into(), at.into()];
+    vec![Statement::one(BEGIN_USE, params()), Statement::any(SUPERSEDE, params())]
+}
+
+/// It is told once; another time is a miss.
+pub(super) fn tell_late(serial: &str, at: OffsetDateTime) -> Statement {
+    Statement::one(TELL_LATE, vec![serial.into(), at.into()])
+}
+
+pub(super) async fn count_late(
+    engine: &dyn Engine,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let found = one(engine, COUNT_LATE, vec![now.into(), until.into()], |row| row.of("certificates").number("late"));
+    Ok(found.await?.unwrap_or_default())
+}
+
+pub(super) async fn late(
+    engine: &dyn Engine,
+    now: OffsetDateTime,
+    until: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<Certificate>, StoreError> {
+    many(engine, LATE, vec![now.into(), until.into(), limit.into()], read).await
 }
 
 pub(super) async fn find(engine: &dyn Engine, sha256: &[u8; 32]) -> Result<Option<Certificate>, StoreError> {
@@ -81,16 +119,50 @@ fn read(row: &Row) -> Result<Certificate, StoreError> {
         not_after: row.time("not_after")?,
         revoked_at: row.opt_time("revoked_at")?,
         revoked_reason: row.opt_string("revoked_reason")?,
+        renews: row.opt_string("renews")?,
+        first_used_at: row.opt_time("first_used_at")?,
+        superseded_at: row.opt_time("superseded_at")?,
+        late_told_at: row.opt_time("late_told_at")?,
     })
 }
 
 const INSERT: &str = "
     INSERT INTO certificates (serial, sha256, enrollment_id, subject, der, key_sha256, not_before, not_after,
-        revoked_at, revoked_reason)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        revoked_at, revoked_reason, renews, first_used_at, superseded_at, late_told_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 const REVOKE: &str = "
     UPDATE certificates SET revoked_at = $2, revoked_reason = $3 WHERE serial = $1 AND revoked_at IS NULL";
+
+const GUARD: &str = "
+    UPDATE certificates SET revoked_at = NULL WHERE serial = $1 AND revoked_at IS NULL AND superseded_at IS NULL";
+
+const BEGIN_USE: &str = "
+    UPDATE certificates SET first_used_at = $3
+    WHERE serial = $1 AND enrollment_id = $2 AND first_used_at IS NULL AND revoked_at IS NULL AND superseded_at IS NULL";
+
+const SUPERSEDE: &str = "
+    UPDATE certificates SET superseded_at = $3
+    WHERE enrollment_id = $2 AND serial <> $1 AND superseded_at IS NULL AND revoked_at IS NULL";
+
+const TELL_LATE: &str = "
+    UPDATE certificates SET late_told_at = $2 WHERE serial = $1 AND late_told_at IS NULL";
+
+pub(super) const COUNT_LATE: &str = "
+    SELECT COUNT(*) AS late FROM certificates c
+    WHERE c.not_after > $1 AND c.not_after <= $2 AND c.revoked_at IS NULL AND c.superseded_at IS NULL
+        AND EXISTS (SELECT 1 FROM enrollments e WHERE e.id = c.enrollment_id AND e.state IN ('pending', 'active'))
+        AND NOT EXISTS (SELECT 1 FROM certificates n
+            WHERE n.enrollment_id = c.enrollment_id AND n.renews = c.serial AND n.revoked_at IS NULL)";
+
+pub(super) const LATE: &str = "
+    SELECT c.* FROM certificates c
+    WHERE c.not_after > $1 AND c.not_after <= $2 AND c.revoked_at IS NULL AND c.superseded_at IS NULL
+        AND c.late_told_at IS NULL
+        AND EXISTS (SELECT 1 FROM enrollments e WHERE e.id = c.enrollment_id AND e.state IN ('pending', 'active'))
+        AND NOT EXISTS (SELECT 1 FROM certificates n
+            WHERE n.enrollment_id = c.enrollment_id AND n.renews = c.serial AND n.revoked_at IS NULL)
+    ORDER BY c.not_after LIMIT $3";
 
 pub(super) const FIND: &str = "SELECT * FROM certificates WHERE sha256 = $1";
 

@@ -58,6 +58,9 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         }
         Write::ForgetRegistration { enrollment_id } => vec![push::forget_registration(*enrollment_id)],
         Write::InsertCertificate(certificate) => vec![certificates::insert(certificate)],
+        Write::GuardCertificate(serial) => vec![certificates::guard(serial)],
+        Write::UseCertificate { serial, enrollment_id, at } => certificates::begin_use(serial, *enrollment_id, *at),
+        Write::TellLateCertificate { serial, at } => vec![certificates::tell_late(serial, *at)],
         Write::RevokeCertificate { serial, at, reason } => vec![certificates::revoke(serial, *at, reason)],
         Write::InsertCommand(command) => vec![commands::insert(command, sealer)?],
         Write::UpdateCommand(command) => {

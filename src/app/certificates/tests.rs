@@ -23,6 +23,10 @@ async fn with_serial(ground: &Ground, serial: &str) -> Certificate {
         not_after: app.now() + Duration::days(365),
         revoked_at: None,
         revoked_reason: None,
+        renews: None,
+        first_used_at: None,
+        superseded_at: None,
+        late_told_at: None,
     };
     app.commit(vec![Write::InsertCertificate(Box::new(certificate.clone()))]).await.unwrap();
     certificate

@@ -7,12 +7,12 @@ use crate::app::App;
 use crate::app::account::Account;
 use crate::domain::Id;
 use crate::domain::device::Device;
-use crate::domain::enrollment::{Enrollment, EnrollmentKind, Mode};
+use crate::domain::enrollment::{Enrollment, Mode};
 use crate::domain::proof::MessageSigning;
 use crate::domain::push::Push;
 use crate::domain::user::User;
 use crate::pki::authority::IssuedCertificate;
-use crate::proto::wap::{Application, CertificateStore, DmClient, Poll, ProvisioningDocument, Renewal};
+use crate::proto::wap::{Application, DmClient, Poll, ProvisioningDocument, Renewal};
 use crate::session::{Nonce, Part, Provisioned, Wanted};
 
 impl App {
@@ -30,10 +30,7 @@ impl App {
             root_ca: self.authority.root().to_vec(),
             issuing_ca: self.authority.issuing().to_vec(),
             device_certificate: issued.der.clone(),
-            store: match enrollment.kind {
-                EnrollmentKind::Full => CertificateStore::User,
-                EnrollmentKind::Device => CertificateStore::System,
-            },
+            store: enrollment.kind.certificate_store(),
             renewal: self.renewal(enrollment.id),
             application: Application {
                 provider_id: settings.provider_id.clone(),
@@ -82,11 +79,11 @@ impl App {
     }
 
     /// When and where a device renews its certificate: always the same for the same device and settings.
-    fn renewal(&self, _: Id<Enrollment>) -> Renewal {
+    fn renewal(&self, id: Id<Enrollment>) -> Renewal {
         let settings = &self.settings;
         Renewal {
-            period_days: settings.renew_period_days,
-            retry_days: settings.renew_retry_days,
+            period_days: settings.renewal.period_of(id),
+            retry_days: settings.renewal.retry_days(),
             server_url: Some(format!("{}/EnrollmentServer/Renew.svc", settings.device_url)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{DeviceIdentity, Signer, Unidentified};
+use super::{DeviceIdentity, Renewing, Signer, Unidentified};
 use crate::app::App;
 use crate::domain::proof::{DigestMode, MessageSigning, Proof};
 
@@ -17,8 +17,22 @@ pub struct Shown<'r> {
     pub forwarded: Option<Result<Vec<u8>, &'static str>>,
     /// Every `MS-Signature` and `MDM-Signature`, as it stands in the header.
     pub signatures: Vec<&'r [u8]>,
-    /// Whether it is a management message, which may be proven by what is in it.
-    pub is_message: bool,
+    /// What it wants, which decides by what it may be proven.
+    pub wanted: Wanted,
+}
+
+/// What a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To hand in a management message, which may be proven by what is in it.
+    Session,
+    /// The next certificate. What is asked for is signed, and who may not have one is told so in SOAP.
+    Renewal {
+        /// Whether it came through a trusted proxy that hands over no certificates.
+        through_proxy: bool,
+    },
+    /// Something else.
+    Other,
 }
 
 /// Who sent a request.
@@ -33,6 +47,8 @@ pub enum Sender {
         /// Where it came from.
         address: IpAddr,
     },
+    /// Somebody who wants to renew a certificate.
+    Renewing(Box<Renewing>),
 }
 
 impl App {
@@ -48,6 +64,11 @@ impl App {
     /// In the order of trust: the certificate in TLS, the one that a proxy handed over, a signature, credentials in the
     /// message. A certificate in TLS is the sender's own, so what else is said about one is not listened to.
     async fn look_at(&self, shown: &Shown<'_>) -> Result<Sender, Unidentified> {
+        if let Wanted::Renewal { through_proxy } = shown.wanted {
+            let renewing = self.renewing(shown, through_proxy).await?;
+            return Ok(Sender::Renewing(Box::new(renewing)));
+        }
+        let is_message = shown.wanted == Wanted::Session;
         let known = match (shown.certificate, &shown.forwarded) {
             (Some(der), _) => Some(self.owner(der, Proof::Certificate, shown.address).await?),
             (None, Some(forwarded)) => Some(self.forwarded(forwarded, shown.address).await?),
@@ -55,7 +76,7 @@ impl App {
         };
         let auth = self.settings.device_auth;
         let is_signed = match auth.message_signing {
-            _ if !shown.is_message => false,
+            _ if !is_message => false,
             MessageSigning::Off => false,
             MessageSigning::Accepted => known.is_none() && !shown.signatures.is_empty(),
             MessageSigning::Required => true,
@@ -66,9 +87,7 @@ impl App {
         }
         match known {
             Some(device) => Ok(Sender::Device(DeviceIdentity { signs: !shown.signatures.is_empty(), ..device })),
-            None if shown.is_message && auth.digest != DigestMode::Off => {
-                Ok(Sender::Unproven { address: shown.address })
-            }
+            None if is_message && auth.digest != DigestMode::Off => Ok(Sender::Unproven { address: shown.address }),
             None => Err(Unidentified::Missing),
         }
     }
@@ -79,8 +98,16 @@ impl App {
         certificate: &Result<Vec<u8>, &'static str>,
         address: IpAddr,
     ) -> Result<DeviceIdentity, Unidentified> {
+        let der = self.handed_over(certificate)?;
+        self.owner(der, Proof::ProxyCertificate, address).await
+    }
+
+    pub(super) fn handed_over<'c>(
+        &self,
+        certificate: &'c Result<Vec<u8>, &'static str>,
+    ) -> Result<&'c [u8], Unidentified> {
         let der = certificate.as_deref().map_err(|words| Unidentified::Unreadable(words))?;
         self.authority.check_issued(der, self.now()).map_err(Unidentified::Unverified)?;
-        self.owner(der, Proof::ProxyCertificate, address).await
+        Ok(der)
     }
 }

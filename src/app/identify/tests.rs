@@ -8,7 +8,7 @@ const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
 /// A request on a connection with that certificate.
 fn shown(der: &[u8]) -> Shown<'_> {
-    Shown { address: ADDRESS, certificate: Some(der), forwarded: None, signatures: Vec::new(), is_message: true }
+    Shown { address: ADDRESS, certificate: Some(der), forwarded: None, signatures: Vec::new(), wanted: Wanted::Session }
 }
 
 fn enrollment_of(sender: Sender) -> Id<Enrollment> {
@@ -34,6 +34,10 @@ async fn certificate(ground: &Ground, change: impl FnOnce(&mut Enrollment)) -> (
         not_after: now + Duration::days(30),
         revoked_at: None,
         revoked_reason: None,
+        renews: None,
+        first_used_at: None,
+        superseded_at: None,
+        late_told_at: None,
     };
     change(&mut enrollment);
     let writes = vec![

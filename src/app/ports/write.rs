@@ -158,8 +158,28 @@ pub enum Write {
         /// Whose.
         enrollment_id: Id<Enrollment>,
     },
-    /// A new certificate; a serial or a key that another certificate has is a conflict.
+    /// A new certificate; a serial or a key that another certificate has is a conflict, and so is a second one of an
+    /// enrollment that waits for its first use.
     InsertCertificate(Box<Certificate>),
+    /// Changes nothing; a conflict unless the certificate of that serial number is neither revoked nor superseded.
+    GuardCertificate(String),
+    /// The device was seen with its renewed certificate: all others of the enrollment are superseded. A conflict where it
+    /// was seen with it before, or it is not good.
+    UseCertificate {
+        /// Serial number.
+        serial: String,
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// It is told that the device is late to renew; a conflict where it was told already.
+    TellLateCertificate {
+        /// Serial number.
+        serial: String,
+        /// When.
+        at: OffsetDateTime,
+    },
     /// Revokes a certificate; one that is revoked already, or not there, is a conflict: it is told once.
     RevokeCertificate {
         /// Serial number.

@@ -21,7 +21,7 @@ pub struct CertificateDocument {
     serial: String,
     /// Subject.
     subject: String,
-    /// `valid`, `expired` or `revoked`.
+    /// `valid`, `waiting` (renewed, and the device was not seen with it yet), `superseded`, `expired` or `revoked`.
     state: &'static str,
     /// The period of management that it belongs to.
     enrollment_id: String,
@@ -38,6 +38,14 @@ pub struct CertificateDocument {
     revoked_at: Option<String>,
     /// Why.
     revoked_reason: Option<String>,
+    /// The serial number of the certificate that it renews; null for the first one of an enrollment.
+    renews: Option<String>,
+    /// When the device was first seen with it, if it came of a renewal.
+    #[schema(format = DateTime)]
+    first_used_at: Option<String>,
+    /// When the device was first seen with its next one: since then this one is refused.
+    #[schema(format = DateTime)]
+    superseded_at: Option<String>,
     /// SHA-256 of the DER, hex.
     sha256: String,
     /// True where nothing was revoked because `dry_run` was asked.
@@ -58,6 +66,9 @@ impl CertificateDocument {
             not_after: stamp(certificate.not_after),
             revoked_at: certificate.revoked_at.map(stamp),
             revoked_reason: certificate.revoked_reason,
+            renews: certificate.renews,
+            first_used_at: certificate.first_used_at.map(stamp),
+            superseded_at: certificate.superseded_at.map(stamp),
             sha256: certificate.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             dry_run: false,
         }

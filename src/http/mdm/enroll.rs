@@ -1,19 +1,22 @@
-//! Discovery, policy and enrollment services on `url`, and the place of renewal on `device_url`.
+//! Discovery, policy and enrollment services on `url`, and renewal on `device_url`.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::soap::{self, Received};
-use crate::app::Refusal;
+use crate::app::{Refusal, Sender};
 use crate::domain::attempt::Phase;
 use crate::http::Shared;
 use crate::proto::mde2::Discover;
 use crate::proto::soap::fault::Operation;
 use crate::proto::wstep::{RequestSecurityToken, encode_response};
 use crate::proto::xcep::GetPolicies;
+
+/// Where renewals go.
+pub(super) const RENEWAL: &str = "/EnrollmentServer/Renew.svc";
 
 /// Discovery: a GET or HEAD only asks whether somebody is here (2.2), a POST carries Discover.
 pub async fn discovery(State(shared): State<Shared>, request: Request) -> Response {
@@ -81,15 +84,27 @@ async fn enroll(shared: Shared, request: Request) -> Response {
     }
 }
 
-/// Renewal is not possible yet, and that is told with the fault that leaves the device enrolled.
-pub async fn renew(State(shared): State<Shared>, request: Request) -> Response {
-    soap::guarded(shared.clone(), Operation::RequestSecurityToken, refuse_renewal(shared, request)).await
+/// RequestSecurityToken of an enrolled device, for its next certificate.
+pub async fn renewal(State(shared): State<Shared>, request: Request) -> Response {
+    soap::guarded(shared.clone(), Operation::RequestSecurityToken, renew(shared, request)).await
 }
 
-async fn refuse_renewal(shared: Shared, request: Request) -> Response {
-    match soap::receive(&shared, request, Operation::RequestSecurityToken, Phase::Enroll).await {
-        Ok(received) => received.refuse(Operation::RequestSecurityToken, &Refusal::NotEligibleToRenew),
-        Err(response) => response,
+async fn renew(shared: Shared, request: Request) -> Response {
+    let Some(Sender::Renewing(renewing)) = request.extensions().get::<Sender>().cloned() else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    let operation = Operation::RequestSecurityToken;
+    let received = match soap::receive(&shared, request, operation, Phase::Renew).await {
+        Ok(received) => received,
+        Err(response) => return response,
+    };
+    let answer = match RequestSecurityToken::decode(&received.envelope) {
+        Ok(token) => shared.app.renew(&renewing, &token, &received.caller).await,
+        Err(reason) => Err(unreadable(&shared, &received, Phase::Renew, reason).await),
+    };
+    match answer {
+        Ok(renewed) => soap::answer(encode_response(&renewed.document, renewed.issued_at, &received.reply_header())),
+        Err(refusal) => received.refuse(operation, &refusal),
     }
 }
 

@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::enroll::RENEWAL;
 use super::{manage, soap};
-use crate::app::{Shown, Unidentified};
+use crate::app::{Shown, Unidentified, Wanted};
 use crate::http::Shared;
 use crate::http::peer::Peer;
 
@@ -39,7 +40,11 @@ fn shown<'r>(shared: &Shared, request: &'r Request) -> Option<Shown<'r>> {
         certificate: peer.certificate.as_ref().map(AsRef::as_ref),
         forwarded: shared.forwarded.as_ref().filter(|_| is_proxy).and_then(|taken| taken.read(request.headers())),
         signatures: signatures(request.headers()),
-        is_message: request.method() == Method::POST && request.uri().path() == manage::PATH,
+        wanted: match (request.method(), request.uri().path()) {
+            (&Method::POST, manage::PATH) => Wanted::Session,
+            (&Method::POST, RENEWAL) => Wanted::Renewal { through_proxy: is_proxy && shared.forwarded.is_none() },
+            _ => Wanted::Other,
+        },
     })
 }
 

@@ -48,7 +48,7 @@ async fn check_in(shared: Shared, request: Request) -> Response {
     let limit = match sender {
         Sender::Device(_) | Sender::Signer(_) => doors.message_bytes,
         // As much as anybody may send without proving anything.
-        Sender::Unproven { .. } => doors.soap_body_bytes.min(doors.message_bytes),
+        Sender::Unproven { .. } | Sender::Renewing(_) => doors.soap_body_bytes.min(doors.message_bytes),
     };
     match body::read(&parts.headers, body, limit, doors.body_deadline).await {
         Ok(bytes) => answer(&shared.app, sender, &parts, form, bytes).await,

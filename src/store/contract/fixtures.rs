@@ -165,6 +165,10 @@ pub(super) fn certificate(number: u128) -> Certificate {
         not_after: at(1_000_000),
         revoked_at: None,
         revoked_reason: None,
+        renews: None,
+        first_used_at: None,
+        superseded_at: None,
+        late_told_at: None,
     }
 }
 

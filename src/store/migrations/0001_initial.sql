@@ -163,8 +163,16 @@ CREATE TABLE certificates (
     not_before BIGINT NOT NULL,
     not_after BIGINT NOT NULL,
     revoked_at BIGINT,
-    revoked_reason TEXT
+    revoked_reason TEXT,
+    renews TEXT,
+    first_used_at BIGINT,
+    superseded_at BIGINT,
+    late_told_at BIGINT
 );
+-- Of an enrollment at most one certificate waits for its first use: two renewals at once cannot both be granted.
+CREATE UNIQUE INDEX certificates_waiting ON certificates (enrollment_id)
+    WHERE renews IS NOT NULL AND first_used_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX certificates_by_end ON certificates (not_after) WHERE revoked_at IS NULL AND superseded_at IS NULL;
 CREATE INDEX certificates_of_enrollment ON certificates (enrollment_id);
 CREATE INDEX certificates_by_age ON certificates (not_before, serial);
 CREATE INDEX certificates_revoked ON certificates (revoked_at, serial) WHERE revoked_at IS NOT NULL;

@@ -233,6 +233,10 @@ pub(in crate::store) static TABLES: [Table; 27] = [
             int("not_after"),
             int("revoked_at"),
             text("revoked_reason"),
+            text("renews"),
+            int("first_used_at"),
+            int("superseded_at"),
+            int("late_told_at"),
         ],
         key: 1,
         page: PAGE,
@@ -240,7 +244,8 @@ pub(in crate::store) static TABLES: [Table; 27] = [
         next: "SELECT * FROM certificates WHERE serial > $1 ORDER BY serial LIMIT $2",
         insert: "\
             INSERT INTO certificates (serial, sha256, enrollment_id, subject, der, key_sha256, not_before, not_after, \
-            revoked_at, revoked_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            revoked_at, revoked_reason, renews, first_used_at, superseded_at, late_told_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         count: "SELECT COUNT(*) AS number FROM certificates",
         delete: "DELETE FROM certificates",
         link: None,

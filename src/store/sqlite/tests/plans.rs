@@ -49,6 +49,8 @@ async fn hot_queries_look_up() {
         certificates::OF_ENROLLMENT,
         certificates::LIST_OF_DEVICE,
         certificates::REVOKED,
+        certificates::COUNT_LATE,
+        certificates::LATE,
         commands::FIND,
         commands::OPEN,
         commands::SENDABLE,

@@ -19,8 +19,6 @@ pub const STORE_AFTER_COMMIT: &str = "store-after-commit";
 pub const CHECK_IN_AFTER_COMMIT: &str = "check-in-after-commit";
 /// The answer to a device is made, and no byte of it was written.
 pub const REPLY_MADE: &str = "reply-made";
-/// A certificate was renewed, durably, and no byte of the answer was written.
-pub const RENEWAL_AFTER_COMMIT: &str = "renewal-after-commit";
 /// The kernel took all bytes of an answer, to a device or to a caller of the API. Whether they arrive is not known.
 pub const REPLY_WRITTEN: &str = "reply-written";
 
@@ -32,7 +30,6 @@ pub const ALL: &[&str] = &[
     STORE_AFTER_COMMIT,
     CHECK_IN_AFTER_COMMIT,
     REPLY_MADE,
-    RENEWAL_AFTER_COMMIT,
     REPLY_WRITTEN,
 ];
 

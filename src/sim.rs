@@ -17,6 +17,7 @@ mod machine;
 mod nodes;
 mod policy;
 mod provisioning;
+mod renewal;
 mod schedule;
 mod session;
 mod spoil;

@@ -19,7 +19,6 @@ use crate::domain::certificate::Certificate;
 use crate::domain::device::is_usable_identifier;
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
 use crate::domain::user::Role;
-use crate::failpoint;
 use crate::pki::IssuedCertificate;
 use crate::proto::wap::RenewalDocument;
 use crate::proto::wstep::RequestSecurityToken;
@@ -145,7 +144,6 @@ impl App {
             Err(StoreError::Conflict) => return Err(Attempted::Again),
             done => done?,
         }
-        failpoint::here(failpoint::RENEWAL_AFTER_COMMIT);
         tracing::info!(
             trace_id = %applicant.caller.trace_id, enrollment_id = %enrollment.id, device_id = %enrollment.device_id,
             serial = %issued.serial, renews = certificate.serial, "certificate renewed"

@@ -298,7 +298,7 @@ impl Enrollment {
 }
 
 /// Reads an answer, turning faults into errors.
-fn read(who: &'static str, response: &Response<'_>, request_id: &str) -> Result<Envelope, EnrollmentError> {
+pub(super) fn read(who: &'static str, response: &Response<'_>, request_id: &str) -> Result<Envelope, EnrollmentError> {
     let envelope = Envelope::decode(response.body, &Limits::default());
     if let Some(fault) = envelope.as_ref().ok().and_then(Fault::decode) {
         return Err(EnrollmentError::Fault(fault));
@@ -316,7 +316,7 @@ fn read(who: &'static str, response: &Response<'_>, request_id: &str) -> Result<
     Ok(envelope)
 }
 
-fn post(url: &str, body: Vec<u8>) -> Request {
+pub(super) fn post(url: &str, body: Vec<u8>) -> Request {
     Request { method: "POST", url: url.to_owned(), headers: headers(true), body }
 }
 
@@ -347,11 +347,11 @@ fn sign_in_url(page: &str, email: &str) -> Option<String> {
     Some(url.into())
 }
 
-const DEVICE_TYPE: &str = "CIMClient_Windows";
+pub(super) const DEVICE_TYPE: &str = "CIMClient_Windows";
 // Every Windows client sends the same three ids.
 const DISCOVER_ID: &str = "urn:uuid:748132ec-a575-4329-b01b-6171a9cf8478";
 const POLICIES_ID: &str = "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0";
-const TOKEN_ID: &str = "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749";
+pub(super) const TOKEN_ID: &str = "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749";
 
 #[cfg(test)]
 mod tests;

@@ -61,6 +61,8 @@ pub enum Effect {
     Reboot,
     /// It resets itself after the session; the node that was run.
     Wipe(String),
+    /// It renews its certificate after the session.
+    RenewNow,
     /// It leaves management at once.
     Unenroll,
 }
@@ -207,6 +209,7 @@ impl Machine {
             "remotelock/lockandresetpin" | "remotelock/lockandrecoverpin" => self.reset_pin(),
             "reboot/rebootnow" => Outcome::effect(Effect::Reboot),
             "laps/actions/resetpassword" => Outcome::effect(Effect::PasswordRotated),
+            "certificatestore/my/wstep/renew/renewnow" => Outcome::effect(Effect::RenewNow),
             _ if is_unenroll(csp) => Outcome::effect(Effect::Unenroll),
             _ if csp.starts_with("remotewipe/") && self.has_wipe(name) => {
                 Outcome::effect(Effect::Wipe(name.to_owned()))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+use time::OffsetDateTime;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -116,6 +117,35 @@ impl Enrolled {
             renewal: stores.renewal,
             account: Account::read(&top)?,
         })
+    }
+
+    /// Applies the document of a renewal whose request was made with `key`; gives back the certificate and the key that
+    /// were in use. A CA that is not in it is the one that is there already.
+    pub(super) fn renew(&mut self, document: &[u8], key: DeviceKey) -> Result<(Vec<u8>, DeviceKey), ProvisioningError> {
+        let top = wap::decode(document, &Limits::default())?;
+        check_order(&top)?;
+        let mut stores = Stores::read(&top)?;
+        stores.issuing = stores.issuing.or_else(|| self.issuing_ca.clone());
+        stores.root = stores.root.or_else(|| self.root_ca.clone());
+        check_chain(&stores, &key)?;
+        if stores.mine.0 != self.store {
+            return Err(ProvisioningError::Certificate("the certificate is for another store than the one before"));
+        }
+        let provider = top.find(&["APPLICATION"]).and_then(|application| application.value("PROVIDER-ID"));
+        if provider.is_some_and(|provider| provider != self.account.provider_id) {
+            return Err(ProvisioningError::Application("the provider is another one"));
+        }
+        (self.issuing_ca, self.root_ca) = (stores.issuing, stores.root);
+        self.renewal = stores.renewal.or_else(|| self.renewal.take());
+        let former = std::mem::replace(&mut self.certificate, stores.mine.1);
+        Ok((former, std::mem::replace(&mut self.key, key)))
+    }
+
+    /// First and last moment of the device certificate, as far as it can be read.
+    pub(super) fn validity(&self) -> Option<(OffsetDateTime, OffsetDateTime)> {
+        let (_, certificate) = X509Certificate::from_der(&self.certificate).ok()?;
+        let validity = certificate.validity();
+        Some((validity.not_before.to_datetime(), validity.not_after.to_datetime()))
     }
 
     /// The device certificate and its issuer, DER, as they are presented in TLS.

@@ -5,6 +5,7 @@ use super::interpreter::{Executed, Interpreter};
 use super::machine::{Behaviour, Effect, Machine};
 use super::nodes::{initial, provider_node};
 use super::provisioning::Enrolled;
+use super::renewal::RenewalState;
 use super::schedule::Schedule;
 use super::tree::Tree;
 use super::{Request, Response};
@@ -18,13 +19,14 @@ use crate::proto::xml::Limits;
 /// A device under management.
 #[derive(Debug)]
 pub struct Managed {
-    device: Device,
-    enrolled: Enrolled,
-    machine: Machine,
+    pub(super) device: Device,
+    pub(super) enrolled: Enrolled,
+    pub(super) machine: Machine,
+    pub(super) renewal: RenewalState,
     session: Option<Session>,
     next_session: u16,
     life: Life,
-    log: Vec<Event>,
+    pub(super) log: Vec<Event>,
 }
 
 /// An entry of the device's log.
@@ -36,6 +38,10 @@ pub enum Event {
     Executed(Executed),
     /// The device did something.
     Did(Effect),
+    /// The certificate was renewed; the name of the new one.
+    Renewed(String),
+    /// A renewal failed with this HRESULT.
+    RenewalFailed(u32),
     /// The device told the server that it leaves, and left.
     Left,
     /// The device stopped the session because the answer was too large for the server.
@@ -103,7 +109,9 @@ impl Managed {
     pub fn new(device: Device, enrolled: Enrolled) -> Self {
         let tree = initial(&device, &enrolled);
         let machine = Machine::new(&device, tree);
-        Self { device, enrolled, machine, session: None, next_session: 1, life: Life::Managed, log: Vec::new() }
+        let renewal = RenewalState::default();
+        let log = Vec::new();
+        Self { device, enrolled, machine, renewal, session: None, next_session: 1, life: Life::Managed, log }
     }
 
     /// What the device is and has.
@@ -205,8 +213,12 @@ impl Managed {
     pub fn receive(&mut self, response: &Response<'_>) -> Result<Turn, SessionError> {
         let session = self.session.take().ok_or(SessionError::NoSession)?;
         if response.status != 200 {
+            if response.status == 403 {
+                self.fall_back();
+            }
             return Err(SessionError::Http(response.status));
         }
+        self.forget_former();
         if response.body.is_empty() || session.is_aborted {
             return Ok(self.end(&session));
         }
@@ -260,6 +272,7 @@ impl Managed {
                 }
                 Effect::Wipe(_) => self.life = Life::Wiped,
                 Effect::Reboot => self.next_session = 0,
+                Effect::RenewNow => self.renewal.asked = true,
                 Effect::Locked | Effect::PinReset | Effect::PasswordRotated => {}
             }
         }

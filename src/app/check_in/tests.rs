@@ -6,6 +6,7 @@ use crate::domain::proof::Proof;
 
 fn message(enrollment: &Enrollment) -> CheckIn {
     let device = DeviceIdentity {
+        certificate: CertificateUse::default(),
         enrollment_id: enrollment.id,
         device_id: enrollment.device_id,
         address: "192.0.2.7".parse().unwrap(),

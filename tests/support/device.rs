@@ -298,6 +298,13 @@ impl FakeDevice {
         Identity { chain: vec![self.provisioned.chain.leaf.clone()], key: self.key.pkcs8.clone() }
     }
 
+    /// Uses another certificate with its key from now on.
+    pub fn adopt(&mut self, server: &Server, key: Key, leaf: Vec<u8>) {
+        (self.key, self.provisioned.chain.leaf) = (key, leaf);
+        self.tls = server.tls().alpn(&["http/1.1"]).identity(self.identity());
+        self.config = self.tls.config();
+    }
+
     /// Learns the server's new ports after a restart.
     pub fn follow(&mut self, server: &Server) {
         self.follow_to(&server.device_url);

@@ -28,6 +28,7 @@ pub mod openssl;
 pub mod plan;
 pub mod postgres;
 pub mod provisioning;
+pub mod renewing;
 pub mod reply;
 pub mod scene;
 pub mod server;

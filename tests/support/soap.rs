@@ -33,6 +33,7 @@ pub const PASSWORD_DIGEST: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest";
 pub const PKCS10: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS10";
 pub const PKCS7: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#PKCS7";
+pub const PKCS7_WSTEP: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS7";
 pub const CONTENT_TYPE: &str = "application/soap+xml; charset=utf-8";
 
 /// What a request asks for.

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::soap::{self, Received};
 use crate::app::{Refusal, Sender};
 use crate::domain::attempt::Phase;
+use crate::failpoint;
 use crate::http::Shared;
 use crate::proto::mde2::Discover;
 use crate::proto::soap::fault::Operation;
@@ -102,6 +103,7 @@ async fn renew(shared: Shared, request: Request) -> Response {
         Ok(token) => shared.app.renew(&renewing, &token, &received.caller).await,
         Err(reason) => Err(unreadable(&shared, &received, Phase::Renew, reason).await),
     };
+    failpoint::here(failpoint::REPLY_MADE);
     match answer {
         Ok(renewed) => soap::answer(encode_response(&renewed.document, renewed.issued_at, &received.reply_header())),
         Err(refusal) => received.refuse(operation, &refusal),

@@ -63,6 +63,12 @@ impl Entry {
                 status: *status,
             },
             Event::Did(effect) => Self::Did { effect: effect_word(effect) },
+            Event::Renewed(thumbprint) => Self::Renewed { thumbprint: thumbprint.clone() },
+            Event::RenewalFailed(hresult) => Self::Failed {
+                kind: "renewal".to_owned(),
+                detail: format!("0x{hresult:08X}"),
+                injected: false,
+            },
             Event::Left => Self::Left,
             Event::Aborted => Self::Failed {
                 kind: "answer_too_large".to_owned(),
@@ -80,6 +86,7 @@ fn effect_word(effect: &Effect) -> String {
         Effect::PasswordRotated => "password rotated".to_owned(),
         Effect::Reboot => "reboot".to_owned(),
         Effect::Wipe(node) => format!("wipe {node}"),
+        Effect::RenewNow => "renew now".to_owned(),
         Effect::Unenroll => "unenroll".to_owned(),
     }
 }

@@ -20,6 +20,7 @@ mod provisioning;
 mod renewal;
 mod schedule;
 mod session;
+pub mod specimen;
 mod spoil;
 mod tree;
 

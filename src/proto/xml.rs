@@ -5,9 +5,11 @@
 
 mod builder;
 pub mod ns;
+mod pull;
 mod reader;
 mod writer;
 
 pub use builder::DocumentBuilder;
-pub use reader::{Attribute, Document, Element, Limits, Node, XmlError, decode_text};
-pub use writer::{Markup, XmlWriter, escaped_len, is_xml_char, prefix_within};
+pub use pull::{Part, Pull, Tag};
+pub use reader::{Attribute, Document, Element, Limits, Node, XmlError, decode_text, scan};
+pub use writer::{Markup, XmlCounter, XmlWriter, escaped_len, is_xml_char, prefix_within};

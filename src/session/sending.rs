@@ -18,7 +18,7 @@ use crate::domain::inventory::InventoryItem;
 use crate::domain::object::ObjectRef;
 use crate::proto::csp::device_info;
 use crate::proto::syncml::{
-    Command, Data, Item, LocUri, Message, Meta, Status, Verb, encode, encoded_len, prefix_within,
+    Command, Data, Item, LocUri, Message, Meta, Status, Verb, encoded_len, message_len, prefix_within,
 };
 
 /// A value that has begun and not ended.
@@ -114,7 +114,7 @@ pub(super) fn room(work: &Work<'_>, message: &Message) -> Room {
     };
     let size = usize::try_from(announced.max(SMALLEST)).unwrap_or(usize::MAX);
     let mut envelope = work.envelope(message);
-    let beside = |envelope: &Message| size.saturating_sub(encode(envelope).len() + MARGIN).min(most);
+    let beside = |envelope: &Message| size.saturating_sub(message_len(envelope) + MARGIN).min(most);
     let bytes = beside(&envelope);
     envelope.body.truncate(1);
     Room { bytes, at_most: beside(&envelope), announced: Some(announced) }

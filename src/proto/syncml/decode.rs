@@ -2,12 +2,13 @@
 //!
 //! Management reference 1.6 (header rules), 2.1 (grammar and namespaces), 2.5 (what `Data` may hold).
 
-use super::command::{Command, Data, Item, Meta, Verb};
-use super::loc_uri::LocUri;
-use super::message::StatusCode;
-use super::message::{Alert, Chal, Cred, Element as BodyElement, Header, Message, MsgId, Results, SessionId, Status};
+use std::borrow::Cow;
+
+use super::command::{Command, Verb};
+use super::elements::{Elements, Leaf};
+use super::message::{Cred, Element, Header, Message, MsgId, SessionId};
 use crate::proto::wbxml::{self, WbxmlError};
-use crate::proto::xml::{Document, Element, Limits, XmlError, ns};
+use crate::proto::xml::{Limits, Pull, Tag, XmlError, decode_text, ns};
 
 /// Why a message cannot be read: where, and what was expected there. Holds no content of the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,128 +55,181 @@ fn error(path: &str, kind: DecodeErrorKind) -> DecodeError {
 
 /// Reads one message in XML.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
-    message(&Document::parse(bytes, limits).map_err(|e| error("(document)", e.into()))?)
+    message(&decode_text(bytes).map_err(unreadable)?, limits)
 }
 
 /// Reads one message in WBXML.
 pub(super) fn decode_wbxml(bytes: &[u8], limits: &Limits) -> Result<Message, DecodeError> {
-    message(&wbxml::read(bytes, limits).map_err(|e| error("(document)", e.into()))?)
+    let document = wbxml::read(bytes, limits).map_err(|e| error("(document)", e.into()))?;
+    // Its parts were counted; as XML there may be more of them.
+    message(document.text(), &Limits { events: usize::MAX, attributes: usize::MAX, ..*limits })
 }
 
-fn message(document: &Document) -> Result<Message, DecodeError> {
-    let root = document.root();
-    if root.local != "SyncML" || !is_syncml(root) {
-        return Err(error("(root)", DecodeErrorKind::Root));
-    }
-    let header = only(root, "SyncHdr", "SyncHdr")?;
-    let body = only(root, "SyncBody", "SyncBody")?;
-    let reader = Reader { document };
-    Ok(Message {
-        header: decode_header(header)?,
-        body: syncml_children(body)
-            .filter(|child| child.local != "Final")
-            .map(|child| reader.body_element(child))
-            .collect(),
-        is_final: child(body, "Final").is_some(),
-    })
+fn unreadable(cause: XmlError) -> DecodeError {
+    error("(document)", cause.into())
 }
 
-/// Reads one or more commands without an envelope, as an administrator supplies them: bare, or inside a `SyncBody`.
-///
-/// CmdIDs may be missing. Anything that is not a command is an error that names its position.
-pub fn decode_fragment(bytes: &[u8], limits: &Limits) -> Result<Vec<Command>, DecodeError> {
-    let text = crate::proto::xml::decode_text(bytes).map_err(|e| error("(document)", e.into()))?;
-    let text = text.trim_start();
-    let content = match text.strip_prefix("<?xml") {
-        Some(rest) => rest.split_once("?>").map_or("", |(_, after)| after),
-        None => text,
-    };
-    let wrapped = format!("<SyncBody xmlns=\"{}\">{content}</SyncBody>", ns::SYNCML12);
-    let document = Document::parse_text(wrapped, limits).map_err(|e| error("(document)", e.into()))?;
-    let reader = Reader { document: &document };
-    let mut body = document.root();
-    while let Some(inner) = only_wrapper(body) {
-        body = inner;
-    }
-    let mut commands = Vec::new();
-    for (index, child) in body.elements().enumerate().filter(|(_, child)| child.local != "Final") {
-        let path = format!("{}[{}]", child.local, index + 1);
-        let verb = Verb::from_name(&child.local).filter(|_| is_syncml(child));
-        let verb = verb.ok_or_else(|| error(&path, DecodeErrorKind::NotACommand))?;
-        let command = reader.command(verb, child);
-        check_children(child, &path)?;
-        commands.push(command);
-    }
-    if commands.is_empty() {
-        return Err(error("(document)", DecodeErrorKind::Missing));
-    }
-    Ok(commands)
+/// Where a text is no document, this is said before anything that is wrong with what the document holds.
+fn message(text: &str, limits: &Limits) -> Result<Message, DecodeError> {
+    let mut elements = Elements::new(Pull::new(text, limits).map_err(unreadable)?);
+    let found = root(&mut elements).map_err(unreadable)?;
+    elements.end().map_err(unreadable)?;
+    found
 }
 
-/// A `SyncML` or `SyncBody` that somebody left around the commands.
-fn only_wrapper(body: &Element) -> Option<&Element> {
-    let inner = child(body, "SyncBody").or_else(|| child(body, "SyncML"))?;
-    is_syncml(inner).then_some(inner)
-}
+/// The outer result tells of the document, the inner one of what it holds.
+type Found<T> = Result<Result<T, DecodeError>, XmlError>;
 
-/// In a container supplied by hand, an element that is no command is a mistake worth naming.
-fn check_children(element: &Element, path: &str) -> Result<(), DecodeError> {
-    if !matches!(element.local.as_str(), "Atomic" | "Sequence") {
-        return Ok(());
+fn root(elements: &mut Elements<'_>) -> Found<Message> {
+    let root = elements.root()?;
+    if root.local != "SyncML" || !elements.is_syncml(&root) {
+        elements.skip()?;
+        return Ok(Err(error("(root)", DecodeErrorKind::Root)));
     }
-    for (index, inner) in element.elements().enumerate() {
-        if matches!(inner.local.as_str(), "CmdID" | "NoResp" | "Meta") {
-            continue;
+    let (mut header, mut body) = (Only::default(), Only::default());
+    while let Some(tag) = elements.child()? {
+        match tag.local {
+            "SyncHdr" => header.set(Head::read(elements)?),
+            "SyncBody" => body.set(read_body(elements)?),
+            _ => elements.skip()?,
         }
-        let path = format!("{path}/{}[{}]", inner.local, index + 1);
-        if Verb::from_name(&inner.local).is_none() {
-            return Err(error(&path, DecodeErrorKind::NotACommand));
+    }
+    Ok((|| {
+        let (header, (body, is_final)) = (header.get("SyncHdr")?, body.get("SyncBody")?);
+        Ok(Message { header: header.checked()?, body, is_final })
+    })())
+}
+
+/// The elements of a `SyncBody`, and whether `Final` is among them.
+fn read_body(elements: &mut Elements<'_>) -> Result<(Vec<Element>, bool), XmlError> {
+    let (mut body, mut is_final) = (Vec::new(), false);
+    while let Some(tag) = elements.child()? {
+        if tag.local == "Final" {
+            is_final = true;
+            elements.skip()?;
+        } else {
+            body.push(elements.body_element(&tag)?);
         }
-        check_children(inner, &path)?;
     }
-    Ok(())
+    Ok((body, is_final))
 }
 
-fn decode_header(header: &Element) -> Result<Header, DecodeError> {
-    let text = |name: &str| {
-        let path = format!("SyncHdr/{name}");
-        let value = only(header, name, &path)?.trimmed();
-        if value.is_empty() { Err(error(&path, DecodeErrorKind::Missing)) } else { Ok(value) }
-    };
-    let session_id = text("SessionID")?;
-    if session_id.chars().count() > 32 {
-        return Err(error("SyncHdr/SessionID", DecodeErrorKind::TooLong));
-    }
-    let msg_id = positive(&text("MsgID")?).ok_or_else(|| error("SyncHdr/MsgID", DecodeErrorKind::Number))?;
-    let (target, _) = address(header, "Target")?;
-    let (source, source_name) = address(header, "Source")?;
-    let sizes = child(header, "Meta").map(meta).unwrap_or_default();
-    Ok(Header {
-        ver_dtd: text("VerDTD")?,
-        ver_proto: text("VerProto")?,
-        session_id: SessionId(session_id),
-        msg_id: MsgId(msg_id),
-        target,
-        source,
-        source_name,
-        cred: child(header, "Cred").map(|cred| Cred {
-            scheme: child(cred, "Meta").map(meta).unwrap_or_default().kind.unwrap_or_default(),
-            data: child(cred, "Data").map(Element::trimmed).unwrap_or_default(),
-        }),
-        max_msg_size: sizes.max_msg_size,
-        max_obj_size: sizes.max_obj_size,
-    })
+/// What has to be there once.
+struct Only<T> {
+    value: Option<T>,
+    is_repeated: bool,
 }
 
-fn address(header: &Element, name: &str) -> Result<(String, Option<String>), DecodeError> {
-    let path = format!("SyncHdr/{name}");
-    let element = only(header, name, &path)?;
-    let path = format!("{path}/LocURI");
-    let uri = only(element, "LocURI", &path)?.trimmed();
-    if uri.is_empty() {
-        return Err(error(&path, DecodeErrorKind::Missing));
+impl<T> Default for Only<T> {
+    fn default() -> Self {
+        Self { value: None, is_repeated: false }
     }
-    Ok((uri, child(element, "LocName").map(Element::trimmed)))
+}
+
+impl<T> Only<T> {
+    fn set(&mut self, value: T) {
+        self.is_repeated |= self.value.is_some();
+        self.value = Some(value);
+    }
+
+    fn get(self, path: &str) -> Result<T, DecodeError> {
+        match self.value {
+            Some(_) if self.is_repeated => Err(error(path, DecodeErrorKind::Repeated)),
+            Some(value) => Ok(value),
+            None => Err(error(path, DecodeErrorKind::Missing)),
+        }
+    }
+}
+
+impl Only<Cow<'_, str>> {
+    fn text(self, path: &str) -> Result<String, DecodeError> {
+        let text = self.get(path)?;
+        if text.is_empty() { Err(error(path, DecodeErrorKind::Missing)) } else { Ok(text.into_owned()) }
+    }
+}
+
+/// A `SyncHdr` as it stands.
+#[derive(Default)]
+struct Head<'t> {
+    ver_dtd: Only<Cow<'t, str>>,
+    ver_proto: Only<Cow<'t, str>>,
+    session_id: Only<Cow<'t, str>>,
+    msg_id: Only<Cow<'t, str>>,
+    target: Only<Address<'t>>,
+    source: Only<Address<'t>>,
+    cred: Option<Cred>,
+    sizes: Option<(Option<u64>, Option<u64>)>,
+}
+
+/// `Target` or `Source` of a `SyncHdr`.
+#[derive(Default)]
+struct Address<'t> {
+    uri: Only<Cow<'t, str>>,
+    name: Leaf<'t>,
+}
+
+impl<'t> Head<'t> {
+    fn read(elements: &mut Elements<'t>) -> Result<Self, XmlError> {
+        let mut head = Self::default();
+        while let Some(tag) = elements.child()? {
+            match tag.local {
+                "VerDTD" => head.ver_dtd.set(elements.trimmed()?),
+                "VerProto" => head.ver_proto.set(elements.trimmed()?),
+                "SessionID" => head.session_id.set(elements.trimmed()?),
+                "MsgID" => head.msg_id.set(elements.trimmed()?),
+                "Target" => head.target.set(Address::read(elements)?),
+                "Source" => head.source.set(Address::read(elements)?),
+                "Cred" if head.cred.is_none() => {
+                    let (meta, data) = elements.meta_and_data()?;
+                    head.cred = Some(Cred { scheme: meta.kind.unwrap_or_default(), data });
+                }
+                "Meta" if head.sizes.is_none() => {
+                    let meta = elements.meta()?;
+                    head.sizes = Some((meta.max_msg_size, meta.max_obj_size));
+                }
+                _ => elements.skip()?,
+            }
+        }
+        Ok(head)
+    }
+
+    fn checked(self) -> Result<Header, DecodeError> {
+        let session_id = self.session_id.text("SyncHdr/SessionID")?;
+        if session_id.chars().count() > 32 {
+            return Err(error("SyncHdr/SessionID", DecodeErrorKind::TooLong));
+        }
+        let msg_id = positive(&self.msg_id.text("SyncHdr/MsgID")?);
+        let msg_id = msg_id.ok_or_else(|| error("SyncHdr/MsgID", DecodeErrorKind::Number))?;
+        let target = self.target.get("SyncHdr/Target")?.uri.text("SyncHdr/Target/LocURI")?;
+        let source = self.source.get("SyncHdr/Source")?;
+        let (max_msg_size, max_obj_size) = self.sizes.unwrap_or_default();
+        Ok(Header {
+            source: source.uri.text("SyncHdr/Source/LocURI")?,
+            source_name: source.name.any(),
+            ver_dtd: self.ver_dtd.text("SyncHdr/VerDTD")?,
+            ver_proto: self.ver_proto.text("SyncHdr/VerProto")?,
+            session_id: SessionId(session_id),
+            msg_id: MsgId(msg_id),
+            target,
+            cred: self.cred,
+            max_msg_size,
+            max_obj_size,
+        })
+    }
+}
+
+impl<'t> Address<'t> {
+    fn read(elements: &mut Elements<'t>) -> Result<Self, XmlError> {
+        let mut address = Self::default();
+        while let Some(tag) = elements.child()? {
+            match tag.local {
+                "LocURI" => address.uri.set(elements.trimmed()?),
+                "LocName" => address.name.read(elements)?,
+                _ => elements.skip()?,
+            }
+        }
+        Ok(address)
+    }
 }
 
 /// A positive decimal number of at most ten digits.
@@ -184,177 +238,83 @@ fn positive(text: &str) -> Option<u64> {
     digits.then(|| text.parse().ok()).flatten().filter(|number| *number > 0)
 }
 
-struct Reader<'d> {
-    document: &'d Document,
+/// Reads one or more commands without an envelope, as an administrator supplies them: bare, or inside a `SyncBody`.
+///
+/// CmdIDs may be missing. Anything that is not a command is an error that names its position.
+pub fn decode_fragment(bytes: &[u8], limits: &Limits) -> Result<Vec<Command>, DecodeError> {
+    let text = decode_text(bytes).map_err(unreadable)?;
+    let text = text.trim_start();
+    let content = match text.strip_prefix("<?xml") {
+        Some(rest) => rest.split_once("?>").map_or("", |(_, after)| after),
+        None => text,
+    };
+    let wrapped = format!("<SyncBody xmlns=\"{}\">{content}</SyncBody>", ns::SYNCML12);
+    let mut elements = Elements::new(Pull::new(&wrapped, limits).map_err(unreadable)?);
+    let found = elements.root().and_then(|_| Fragment::read(&mut elements)).map_err(unreadable)?;
+    elements.end().map_err(unreadable)?;
+    let commands = found.innermost()?;
+    if commands.is_empty() { Err(error("(document)", DecodeErrorKind::Missing)) } else { Ok(commands) }
 }
 
-impl Reader<'_> {
-    fn body_element(&self, element: &Element) -> BodyElement {
-        match element.local.as_str() {
-            "Status" => BodyElement::Status(self.status(element)),
-            "Results" => BodyElement::Results(self.results(element)),
-            "Alert" => BodyElement::Alert(self.alert(element)),
-            name => match Verb::from_name(name) {
-                Some(verb) => BodyElement::Command(self.command(verb, element)),
-                None => BodyElement::Unknown { name: name.to_owned(), cmd_id: optional(element, "CmdID") },
-            },
-        }
-    }
+/// The commands of one level; a `SyncBody` or `SyncML` that somebody left around them is one more.
+struct Fragment {
+    commands: Result<Vec<Command>, DecodeError>,
+    body: Option<Box<Self>>,
+    message: Option<Box<Self>>,
+}
 
-    fn status(&self, element: &Element) -> Status {
-        let data = child(element, "Data");
-        Status {
-            cmd_id: optional(element, "CmdID").unwrap_or_default(),
-            msg_ref: optional(element, "MsgRef").and_then(|text| text.parse().ok()).map(MsgId),
-            cmd_ref: optional(element, "CmdRef").unwrap_or_default(),
-            cmd: optional(element, "Cmd").unwrap_or_default(),
-            target_refs: references(element, "TargetRef"),
-            source_refs: references(element, "SourceRef"),
-            chal: child(element, "Chal").map(|chal| {
-                let meta = child(chal, "Meta").map(meta).unwrap_or_default();
-                Chal { scheme: meta.kind.unwrap_or_default(), next_nonce: meta.next_nonce }
-            }),
-            code: StatusCode(data.and_then(|data| data.trimmed().parse().ok()).unwrap_or(0)),
-            original_error: data
-                .and_then(|data| data.attribute("originalerror"))
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty()),
-            items: self.items(element),
-        }
-    }
-
-    fn results(&self, element: &Element) -> Results {
-        let mut items = self.items(element);
-        let whole = child(element, "Meta").map(meta).unwrap_or_default();
-        let source = references(element, "SourceRef").into_iter().chain(references(element, "TargetRef")).next();
-        for item in &mut items {
-            // The node is the Item's Source; some clients name it as Target, or once for the whole element.
-            item.source = item.source.take().or_else(|| item.target.clone());
-            item.source = item.source.take().or_else(|| source.as_deref().map(LocUri::received));
-            item.meta.format = item.meta.format.take().or_else(|| whole.format.clone());
-            item.meta.kind = item.meta.kind.take().or_else(|| whole.kind.clone());
-        }
-        Results {
-            cmd_id: optional(element, "CmdID").unwrap_or_default(),
-            msg_ref: MsgId(optional(element, "MsgRef").and_then(|text| text.parse().ok()).unwrap_or(1)),
-            cmd_ref: optional(element, "CmdRef").unwrap_or_default(),
-            cmd: optional(element, "Cmd"),
-            meta: whole,
-            items,
-        }
-    }
-
-    fn alert(&self, element: &Element) -> Alert {
-        Alert {
-            cmd_id: optional(element, "CmdID"),
-            no_resp: child(element, "NoResp").is_some(),
-            code: child(element, "Data").and_then(|data| data.trimmed().parse().ok()).unwrap_or(0),
-            items: self.items(element),
-        }
-    }
-
+impl Fragment {
     /// Recursion is bounded by the depth that the XML reader allows.
-    fn command(&self, verb: Verb, element: &Element) -> Command {
-        let nested = |inner: &Element| {
-            Verb::from_name(&inner.local).filter(|_| verb.is_container()).map(|verb| self.command(verb, inner))
+    fn read(elements: &mut Elements<'_>) -> Result<Self, XmlError> {
+        let mut level = Self { commands: Ok(Vec::new()), body: None, message: None };
+        let mut index = 0;
+        while let Some(tag) = elements.any_child()? {
+            index += 1;
+            let is_syncml = elements.is_syncml(&tag);
+            match tag.local {
+                "Final" => elements.skip()?,
+                "SyncBody" if is_syncml && level.body.is_none() => level.body = Some(Box::new(Self::read(elements)?)),
+                "SyncML" if is_syncml && level.message.is_none() => {
+                    level.message = Some(Box::new(Self::read(elements)?));
+                }
+                _ => level.command(elements, &tag, index, is_syncml)?,
+            }
+        }
+        Ok(level)
+    }
+
+    /// In what is supplied by hand, an element that is no command is a mistake worth naming; the first one is.
+    fn command(
+        &mut self,
+        elements: &mut Elements<'_>,
+        tag: &Tag<'_>,
+        index: usize,
+        is_syncml: bool,
+    ) -> Result<(), XmlError> {
+        let verb = Verb::from_name(tag.local).filter(|_| is_syncml);
+        let (Some(verb), Ok(commands)) = (verb, &mut self.commands) else {
+            if self.commands.is_ok() {
+                self.commands = Err(error(&format!("{}[{index}]", tag.local), DecodeErrorKind::NotACommand));
+            }
+            return elements.skip();
         };
-        Command {
-            verb,
-            cmd_id: optional(element, "CmdID").unwrap_or_default(),
-            no_resp: child(element, "NoResp").is_some(),
-            meta: child(element, "Meta").map(meta).unwrap_or_default(),
-            items: self.items(element),
-            children: syncml_children(element).filter_map(nested).collect(),
+        let command = elements.command(verb)?;
+        match elements.take_stray() {
+            None => commands.push(command),
+            Some(inner) => {
+                let path = format!("{}[{index}]/{inner}", tag.local);
+                self.commands = Err(error(&path, DecodeErrorKind::NotACommand));
+            }
+        }
+        Ok(())
+    }
+
+    fn innermost(self) -> Result<Vec<Command>, DecodeError> {
+        match self.body.or(self.message) {
+            Some(inner) => inner.innermost(),
+            None => self.commands,
         }
     }
-
-    fn items(&self, element: &Element) -> Vec<Item> {
-        syncml_children(element).filter(|child| child.local == "Item").map(|item| self.item(item)).collect()
-    }
-
-    fn item(&self, element: &Element) -> Item {
-        let uri = |name: &str| {
-            let text = child(child(element, name)?, "LocURI")?.trimmed();
-            (!text.is_empty()).then(|| LocUri::received(&text))
-        };
-        let mut meta = child(element, "Meta").map(meta).unwrap_or_default();
-        // Some of Microsoft's alert samples put Type beside Meta.
-        meta.kind = meta.kind.or_else(|| optional(element, "Type"));
-        meta.format = meta.format.or_else(|| optional(element, "Format"));
-        Item {
-            target: uri("Target"),
-            source: uri("Source"),
-            meta,
-            data: child(element, "Data").map(|data| self.data(data)),
-            more_data: child(element, "MoreData").is_some(),
-        }
-    }
-
-    /// Text, CDATA flattened; markup is kept as it was written.
-    fn data(&self, element: &Element) -> Data {
-        if element.has_elements() {
-            Data::new(self.document.inner_xml(element).trim())
-        } else {
-            Data::new(element.text())
-        }
-    }
-}
-
-/// The children of `Meta` are taken from any namespace: samples leave `syncml:metinf` out or misspell it.
-fn meta(element: &Element) -> Meta {
-    let mut meta = Meta::default();
-    for inner in element.elements() {
-        let text = Some(inner.trimmed()).filter(|text| !text.is_empty());
-        match inner.local.as_str() {
-            "Format" => meta.format = text,
-            "Type" => meta.kind = text,
-            "Mark" => meta.mark = text,
-            "Size" => meta.size = text.and_then(|text| text.parse().ok()),
-            "NextNonce" => meta.next_nonce = text,
-            "MaxMsgSize" => meta.max_msg_size = text.and_then(|text| text.parse().ok()),
-            "MaxObjSize" => meta.max_obj_size = text.and_then(|text| text.parse().ok()),
-            _ => {}
-        }
-    }
-    meta
-}
-
-/// Text in SyncML, a nested `LocURI` in MS-MDM.
-fn references(element: &Element, name: &str) -> Vec<String> {
-    syncml_children(element)
-        .filter(|child| child.local == name)
-        .map(|reference| child(reference, "LocURI").map_or_else(|| reference.trimmed(), Element::trimmed))
-        .filter(|text| !text.is_empty())
-        .collect()
-}
-
-fn optional(element: &Element, name: &str) -> Option<String> {
-    child(element, name).map(Element::trimmed).filter(|text| !text.is_empty())
-}
-
-fn only<'e>(element: &'e Element, name: &str, path: &str) -> Result<&'e Element, DecodeError> {
-    let mut found = syncml_children(element).filter(|child| child.local == name);
-    match (found.next(), found.next()) {
-        (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(error(path, DecodeErrorKind::Repeated)),
-        (None, _) => Err(error(path, DecodeErrorKind::Missing)),
-    }
-}
-
-fn child<'e>(element: &'e Element, name: &str) -> Option<&'e Element> {
-    syncml_children(element).find(|child| child.local == name)
-}
-
-fn syncml_children(element: &Element) -> impl Iterator<Item = &Element> {
-    element.elements().filter(|child| is_syncml(child))
-}
-
-/// SyncML 1.0, 1.1, 1.2 and no namespace at all, compared without case.
-fn is_syncml(element: &Element) -> bool {
-    element.ns.is_empty()
-        || ["SYNCML:SYNCML1.2", "SYNCML:SYNCML1.1", "SYNCML:SYNCML1.0"]
-            .iter()
-            .any(|name| element.ns.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

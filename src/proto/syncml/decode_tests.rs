@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::encode_fragment;
+use super::super::{Element as BodyElement, Item, LocUri, StatusCode, encode_fragment};
 use super::*;
 
 fn message(body: &str) -> String {

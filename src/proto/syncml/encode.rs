@@ -3,7 +3,7 @@
 use super::command::{Command, Item, Meta};
 use super::message::{Alert, Element, Header, Message, Results, Status};
 use crate::proto::wbxml::WbxmlWriter;
-use crate::proto::xml::{Markup, XmlWriter, ns};
+use crate::proto::xml::{Markup, XmlCounter, XmlWriter, ns};
 
 /// Writes a message in XML, as UTF-8 without byte order mark.
 #[must_use]
@@ -48,7 +48,19 @@ pub fn encode_fragment(commands: &[Command]) -> Vec<u8> {
 /// The bytes that commands take in a message.
 #[must_use]
 pub fn encoded_len(commands: &[Command]) -> usize {
-    encode_fragment(commands).len()
+    let mut counter = XmlCounter::default();
+    for each in commands {
+        command(&mut counter, each);
+    }
+    counter.bytes()
+}
+
+/// The bytes that a message takes in XML.
+#[must_use]
+pub fn message_len(message: &Message) -> usize {
+    let mut counter = XmlCounter::default();
+    document(&mut counter, message);
+    counter.bytes()
 }
 
 fn header(w: &mut impl Markup, header: &Header) {

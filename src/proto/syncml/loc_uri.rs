@@ -36,6 +36,11 @@ impl LocUri {
         Self(text.trim().to_owned())
     }
 
+    /// Takes an address from the wire that has no white space at its ends.
+    pub(super) fn taken(text: String) -> Self {
+        Self(text)
+    }
+
     /// Checks an address before it may be sent.
     pub fn checked(text: &str) -> Result<Self, LocUriError> {
         let text = text.trim();

@@ -38,7 +38,10 @@ impl DocumentBuilder {
         }
         self.text.push('>');
         let element = Element { ns: ns.to_owned(), local: local.to_owned(), attributes, ..Element::default() };
-        self.tree.open(element, self.text.len(), &self.limits)
+        if self.tree.open(element, self.text.len()) > self.limits.depth {
+            return Err(XmlError::TooMuch { what: "levels of elements", limit: self.limits.depth });
+        }
+        Ok(())
     }
 
     /// An attribute, with the declaration of the prefix that it needs.

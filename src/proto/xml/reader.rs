@@ -6,12 +6,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use quick_xml::NsReader;
-use quick_xml::XmlVersion;
-use quick_xml::events::{BytesRef, BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use quick_xml::Reader;
+use quick_xml::events::Event;
 
-use super::writer::is_xml_char;
+use super::pull::{Part, Pull};
 
 /// How much one document may ask of us. The size in bytes is bounded where the body is read.
 #[derive(Clone, Copy, Debug)]
@@ -108,10 +106,7 @@ impl Document {
 
     /// Reads text that is decoded already.
     pub fn parse_text(text: String, limits: &Limits) -> Result<Self, XmlError> {
-        if !text.chars().all(is_xml_char) {
-            return Err(XmlError::Character);
-        }
-        let root = Builder::new(&text, limits).run()?;
+        let root = tree(&text, limits)?;
         Ok(Self::new(root, text))
     }
 
@@ -210,6 +205,43 @@ impl Element {
     }
 }
 
+/// Builds the tree of a document.
+fn tree(text: &str, limits: &Limits) -> Result<Element, XmlError> {
+    let mut pull = Pull::new(text, limits)?;
+    let mut tree = Tree::default();
+    while let Some(part) = pull.next()? {
+        let at = pull.position();
+        let malformed = || XmlError::Malformed(at);
+        match part {
+            Part::Open(tag) => {
+                let (ns, local) = (pull.namespace(&tag).to_owned(), tag.local.to_owned());
+                let attributes = pull.take_attributes();
+                tree.open(Element { ns, local, attributes, ..Element::default() }, at);
+            }
+            Part::Text(text) => tree.text(&text).ok_or_else(malformed)?,
+            Part::Char(c) => tree.text(c.encode_utf8(&mut [0; 4])).ok_or_else(malformed)?,
+            Part::Close(inner) => tree.close(inner).ok_or_else(malformed)?,
+        }
+    }
+    tree.finish().ok_or(XmlError::Malformed(0))
+}
+
+/// Counts the parser events of a document and keeps nothing of it: the measure for what reading it costs.
+pub fn scan(bytes: &[u8]) -> Result<usize, XmlError> {
+    let text = utf8(bytes)?;
+    let mut reader = Reader::from_str(&text);
+    let mut events = 0;
+    loop {
+        match reader.read_event().map_err(|_| XmlError::Malformed(events))? {
+            Event::Eof => return Ok(events),
+            event => {
+                std::hint::black_box(event);
+                events += 1;
+            }
+        }
+    }
+}
+
 /// Decodes by byte order mark: UTF-8, UTF-16 little or big endian; without one UTF-8.
 pub fn decode_text(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
     match bytes {
@@ -241,14 +273,11 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Opens an element; its content begins at `inner`. Fails where the nesting becomes too deep.
-    pub(super) fn open(&mut self, mut element: Element, inner: usize, limits: &Limits) -> Result<(), XmlError> {
+    /// Opens an element; its content begins at `inner`. Returns how many are open.
+    pub(super) fn open(&mut self, mut element: Element, inner: usize) -> usize {
         element.inner.start = inner;
         self.stack.push(element);
-        if self.stack.len() > limits.depth {
-            return Err(XmlError::TooMuch { what: "levels of elements", limit: limits.depth });
-        }
-        Ok(())
+        self.stack.len()
     }
 
     /// Closes the element opened last; its content ends at `inner`. `None` where none is open, or a second root closes.
@@ -295,127 +324,6 @@ impl Tree {
     }
 }
 
-/// Turns parser events into the tree.
-struct Builder<'t> {
-    reader: NsReader<&'t [u8]>,
-    limits: &'t Limits,
-    tree: Tree,
-    offset: usize,
-}
-
-impl<'t> Builder<'t> {
-    fn new(text: &'t str, limits: &'t Limits) -> Self {
-        let trimmed = text.trim_start();
-        let mut reader = NsReader::from_str(trimmed);
-        reader.config_mut().check_end_names = true;
-        Self { reader, limits, tree: Tree::default(), offset: text.len() - trimmed.len() }
-    }
-
-    fn run(mut self) -> Result<Element, XmlError> {
-        let mut events = 0;
-        loop {
-            let before = self.position();
-            let event = self.reader.read_event().map_err(|_| XmlError::Malformed(before))?;
-            events += 1;
-            if events > self.limits.events {
-                return Err(XmlError::TooMuch { what: "parser events", limit: self.limits.events });
-            }
-            if !self.event(event, before)? {
-                break;
-            }
-        }
-        self.tree.finish().ok_or(XmlError::Malformed(self.offset))
-    }
-
-    fn position(&self) -> usize {
-        self.offset + usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
-    }
-
-    /// Takes one event; `false` at the end of input.
-    fn event(&mut self, event: Event<'_>, before: usize) -> Result<bool, XmlError> {
-        match event {
-            Event::Start(start) => {
-                let element = self.open(&start, before)?;
-                self.tree.open(element, self.position(), self.limits)?;
-            }
-            Event::Empty(start) => {
-                let mut element = self.open(&start, before)?;
-                // Nothing, but at its place: who cuts the text at contents relies on their order.
-                element.inner = self.position()..self.position();
-                self.tree.place(element).ok_or(XmlError::Malformed(before))?;
-            }
-            Event::End(_) => self.tree.close(before).ok_or(XmlError::Malformed(before))?,
-            Event::Text(text) => self.text(&text.xml10_content(), before)?,
-            Event::CData(data) => self.text(&data.xml10_content(), before)?,
-            Event::GeneralRef(reference) => {
-                let character = resolve(&reference).ok_or(XmlError::Malformed(before))?;
-                self.text(character.encode_utf8(&mut [0; 4]), before)?;
-            }
-            Event::DocType(_) => return Err(XmlError::Doctype),
-            Event::Comment(_) | Event::PI(_) | Event::Decl(_) => {}
-            Event::Eof => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn open(&self, start: &BytesStart<'_>, before: usize) -> Result<Element, XmlError> {
-        if self.tree.has_root() {
-            return Err(XmlError::Malformed(before));
-        }
-        let resolver = self.reader.resolver();
-        let (ns, local) = resolver.resolve_element(start.name());
-        let mut element =
-            Element { ns: bound(ns, before)?, local: local.into_inner().to_owned(), ..Element::default() };
-        for (count, attribute) in start.attributes().enumerate() {
-            let attribute = attribute.map_err(|_| XmlError::Malformed(before))?;
-            if count >= self.limits.attributes {
-                return Err(XmlError::TooMuch { what: "attributes", limit: self.limits.attributes });
-            }
-            if attribute.key.as_namespace_binding().is_some() {
-                continue;
-            }
-            let (ns, local) = resolver.resolve_attribute(attribute.key);
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| XmlError::Malformed(before))?;
-            if !value.chars().all(is_xml_char) {
-                return Err(XmlError::Character);
-            }
-            element.attributes.push(Attribute {
-                ns: bound(ns, before)?,
-                local: local.into_inner().to_owned(),
-                value: value.into_owned(),
-            });
-        }
-        Ok(element)
-    }
-
-    fn text(&mut self, text: &str, before: usize) -> Result<(), XmlError> {
-        self.tree.text(text).ok_or(XmlError::Malformed(before))
-    }
-}
-
-fn bound(result: ResolveResult<'_>, before: usize) -> Result<String, XmlError> {
-    match result {
-        ResolveResult::Unbound => Ok(String::new()),
-        ResolveResult::Bound(namespace) => Ok(namespace.into_inner().to_owned()),
-        ResolveResult::Unknown(_) => Err(XmlError::UndeclaredPrefix(before)),
-    }
-}
-
-/// A character reference or one of the five predefined entities.
-fn resolve(reference: &BytesRef<'_>) -> Option<char> {
-    if reference.is_char_ref() {
-        return reference.resolve_char_ref().ok().flatten().filter(|c| is_xml_char(*c));
-    }
-    match reference.xml10_content().as_ref() {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "apos" => Some('\''),
-        "quot" => Some('"'),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -442,6 +350,8 @@ mod tests {
         let ranges: Vec<_> = document.root().elements().map(|element| document.inner_range(element)).collect();
         let ends: Vec<usize> = ["x", "<d>", "</d>", "z"].map(|mark| document.text().find(mark).unwrap()).to_vec();
         assert_eq!(ranges, [ends[0]..ends[0] + 1, ends[1]..ends[1], ends[2]..ends[2], ends[3]..ends[3]]);
+        let marked = parse("\u{FEFF}\u{FEFF}<a>b</a>").unwrap();
+        assert_eq!(marked.inner_xml(marked.root()), "b", "a second mark is passed over, and counted");
         let alone = parse("<a/>").unwrap();
         assert_eq!((alone.inner_range(alone.root()), alone.inner_xml(alone.root())), (4..4, ""));
     }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::arbitrary::{golden, messages};
+use super::super::message_len;
 use super::*;
 
 fn limits() -> Limits {
@@ -45,6 +46,7 @@ proptest! {
         prop_assert_eq!(&Encoding::Xml.decode(&xml, &limits()).unwrap(), &message);
         prop_assert_eq!(&Encoding::Wbxml.decode(&wbxml, &limits()).unwrap(), &message);
         prop_assert!(wbxml.len() <= xml.len());
+        prop_assert_eq!(message_len(&message), xml.len());
     }
 
     /// One byte of a good message is another one: an answer within bounds, never a panic, and good XML where there is some.

@@ -11,6 +11,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
@@ -45,6 +46,7 @@ pub struct Metrics {
     hashes: Counter<u64, AtomicU64>,
     pushes: Family<OutcomeLabels, Counter>,
     push_tokens: Counter<u64, AtomicU64>,
+    ca_key: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +92,7 @@ impl Metrics {
             hashes: Counter::default(),
             pushes: Family::default(),
             push_tokens: Counter::default(),
+            ca_key: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
@@ -101,7 +104,13 @@ impl Metrics {
         registry.register("password_hashes", "Password hashes computed", metrics.hashes.clone());
         registry.register("pushes", "Pushes to devices (WNS), by outcome", metrics.pushes.clone());
         registry.register("push_tokens", "Access tokens for push that were fetched", metrics.push_tokens.clone());
+        registry.register("ca_key_available", "Whether the issuing CA can sign (1) or not (0)", metrics.ca_key.clone());
         metrics
+    }
+
+    /// Whether the issuing CA can sign.
+    pub fn ca(&self, can_sign: bool) {
+        self.ca_key.set(i64::from(can_sign));
     }
 
     /// Counts an answer. `route` is the pattern of the route, not the path.

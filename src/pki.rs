@@ -45,6 +45,9 @@ pub enum PkiError {
     /// The CA's own validity has ended.
     #[error("the CA certificate has expired")]
     Expired,
+    /// The private key is not at hand.
+    #[error("the private key of the issuing CA is not at hand: {0}")]
+    KeyMissing(String),
     /// A request for a certificate over one of our CA keys.
     #[error("the request names a key of our own CA")]
     OwnKey,

@@ -207,14 +207,29 @@ impl DataFolder {
         Ok((self.certificate(ROOT_PEM)?, self.certificate(ISSUING_PEM)?))
     }
 
-    /// Loads what signs device certificates.
+    /// Loads what signs device certificates. A private key that is missing, or cannot be used, leaves an authority that knows
+    /// enrolled devices and signs nothing; one that others may read is refused.
     ///
     /// # Errors
     /// Any [`CaFilesError`] but `Installed`.
     pub fn authority(&self, sealer: &Sealer) -> Result<Authority, CaFilesError> {
         let (root, issuing) = self.ca_certificates()?;
-        let key = self.sealed_key(ISSUING_KEY, sealer)?;
-        Authority::new(root, issuing, &key).map_err(|source| CaFilesError::Pki { path: self.folder.clone(), source })
+        let unusable = |source| CaFilesError::Pki { path: self.folder.clone(), source };
+        let why = match self.sealed_key(ISSUING_KEY, sealer) {
+            Err(error @ CaFilesError::File(FileError::Exposed { .. })) => return Err(error),
+            Err(error) => error.to_string(),
+            Ok(key) => match Authority::new(root.clone(), issuing.clone(), &key) {
+                Err(error @ PkiError::Key(_)) => unusable(error).to_string(),
+                made => return made.map_err(unusable),
+            },
+        };
+        Authority::without_key(root, issuing, why).map_err(unusable)
+    }
+
+    /// Why the issuing CA's private key cannot be used, as far as that shows without the sealing key; `None`: nothing shows.
+    #[must_use]
+    pub fn ca_key_problem(&self) -> Option<String> {
+        self.sealed_key_file(ISSUING_KEY).err().map(|error| error.to_string())
     }
 
     /// Loads the root with its key, which signs server certificates.
@@ -271,12 +286,15 @@ impl DataFolder {
     }
 
     fn sealed_key(&self, name: &str, sealer: &Sealer) -> Result<Zeroizing<Vec<u8>>, CaFilesError> {
+        let sealed = self.sealed_key_file(name)?;
+        sealer.open(name, &sealed).map_err(|source| self.sealed(&self.folder.join(name), source))
+    }
+
+    fn sealed_key_file(&self, name: &str) -> Result<Vec<u8>, CaFilesError> {
         let path = self.folder.join(name);
         let contents = read_private(&path)?;
         let text = String::from_utf8_lossy(&contents);
-        let sealed = pem::decode(SEALED_KEY, &text);
-        let sealed = sealed.ok_or_else(|| CaFilesError::Pem { path: path.clone(), what: "sealed key" })?;
-        sealer.open(name, &sealed).map_err(|source| self.sealed(&path, source))
+        pem::decode(SEALED_KEY, &text).ok_or(CaFilesError::Pem { path, what: "sealed key" })
     }
 
     fn sealed(&self, path: &Path, source: SealerError) -> CaFilesError {
@@ -307,6 +325,7 @@ mod tests {
     use crate::pki::Serial;
     use crate::pki::create::{self, CaNames};
 
+    //
     #[test]
     fn an_installation_is_written_once_and_read_back() {
         let folder = tempfile::tempdir().unwrap();
@@ -325,7 +344,7 @@ mod tests {
 
         let sealer = data.create_sealer(SystemRng).unwrap();
         let authority = data.authority(&sealer).unwrap();
-        assert_eq!(authority.issuing(), issuing.certificate);
+        assert_eq!((authority.issuing(), authority.alarm()), (issuing.certificate.as_slice(), None));
         assert_eq!(data.root(&sealer).unwrap().key, root.key);
         assert_eq!(data.read_admin_token().unwrap().expose_secret(), "token");
         let tls = data.tls(Path::new(TLS_PEM), Path::new(TLS_KEY)).unwrap();
@@ -338,6 +357,24 @@ mod tests {
         refuses_a_second_time(&data, &root, &issuing, &sealer);
         refuses_what_is_exposed_or_foreign(&data, &sealer);
         holds_no_plain_ca_key(&data, [&root.key, &issuing.key]);
+        does_without_its_key(&data, &sealer);
+    }
+
+    fn does_without_its_key(data: &DataFolder, sealer: &Sealer) {
+        let path = data.path().join(ISSUING_KEY);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(data.ca_key_problem(), None);
+        for damage in ["no PEM", "gone"] {
+            if damage == "gone" {
+                fs::remove_file(&path).unwrap()
+            } else {
+                fs::write(&path, damage).unwrap()
+            }
+            let authority = data.authority(sealer).unwrap();
+            let alarm = authority.alarm().unwrap();
+            assert!(alarm.contains("ca/issuing.key"), "{damage}: {alarm}");
+            assert_eq!(data.ca_key_problem().as_deref(), Some(alarm));
+        }
     }
 
     fn refuses_a_second_time(data: &DataFolder, root: &Certified, issuing: &Certified, sealer: &Sealer) {
@@ -348,8 +385,9 @@ mod tests {
 
     fn refuses_what_is_exposed_or_foreign(data: &DataFolder, sealer: &Sealer) {
         let foreign = Sealer::from_text(&Sealer::new_key_file(&SystemRng), SystemRng).unwrap();
-        let error = data.authority(&foreign).unwrap_err().to_string();
-        assert!(error.ends_with("ca/issuing.key: the key that sealed this is not in the key file"), "{error}");
+        let alarm = data.authority(&foreign).unwrap().alarm().unwrap().to_owned();
+        assert!(alarm.ends_with("ca/issuing.key: the key that sealed this is not in the key file"), "{alarm}");
+        assert!(data.root(&foreign).is_err());
         for (path, mode) in [(ISSUING_KEY, 0o640), (TLS_KEY, 0o644)] {
             fs::set_permissions(data.path().join(path), fs::Permissions::from_mode(mode)).unwrap();
         }

@@ -12,8 +12,8 @@ use crate::domain::Id;
 use crate::domain::certificate::Certificate;
 use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
-use crate::pki::Serial;
 use crate::pki::crl::{Reason, Revoked};
+use crate::pki::{PkiError, Serial};
 
 /// A certificate with the hardware that it was issued to.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ impl App {
     /// in which somebody asks.
     ///
     /// # Errors
-    /// The store's, or [`Error::Internal`] when it cannot be signed.
+    /// The store's, [`Error::Unavailable`] without the CA's key, or [`Error::Internal`] when it cannot be signed.
     pub async fn revocation_list(&self) -> Result<Vec<u8>, Error> {
         // One signature at a time: a crowd that asks at once waits for the same list.
         let mut last = self.memory.revocation_list.0.lock().await;
@@ -154,10 +154,10 @@ impl App {
         // Milliseconds grow from list to list on whatever server it is made; two lists of one moment count on.
         let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
         let number = millis.max(last.number + 1);
-        let der = self
-            .authority
-            .crl(number, now, now + NEXT_UPDATE, &entries)
-            .map_err(|cause| Error::Internal(Box::new(cause)))?;
+        let der = self.authority.crl(number, now, now + NEXT_UPDATE, &entries).map_err(|cause| match cause {
+            PkiError::KeyMissing(_) => Error::Unavailable(cause.to_string()),
+            cause => Error::Internal(Box::new(cause)),
+        })?;
         *last = LastList { signed: Some(SignedList { der: der.clone(), made_at: now }), number };
         Ok(der)
     }

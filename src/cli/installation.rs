@@ -110,7 +110,12 @@ pub(super) fn check_config(globals: &Globals, out: &Out) -> Result<()> {
     let config = load(&path)?;
     serve::database_file(&globals.data, &config)?;
     serve::way_out(&DataFolder::new(&globals.data, None), &config)?;
-    let document = json!({"ok": true, "file": path.display().to_string()});
+    let alarm = DataFolder::new(&globals.data, None).ca_key_problem();
+    if let Some(alarm) = &alarm {
+        remark(&format!("warning: {alarm}; without this key nobody can enroll, and no device renew its certificate"));
+    }
+    let warnings: Vec<&String> = alarm.iter().collect();
+    let document = json!({"ok": true, "file": path.display().to_string(), "warnings": warnings});
     out.either(&document, || format!("{} is in order", path.display()))
 }
 

@@ -117,6 +117,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
     let authority = Arc::new(folder.authority(&sealer)?);
+    tell_alarm(&authority);
     let http = way_out(&folder, &config)?;
     let keeper = Keeper::open(folder, config.clone(), sealer.clone(), clock.clone())?;
     let issuers = vec![authority.issuing().to_vec().into()];
@@ -169,6 +170,13 @@ pub(super) fn way_out(folder: &DataFolder, config: &Config) -> Result<Arc<dyn Ht
         tracing::warn!("[wns] channel_hosts: push goes to other hosts than those of WNS");
     }
     Ok(Arc::new(client))
+}
+
+/// Tells that the CA cannot sign: nothing else shows that until somebody wants to enroll.
+fn tell_alarm(authority: &Authority) {
+    if let Some(alarm) = authority.alarm() {
+        tracing::error!(alarm, "the CA cannot sign: nobody can enroll, and no device renew its certificate");
+    }
 }
 
 fn drain_time(config: &Config) -> Duration {

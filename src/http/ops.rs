@@ -25,7 +25,14 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) 
         return (StatusCode::SERVICE_UNAVAILABLE, "the device issuing CA has expired\n".to_owned());
     }
     match tokio::time::timeout(ANSWER_WITHIN, app.check_storage()).await {
-        Ok(Ok(())) => (StatusCode::OK, "ready\n".to_owned()),
+        // Sessions go on, so it is ready; what does not is told.
+        Ok(Ok(())) => match app.authority.alarm() {
+            None => (StatusCode::OK, "ready\n".to_owned()),
+            Some(alarm) => {
+                let told = format!("ready\nwarning: nobody can enroll, and no device renew its certificate: {alarm}\n");
+                (StatusCode::OK, told)
+            }
+        },
         Ok(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n".to_owned()),
     }
@@ -36,5 +43,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    shared.metrics.ca(shared.app.authority.alarm().is_none());
     ([(CONTENT_TYPE, METRICS_TYPE)], shared.metrics.render(shared.app.hasher.computed()))
 }

@@ -19,12 +19,13 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroize;
 
-use super::{DeviceCertificates, DeviceProfile, PkiError, Serial, fingerprint};
+use super::{DeviceCertificates, DeviceProfile, PkiError, Serial, fingerprint, hex};
 
 /// Longest common name that X.509 allows (RFC 5280 appendix A, `ub-common-name`), in characters.
 const MAX_COMMON_NAME: usize = 64;
 
-/// The two CA certificates and the key of the issuing one.
+/// The two CA certificates and, where it is at hand, the key of the issuing one. Without it enrolled devices are still known,
+/// and nothing is signed.
 pub struct Authority {
     root: Vec<u8>,
     issuing: Vec<u8>,
@@ -32,7 +33,9 @@ pub struct Authority {
     key_identifier: Vec<u8>,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
-    issuer: Issuer<'static, CaKey>,
+    id: [u8; 32],
+    /// What signs; otherwise why there is no key, in words.
+    issuer: Result<Issuer<'static, CaKey>, String>,
     issued: DeviceCertificates,
 }
 
@@ -45,6 +48,8 @@ pub struct IssuedCertificate {
     pub serial: Serial,
     /// SHA-256 of `der`.
     pub sha256: [u8; 32],
+    /// [`Authority::id`] of the CA that signed it.
+    pub issuer: [u8; 32],
     /// Start of validity, whole seconds.
     pub not_before: OffsetDateTime,
     /// End of validity, whole seconds.
@@ -60,21 +65,31 @@ impl Authority {
     /// [`PkiError::Certificate`], [`PkiError::NotCa`], [`PkiError::Chain`] or [`PkiError::Key`] when the parts do not fit.
     pub fn new(root: Vec<u8>, issuing: Vec<u8>, issuing_key: &[u8]) -> Result<Self, PkiError> {
         let key = CaKey::from_pkcs8(issuing_key, "the issuing CA")?;
+        if key.subject_public_key_info() != parse_ca(&issuing, "the issuing CA")?.public_key().raw {
+            return Err(PkiError::Key("the issuing CA"));
+        }
+        let mut authority = Self::without_key(root, issuing, String::new())?;
+        authority.issuer = Ok(Issuer::from_ca_cert_der(&authority.issuing.as_slice().into(), key)?);
+        Ok(authority)
+    }
+
+    /// Takes both certificates alone, and why there is no private key: what is enrolled is known, and nothing is signed.
+    ///
+    /// # Errors
+    /// [`PkiError::Certificate`], [`PkiError::NotCa`] or [`PkiError::Chain`] when the parts do not fit.
+    pub fn without_key(root: Vec<u8>, issuing: Vec<u8>, why: String) -> Result<Self, PkiError> {
         let root_ca = parse_ca(&root, "the root")?;
         let issuing_ca = parse_ca(&issuing, "the issuing CA")?;
         issuing_ca.verify_signature(Some(root_ca.public_key())).map_err(|_| PkiError::Chain)?;
-        if key.subject_public_key_info() != issuing_ca.public_key().raw {
-            return Err(PkiError::Key("the issuing CA"));
-        }
         let own_keys = [root_ca.public_key().raw.to_vec(), issuing_ca.public_key().raw.to_vec()];
         let key_identifier = key_identifier(&issuing_ca).ok_or(PkiError::NotCa("the issuing CA"))?;
         let validity = issuing_ca.validity();
         let (not_before, not_after) = (validity.not_before.to_datetime(), validity.not_after.to_datetime());
-        let issuer = Issuer::from_ca_cert_der(&issuing.as_slice().into(), key)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let issued = DeviceCertificates::new(&[issuing.clone().into()], provider);
         let issued = issued.map_err(|_| PkiError::NotCa("the issuing CA"))?;
-        Ok(Self { root, issuing, own_keys, key_identifier, not_before, not_after, issuer, issued })
+        let id = fingerprint(&issuing);
+        Ok(Self { root, issuing, own_keys, key_identifier, not_before, not_after, id, issuer: Err(why), issued })
     }
 
     /// The root certificate, DER.
@@ -89,6 +104,24 @@ impl Authority {
         &self.issuing
     }
 
+    /// SHA-256 of the issuing CA's certificate.
+    #[must_use]
+    pub fn id(&self) -> [u8; 32] {
+        self.id
+    }
+
+    /// [`Self::id`] in hex.
+    #[must_use]
+    pub fn id_hex(&self) -> String {
+        hex(&self.id)
+    }
+
+    /// Why it cannot sign, in words, if it cannot.
+    #[must_use]
+    pub fn alarm(&self) -> Option<&str> {
+        self.issuer.as_ref().err().map(String::as_str)
+    }
+
     /// When the issuing CA's certificate ends, and with it every certificate under it.
     #[must_use]
     pub fn not_after(&self) -> OffsetDateTime {
@@ -98,8 +131,8 @@ impl Authority {
     /// Signs a device certificate over the public key `spki` (as [`super::CertificateRequest`] gives it).
     ///
     /// # Errors
-    /// [`PkiError::OwnKey`], [`PkiError::Subject`], [`PkiError::PublicKey`], [`PkiError::Expired`] or
-    /// [`PkiError::Signing`].
+    /// [`PkiError::OwnKey`], [`PkiError::Subject`], [`PkiError::PublicKey`], [`PkiError::Expired`],
+    /// [`PkiError::KeyMissing`] or [`PkiError::Signing`].
     pub fn issue(
         &self,
         spki: &[u8],
@@ -119,10 +152,11 @@ impl Authority {
         let mut params = device_params(subject_cn, serial)?;
         params.not_before = (now - profile.backdate).max(self.not_before);
         params.not_after = (now + profile.lifetime).min(self.not_after);
-        let der = params.signed_by(&public_key, &self.issuer)?.der().to_vec();
+        let der = params.signed_by(&public_key, self.issuer()?)?.der().to_vec();
         Ok(IssuedCertificate {
             serial,
             sha256: fingerprint(&der),
+            issuer: self.id,
             not_before: params.not_before,
             not_after: params.not_after,
             subject: subject_cn.to_owned(),
@@ -141,8 +175,8 @@ impl Authority {
         checked.map(|_| ()).map_err(|error| error.to_string())
     }
 
-    pub(super) fn issuer(&self) -> &Issuer<'static, CaKey> {
-        &self.issuer
+    pub(super) fn issuer(&self) -> Result<&Issuer<'static, CaKey>, PkiError> {
+        self.issuer.as_ref().map_err(|why| PkiError::KeyMissing(why.clone()))
     }
 
     pub(super) fn key_identifier(&self) -> &[u8] {

@@ -50,7 +50,7 @@ impl Authority {
     /// Signs a list, DER. `number` must grow from list to list; `next_update` is when readers must have fetched the next.
     ///
     /// # Errors
-    /// [`PkiError::Signing`], also when `next_update` is not after `this_update`.
+    /// [`PkiError::KeyMissing`], or [`PkiError::Signing`], also when `next_update` is not after `this_update`.
     pub fn crl(
         &self,
         number: u64,
@@ -66,7 +66,7 @@ impl Authority {
             revoked_certs: revoked.iter().map(entry).collect(),
             key_identifier_method: KeyIdMethod::PreSpecified(self.key_identifier().to_vec()),
         };
-        Ok(params.signed_by(self.issuer())?.der().to_vec())
+        Ok(params.signed_by(self.issuer()?)?.der().to_vec())
     }
 }
 

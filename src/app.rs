@@ -7,6 +7,8 @@ mod account;
 pub mod actions;
 mod admit;
 mod alerts;
+pub mod authorities;
+pub mod ca;
 pub mod certificates;
 mod check_in;
 mod clock_watch;
@@ -56,11 +58,11 @@ use uuid::Uuid;
 use crate::domain::Id;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::user::User;
-use crate::pki::authority::Authority;
 
 pub use actions::ActionRequest;
 pub use admit::Delivery;
 use admit::Strangers;
+use authorities::Authorities;
 pub use check_in::CheckInAnswer;
 use clock_watch::ClockWatch;
 pub use commands::{NodeRemark, RunCommands};
@@ -71,7 +73,7 @@ pub use identify::{CertificateUse, DeviceIdentity, Renewing, Sender, Shown, Sign
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
-use ports::{Clock, HttpClient, PasswordHasher, Rng, Sealer, Store, StoreError, TokenVerifier, Write};
+use ports::{CaFiles, Clock, HttpClient, PasswordHasher, Rng, Sealer, Store, StoreError, TokenVerifier, Write};
 pub use principal::Principal;
 pub use push::Round;
 pub use refusal::{NotRenewed, Refusal};
@@ -88,8 +90,10 @@ pub use uploads::{Receiving, UploadRefused};
 pub struct App {
     /// What the administrator configured, as far as use-cases ask.
     pub settings: Arc<Settings>,
-    /// The device issuing CA.
-    pub authority: Arc<Authority>,
+    /// The device issuing CA, and those that are trusted beside it.
+    pub authority: Arc<Authorities>,
+    /// The files of the CA.
+    pub ca_files: Arc<dyn CaFiles>,
     /// The database.
     pub store: Arc<dyn Store>,
     /// The wall clock.

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod alert;
 pub mod attempt;
+pub mod ca;
 pub mod certificate;
 pub mod command;
 pub mod csp;

@@ -47,6 +47,8 @@ pub struct Metrics {
     pushes: Family<OutcomeLabels, Counter>,
     push_tokens: Counter<u64, AtomicU64>,
     ca_key: Gauge,
+    without_root: Gauge,
+    of_previous_ca: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,6 +95,8 @@ impl Metrics {
             pushes: Family::default(),
             push_tokens: Counter::default(),
             ca_key: Gauge::default(),
+            without_root: Gauge::default(),
+            of_previous_ca: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
@@ -105,12 +109,18 @@ impl Metrics {
         registry.register("pushes", "Pushes to devices (WNS), by outcome", metrics.pushes.clone());
         registry.register("push_tokens", "Access tokens for push that were fetched", metrics.push_tokens.clone());
         registry.register("ca_key_available", "Whether the issuing CA can sign (1) or not (0)", metrics.ca_key.clone());
+        let words = "Active devices that do not have the root of the newest CA yet";
+        registry.register("ca_devices_without_root", words, metrics.without_root.clone());
+        let words = "Certificates of the CA before that still let a device in";
+        registry.register("ca_certificates_of_previous", words, metrics.of_previous_ca.clone());
         metrics
     }
 
-    /// Whether the issuing CA can sign.
-    pub fn ca(&self, can_sign: bool) {
+    /// Whether the issuing CA can sign, active devices without the root of the newest CA, and certificates of the one before.
+    pub fn ca(&self, can_sign: bool, without_root: u64, of_previous: u64) {
         self.ca_key.set(i64::from(can_sign));
+        self.without_root.set(i64::try_from(without_root).unwrap_or(i64::MAX));
+        self.of_previous_ca.set(i64::try_from(of_previous).unwrap_or(i64::MAX));
     }
 
     /// Counts an answer. `route` is the pattern of the route, not the path.

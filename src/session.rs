@@ -42,7 +42,7 @@ pub use conversation::{Closed, Closing, Conversation, Farewell, Login, Opening, 
 pub use documents::{DocumentTurn, KnownDocument};
 pub use engine::{refuse, respond, step, time_out};
 pub use exchange::{AlertNotice, Answer, Input, Limits, Notice, Output};
-pub use provisioned::{Given, Missed, Part, ProvisionTurn, Provisioned, Standing, Wanted};
+pub use provisioned::{Given, Missed, Part, ProvisionTurn, Provisioned, Standing, TRUSTED_CA, TrustedCa, Wanted};
 pub use push::{PushReport, PushTurn};
 pub use sending::{Sending, Supply, Want};
 pub(crate) use settle::fits;

@@ -6,6 +6,7 @@
 mod alerts;
 mod attempts;
 mod audit;
+mod authorities;
 mod certificates;
 mod commands;
 mod csp;
@@ -48,6 +49,7 @@ use crate::app::ports::{
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
 use crate::domain::attempt::Attempt;
+use crate::domain::ca::CaRecord;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
 use crate::domain::csp::{CspList, ImportedCatalogue, NodeAnswer, NodeOverride};
@@ -508,6 +510,22 @@ impl Store for SqlStore {
 
     async fn audit(&self, object_id: Option<&str>, page: &Page) -> Result<Listed<AuditRow>, StoreError> {
         audit::list(self.db(), object_id, page).await
+    }
+
+    async fn authorities(&self) -> Result<Vec<CaRecord>, StoreError> {
+        authorities::list(self.db()).await
+    }
+
+    async fn count_without_root(&self, root: &str) -> Result<u64, StoreError> {
+        authorities::count_without(self.db(), root).await
+    }
+
+    async fn devices_without_root(&self, root: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        authorities::names_without(self.db(), root, limit).await
+    }
+
+    async fn count_live_certificates(&self, issuer: &str, now: OffsetDateTime) -> Result<u64, StoreError> {
+        authorities::count_live(self.db(), issuer, now).await
     }
 
     async fn last_written(&self) -> Result<Option<OffsetDateTime>, StoreError> {

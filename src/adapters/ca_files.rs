@@ -8,6 +8,7 @@
 //! ca/root.key           its private key, sealed (0600)
 //! ca/issuing.pem        the device issuing CA's certificate
 //! ca/issuing.key        its private key, sealed (0600)
+//! ca/previous.pem       the root before, once another one has taken its place
 //! tls/server.pem        the server certificate, then the root
 //! tls/server.key        its private key (0600)
 //! ```
@@ -23,6 +24,8 @@ use zeroize::Zeroizing;
 use super::private_file::{FileError, create_folder, move_new, read_private, read_public, replace, write_new};
 use super::sealer::{Sealer, SealerError};
 use super::system::SystemRng;
+use crate::app::ports::CaFiles;
+use crate::domain::ca::{CaRecord, CaRole};
 use crate::pki::create::Certified;
 use crate::pki::{Authority, PkiError, pem};
 
@@ -232,6 +235,22 @@ impl DataFolder {
         self.sealed_key_file(ISSUING_KEY).err().map(|error| error.to_string())
     }
 
+    /// The roots under which a server certificate of ours may stand: the current one, and the one before.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`] or [`CaFilesError::Pem`].
+    pub fn roots(&self) -> Result<Vec<Vec<u8>>, CaFilesError> {
+        let mut roots = vec![self.certificate(ROOT_PEM)?];
+        roots.extend(self.certificate(PREVIOUS_PEM).ok());
+        Ok(roots)
+    }
+
+    /// The file that tells which CA is the current one.
+    #[must_use]
+    pub fn root_pem(&self) -> PathBuf {
+        self.folder.join(ROOT_PEM)
+    }
+
     /// Loads the root with its key, which signs server certificates.
     ///
     /// # Errors
@@ -305,10 +324,47 @@ impl DataFolder {
     }
 }
 
+impl CaFiles for DataFolder {
+    fn read(&self) -> Result<CaRecord, String> {
+        let (root, issuing) = self.ca_certificates().map_err(|error| error.to_string())?;
+        let key = |name| self.sealed_key_file(name).unwrap_or_default();
+        let (root_key, issuing_key) = (key(ROOT_KEY), key(ISSUING_KEY));
+        let since = OffsetDateTime::UNIX_EPOCH;
+        Ok(CaRecord { id: String::new(), role: CaRole::Current, root, issuing, root_key, issuing_key, since })
+    }
+
+    fn replace(&self, ca: &CaRecord, previous_root: Option<&[u8]>) -> Result<(), String> {
+        let write = || -> Result<(), CaFilesError> {
+            let file = |name: &str| self.folder.join(name);
+            let certificate = |der: &[u8]| pem::encode(pem::CERTIFICATE, der);
+            match previous_root {
+                Some(root) => replace(&file(PREVIOUS_PEM), certificate(root).as_bytes(), PUBLIC)?,
+                // Nothing stands under it any more.
+                None => drop(std::fs::remove_file(file(PREVIOUS_PEM))),
+            }
+            if self.ca_certificates().is_ok_and(|(root, issuing)| root == ca.root && issuing == ca.issuing) {
+                return Ok(());
+            }
+            for (name, sealed) in [(ROOT_KEY, &ca.root_key), (ISSUING_KEY, &ca.issuing_key)] {
+                if !sealed.is_empty() {
+                    replace(&file(name), pem::encode(SEALED_KEY, sealed).as_bytes(), PRIVATE)?;
+                }
+            }
+            replace(&file(ISSUING_PEM), certificate(&ca.issuing).as_bytes(), PUBLIC)?;
+            // Last: whoever sees it finds the rest.
+            replace(&file(ROOT_PEM), certificate(&ca.root).as_bytes(), PUBLIC)?;
+            Ok(())
+        };
+        write().map_err(|error| error.to_string())
+    }
+}
+
 const ROOT_PEM: &str = "ca/root.pem";
 const ROOT_KEY: &str = "ca/root.key";
 const ISSUING_PEM: &str = "ca/issuing.pem";
 const ISSUING_KEY: &str = "ca/issuing.key";
+/// The root before the current one, while that is trusted.
+const PREVIOUS_PEM: &str = "ca/previous.pem";
 /// The server certificate that `init` makes, relative to the data folder.
 pub const TLS_PEM: &str = "tls/server.pem";
 /// The key of [`TLS_PEM`], relative to the data folder.

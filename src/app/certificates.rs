@@ -13,7 +13,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::pki::crl::{Reason, Revoked};
-use crate::pki::{PkiError, Serial};
+use crate::pki::{Authority, PkiError, Serial};
 
 /// A certificate with the hardware that it was issued to.
 #[derive(Clone, Debug)]
@@ -26,11 +26,12 @@ pub struct CertificateView {
 
 /// The last revocation list, until it is too old or something was revoked.
 #[derive(Default)]
-pub struct RevocationList(Mutex<LastList>);
+pub struct RevocationList(Mutex<LastLists>);
 
 #[derive(Default)]
-struct LastList {
-    signed: Option<SignedList>,
+struct LastLists {
+    /// By the id of their CA.
+    signed: HashMap<[u8; 32], SignedList>,
     /// The number of the last list that this process signed.
     number: u64,
 }
@@ -43,7 +44,7 @@ struct SignedList {
 impl RevocationList {
     /// Makes the next reader get a new list.
     pub(super) async fn drop_cached(&self) {
-        self.0.lock().await.signed = None;
+        self.0.lock().await.signed.clear();
     }
 }
 
@@ -143,22 +144,39 @@ impl App {
     /// # Errors
     /// The store's, [`Error::Unavailable`] without the CA's key, or [`Error::Internal`] when it cannot be signed.
     pub async fn revocation_list(&self) -> Result<Vec<u8>, Error> {
+        self.revocation_list_of(&self.authority.current()).await
+    }
+
+    /// The revocation list of the CA before, while it is trusted.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none, else as [`App::revocation_list`].
+    pub async fn previous_revocation_list(&self) -> Result<Vec<u8>, Error> {
+        let set = self.authority.now();
+        let previous = set.previous.as_ref().ok_or(Error::NotFound("previous CA"))?;
+        self.revocation_list_of(previous).await
+    }
+
+    async fn revocation_list_of(&self, authority: &Authority) -> Result<Vec<u8>, Error> {
         // One signature at a time: a crowd that asks at once waits for the same list.
         let mut last = self.memory.revocation_list.0.lock().await;
-        let now = self.now();
-        if let Some(list) = last.signed.as_ref().filter(|list| (list.made_at..list.made_at + FRESH).contains(&now)) {
+        let (now, id) = (self.now(), authority.id());
+        let known = last.signed.get(&id).filter(|list| (list.made_at..list.made_at + FRESH).contains(&now));
+        if let Some(list) = known {
             return Ok(list.der.clone());
         }
+        let issuer = authority.id_hex();
         let revoked = self.store.revoked_certificates(now).await?;
-        let entries: Vec<Revoked> = revoked.iter().filter_map(entry).collect();
+        let entries: Vec<Revoked> = revoked.iter().filter(|own| own.issuer == issuer).filter_map(entry).collect();
         // Milliseconds grow from list to list on whatever server it is made; two lists of one moment count on.
         let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
         let number = millis.max(last.number + 1);
-        let der = self.authority.crl(number, now, now + NEXT_UPDATE, &entries).map_err(|cause| match cause {
+        let der = authority.crl(number, now, now + NEXT_UPDATE, &entries).map_err(|cause| match cause {
             PkiError::KeyMissing(_) => Error::Unavailable(cause.to_string()),
             cause => Error::Internal(Box::new(cause)),
         })?;
-        *last = LastList { signed: Some(SignedList { der: der.clone(), made_at: now }), number };
+        last.signed.insert(id, SignedList { der: der.clone(), made_at: now });
+        last.number = number;
         Ok(der)
     }
 }

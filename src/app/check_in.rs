@@ -26,7 +26,7 @@ use crate::failpoint;
 use crate::proto::csp::device_info;
 use crate::proto::syncml::{DecodeError, Element, Encoding, LocUri, Message};
 use crate::session::{
-    Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, Wanted, classify,
+    Answer, Conversation, Incoming, Input, Limits, Notice, Opening, Output, SessionState, TRUSTED_CA, Wanted, classify,
     is_farewell_repetition, respond, says_goodbye,
 };
 
@@ -450,6 +450,12 @@ impl App {
                     writes.extend(self.left_writes(request, enrollment, *asked, input.now).await?)
                 }
                 Notice::Provisioned { part, refused: None } => {
+                    if *part == TRUSTED_CA
+                        && let Some(has) = &output.conversation.provisioned.ca.has
+                    {
+                        let (enrollment_id, root) = (enrollment.id, has.root.clone());
+                        writes.push(Write::RootDelivered { enrollment_id, root, at: input.now });
+                    }
                     tracing::info!(enrollment_id = %enrollment.id, part, "the device was provisioned anew");
                 }
                 Notice::Provisioned { part, refused: Some(status) } => {

@@ -6,8 +6,6 @@
 mod place;
 mod provisioning;
 
-use std::sync::Arc;
-
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -23,10 +21,10 @@ use crate::domain::command::CommandState;
 use crate::domain::device::{Device, is_usable_hw_dev_id};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::user::{User, UserKind, normalize_name};
-use crate::pki::PkiError;
 use crate::pki::authority::IssuedCertificate;
 use crate::pki::csr::CertificateRequest;
 use crate::pki::profile::{DeviceProfile, Serial};
+use crate::pki::{Authority, PkiError, hex};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::security::Credential;
 use crate::proto::wstep::{RequestSecurityToken, RequestType};
@@ -150,7 +148,9 @@ impl App {
             Write::InsertDevice(device.clone())
         });
         writes.push(Write::InsertEnrollment(Box::new(enrollment.clone())));
-        writes.push(self.first_conversation(enrollment.id)?);
+        let issuer = self.authority.issuer(&newcomer.issued.issuer);
+        writes.push(self.first_conversation(enrollment.id, &issuer)?);
+        writes.extend(self.root_delivered(enrollment.id, &issuer, now));
         writes.push(Write::InsertCertificate(Box::new(record(newcomer))));
         for old in &place.replaced {
             writes.extend(self.replace(old, user, now).await?);
@@ -166,8 +166,8 @@ impl App {
     }
 
     /// What is remembered of an enrollment before its first session: what its document gave it.
-    fn first_conversation(&self, id: Id<Enrollment>) -> Result<Write, Refusal> {
-        let conversation = Conversation { provisioned: self.provisioned(id), ..Conversation::default() };
+    fn first_conversation(&self, id: Id<Enrollment>, issuer: &Authority) -> Result<Write, Refusal> {
+        let conversation = Conversation { provisioned: self.provisioned(id, issuer), ..Conversation::default() };
         let state = serde_json::to_string(&conversation).map_err(|error| Refusal::Internal(error.to_string()))?;
         Ok(Write::SaveConversation { enrollment_id: id, state })
     }
@@ -253,7 +253,7 @@ impl App {
         csr: &CertificateRequest,
         id: Id<Enrollment>,
     ) -> Result<IssuedCertificate, Refusal> {
-        let (authority, spki) = (Arc::clone(&self.authority), csr.spki().to_vec());
+        let (authority, spki) = (self.authority.current(), csr.spki().to_vec());
         let profile = DeviceProfile::new(self.settings.renewal.lifetime());
         let (serial, now) = (Serial::from_random(self.random()), self.now());
         let signing = move || authority.issue(&spki, &id.to_string(), serial, now, &profile);
@@ -376,6 +376,7 @@ fn record(newcomer: &Newcomer<'_>) -> Certificate {
         sha256: issued.sha256,
         enrollment_id: newcomer.id,
         subject: issued.subject.clone(),
+        issuer: hex(&issued.issuer),
         der: issued.der.clone(),
         key_sha256: newcomer.key_sha256,
         not_before: issued.not_before,

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
 use crate::domain::attempt::Attempt;
+use crate::domain::ca::CaRecord;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
 use crate::domain::csp::{CspList, ImportedCatalogue, NodeAnswer, NodeOverride};
@@ -76,6 +77,20 @@ pub trait Sealer: Send + Sync {
     fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError>;
     /// A keyed mark of a secret: equal secrets have equal marks, and nothing else can be told from it.
     fn mark(&self, secret: &[u8]) -> [u8; 8];
+}
+
+/// The files of the CA in the data folder of this node.
+pub trait CaFiles: Send + Sync {
+    /// The CA that lies there, its keys sealed as they are; a key that is not there is empty.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn read(&self) -> Result<CaRecord, String>;
+    /// Puts another CA in its place, if it is another one, and keeps the root of the one before beside it.
+    ///
+    /// # Errors
+    /// Why it cannot be written, in words.
+    fn replace(&self, ca: &CaRecord, previous_root: Option<&[u8]>) -> Result<(), String>;
 }
 
 /// Proves tokens of Entra. There is no other way to learn what a token says.
@@ -206,6 +221,14 @@ pub trait Store: Send + Sync {
         until: OffsetDateTime,
         limit: u32,
     ) -> Result<Vec<Certificate>, StoreError>;
+    /// The CAs while one takes, or took, the place of another; none as long as that has never been.
+    async fn authorities(&self) -> Result<Vec<CaRecord>, StoreError>;
+    /// How many active devices do not have a root, by its thumbprint.
+    async fn count_without_root(&self, root: &str) -> Result<u64, StoreError>;
+    /// Names of some of them, the longest enrolled first.
+    async fn devices_without_root(&self, root: &str, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// How many certificates of an issuing CA still let a device in at that moment.
+    async fn count_live_certificates(&self, issuer: &str, now: OffsetDateTime) -> Result<u64, StoreError>;
 
     /// A command or action.
     async fn command(&self, id: Id<QueuedCommand>) -> Result<Option<QueuedCommand>, StoreError>;

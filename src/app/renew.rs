@@ -19,7 +19,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::device::is_usable_identifier;
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
 use crate::domain::user::Role;
-use crate::pki::IssuedCertificate;
+use crate::pki::{IssuedCertificate, hex};
 use crate::proto::wap::RenewalDocument;
 use crate::proto::wstep::RequestSecurityToken;
 
@@ -187,6 +187,7 @@ impl App {
             sha256: issued.sha256,
             enrollment_id: enrollment.id,
             subject: issued.subject.clone(),
+            issuer: hex(&issued.issuer),
             der: issued.der.clone(),
             key_sha256: applicant.next.key_sha256,
             not_before: issued.not_before,

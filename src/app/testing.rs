@@ -7,12 +7,14 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use time::{Duration, OffsetDateTime};
 
+use super::authorities::Authorities;
 use super::check_in::record;
 use super::ports::{
-    Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, PasswordHasher, Rng, SealError, Sealer,
+    CaFiles, Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, PasswordHasher, Rng, SealError, Sealer,
     TokenVerifier, Write,
 };
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
+use crate::domain::ca::{CaRecord, CaRole};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::{EntraClaims, TokenRejected};
@@ -72,7 +74,8 @@ impl Ground {
         let clock = Arc::new(HandClock(Mutex::new(NOON)));
         let app = App {
             settings: Arc::new(settings()),
-            authority: authority(),
+            authority: Arc::new(Authorities::new(authority())),
+            ca_files: Arc::new(NoCaFiles),
             store: Arc::new(store),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rng: Arc::new(TestRng),
@@ -308,16 +311,39 @@ impl Sealer for OpenSealer {
     }
 }
 
+/// A node without a data folder.
+struct NoCaFiles;
+
+impl CaFiles for NoCaFiles {
+    fn read(&self) -> Result<CaRecord, String> {
+        let ca = authority();
+        Ok(CaRecord {
+            id: String::new(),
+            role: CaRole::Current,
+            root: ca.root().to_vec(),
+            issuing: ca.issuing().to_vec(),
+            root_key: Vec::new(),
+            issuing_key: Vec::new(),
+            since: NOON,
+        })
+    }
+
+    fn replace(&self, _: &CaRecord, _: Option<&[u8]>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// One CA for all tests of a process: its keys take a second to make.
-fn authority() -> Arc<Authority> {
-    static AUTHORITY: OnceLock<Arc<Authority>> = OnceLock::new();
+fn authority() -> Authority {
+    static MADE: OnceLock<[Vec<u8>; 3]> = OnceLock::new();
     let make = || {
         let names = CaNames::new(None, [1, 2, 3]);
         let root = root(&names, Serial::from_random([1; 16]), NOON).unwrap();
         let issuing = issuing(&root, &names, Serial::from_random([2; 16]), NOON).unwrap();
-        Arc::new(Authority::new(root.certificate, issuing.certificate, &issuing.key).unwrap())
+        [root.certificate, issuing.certificate, issuing.key.to_vec()]
     };
-    Arc::clone(AUTHORITY.get_or_init(make))
+    let [root, issuing, key] = MADE.get_or_init(make).clone();
+    Authority::new(root, issuing, &key).unwrap()
 }
 
 fn settings() -> Settings {

@@ -1,13 +1,13 @@
 //! `muster cert`
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Usage;
 use super::client::Client;
 use super::names::{self, short_id, short_ids};
-use super::output::{Out, Table, field, time};
+use super::output::{Out, Table, field, remark, time};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -31,23 +31,85 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Print the CA certificates: the root, then the device issuing CA.
-    Ca,
+    /// Print the CA certificates, the root before the device issuing CA, and how a roll-over stands; or go on with it.
+    Ca {
+        #[command(subcommand)]
+        stage: Option<Stage>,
+    },
 }
 
 pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<()> {
     match command {
         Command::List { device, limit } => list(client, out, device, limit).await,
         Command::Revoke { serial, reason, dry_run } => revoke(client, out, &serial, reason, dry_run).await,
-        Command::Ca => {
-            let pem = client.text("/pki/ca.pem").await?;
-            let mut parts = pem.split_inclusive("-----END CERTIFICATE-----\n");
-            let (Some(root), Some(issuing)) = (parts.next(), parts.next()) else {
-                bail!("the server gave out no CA certificates");
-            };
-            out.either(&json!({"root": root, "issuing": issuing}), || pem.clone())
-        }
+        Command::Ca { stage } => ca(client, out, stage).await,
     }
+}
+
+/// What is done about the CA.
+#[derive(Debug, Subcommand)]
+pub(super) enum Stage {
+    /// Make the next CA: trusted at once and handed out to the devices; it issues nothing yet.
+    Rotate {
+        /// Only say whether that can be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make the next CA issue, once all active devices have its root.
+    Activate {
+        /// Although some do not: they refuse a server certificate under it.
+        #[arg(long)]
+        force: bool,
+        /// Only say whether that can be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Give up the CA before, once none of its certificates lets a device in.
+    RetireOld {
+        /// Only say whether that can be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+async fn ca(client: &Client, out: &Out, stage: Option<Stage>) -> Result<()> {
+    let query = |dry_run: bool| -> &[(&str, &str)] { if dry_run { &[("dry_run", "true")] } else { &[] } };
+    let (mut document, is_shown) = match stage {
+        None => (client.get("/ca", &[]).await?, true),
+        Some(Stage::Rotate { dry_run }) => (client.post("/ca/rotate", query(dry_run), &json!({})).await?, false),
+        Some(Stage::Activate { force, dry_run }) => {
+            (client.post("/ca/activate", query(dry_run), &json!({ "force": force })).await?, false)
+        }
+        Some(Stage::RetireOld { dry_run }) => (client.post("/ca/retire-old", query(dry_run), &json!({})).await?, false),
+    };
+    let part = |name: &str| document["current"][name].clone();
+    let (root, issuing) = (part("root"), part("issuing"));
+    let pem = format!("{}{}", root.as_str().unwrap_or_default(), issuing.as_str().unwrap_or_default());
+    (document["root"], document["issuing"]) = (root, issuing);
+    let words = standing(&document);
+    if is_shown {
+        remark(&words);
+        return out.either(&document, || pem.clone());
+    }
+    out.either(&document, || words.clone())
+}
+
+/// Where the roll-over stands, and what comes next.
+fn standing(document: &Value) -> String {
+    let number = |name: &str| document[name].as_u64().unwrap_or_default();
+    let next = match field(document, "stage").as_str() {
+        "delivering" => match number("devices_without_root") {
+            0 => "every active device has the next root; it issues after: muster cert ca activate".to_owned(),
+            count => format!("{count} active devices do not have the next root yet"),
+        },
+        "issuing" => match number("certificates_of_previous") {
+            0 => "the CA before is no longer used; it is given up by: muster cert ca retire-old".to_owned(),
+            count => format!("{count} certificates of the CA before still let devices in"),
+        },
+        _ => "one CA, and no roll-over under way".to_owned(),
+    };
+    let alarm = document["current"]["alarm"].as_str().map(|alarm| format!("; the CA cannot sign: {alarm}"));
+    format!("{}: {next}{}", field(document, "stage"), alarm.unwrap_or_default())
 }
 
 async fn list(client: &Client, out: &Out, device: Option<String>, limit: usize) -> Result<()> {

@@ -50,8 +50,8 @@ impl Client {
             .timeout(Duration::from_secs(60))
             .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")));
         let builder = match &target.trust {
-            Trust::Only(file) => builder.tls_certs_only(certificates(file)?),
-            Trust::SystemAnd(file) => builder.tls_certs_merge(certificates(file)?),
+            Trust::Only(file) => builder.tls_certs_only(trusted(file)?),
+            Trust::SystemAnd(file) => builder.tls_certs_merge(trusted(file)?),
             Trust::System => builder,
         };
         // What is on this machine is not reached through a proxy.
@@ -68,16 +68,6 @@ impl Client {
     /// GET of a document.
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         self.send(Method::GET, path, query, None).await
-    }
-
-    /// GET of a text that is no document of the API; no token is sent.
-    pub(super) async fn text(&self, path: &str) -> Result<String> {
-        let response = self.http.get(format!("{}{path}", self.url)).send().await;
-        let response = response.map_err(|error| self.unreachable(&error))?;
-        if !response.status().is_success() {
-            bail!("{}{path} answered with status {}", self.url, response.status().as_u16());
-        }
-        Ok(response.text().await?)
     }
 
     /// Writes what a path answers as it comes; how many bytes.
@@ -339,6 +329,17 @@ fn read_token(file: &Path) -> Result<(SecretString, String)> {
         bail!("{} holds no token", file.display());
     }
     Ok((SecretString::from(token), format!("from {}", file.display())))
+}
+
+/// The certificates of a file; of the root of an installation, with the root before it while the server certificate may
+/// stand under that.
+fn trusted(file: &Path) -> Result<Vec<Certificate>> {
+    let mut roots = certificates(file)?;
+    let previous = file.with_file_name("previous.pem");
+    if file.ends_with("ca/root.pem") && previous.exists() {
+        roots.extend(certificates(&previous)?);
+    }
+    Ok(roots)
 }
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>> {

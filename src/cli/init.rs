@@ -19,6 +19,8 @@ use crate::adapters::outgoing::Closed;
 use crate::adapters::private_file::create_folder;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
+use crate::app::authorities::Authorities;
+use crate::app::ports::CaFiles;
 use crate::app::ports::StoreError;
 use crate::app::tokens::NewToken;
 use crate::app::users::{NewUser, check_new_user};
@@ -226,9 +228,9 @@ impl Plan {
     /// The first administrator, with a token.
     async fn furnish(&self, folder: &DataFolder, store: Arc<SqlStore>, sealer: Arc<Sealer>) -> Result<()> {
         let settings = settings(&self.config, &self.config.server.url, &self.config.server.device_url());
-        let authority = Arc::new(folder.authority(&sealer)?);
+        let ca = (Arc::new(Authorities::new(folder.authority(&sealer)?)), Arc::new(folder.clone()) as Arc<dyn CaFiles>);
         let clock = Arc::new(SystemClock);
-        let (app, _) = application(settings, authority, store, sealer, Arc::default(), clock, Arc::new(Closed));
+        let (app, _) = application(settings, ca, store, sealer, Arc::default(), clock, Arc::new(Closed));
         let token = add_admin(&app, self.admin.clone()).await?;
         folder.write_admin_token(&token)?;
         Ok(())

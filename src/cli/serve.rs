@@ -27,9 +27,11 @@ use crate::adapters::password::Argon2Hasher;
 use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
-use crate::app::ports::{Clock, HttpClient, Store, StoreError};
+use crate::app::authorities::Authorities;
+use crate::app::ports::{CaFiles, Clock, HttpClient, Store, StoreError};
 use crate::app::{App, Memory, Settings, TranscriptWriter};
 use crate::config::{Config, DatabaseUrl, HttpsUrl};
+use crate::domain::ca::CaRole;
 use crate::domain::push::ChannelHost;
 use crate::failpoint;
 use crate::http::gate::Gate;
@@ -40,6 +42,7 @@ use crate::http::{Doors, Shared, router};
 use crate::observe::Metrics;
 use crate::pki::Authority;
 use crate::store::{SqlStore, Standing};
+use rustls::pki_types::CertificateDer;
 
 /// What `start` needs.
 #[derive(Clone)]
@@ -116,17 +119,32 @@ pub async fn start(options: Options) -> Result<Running> {
     };
     let listeners = Listeners::bind(&Listen::from_config(&config)).await?;
     let (url, device_url) = config.server.bound_urls(listeners.web_address(), listeners.device_address());
-    let authority = Arc::new(folder.authority(&sealer)?);
-    tell_alarm(&authority);
+    let records = store.authorities().await?;
+    // The database has the word; the files of this node may be those of before.
+    if let Some(current) = records.iter().find(|record| record.role == CaRole::Current) {
+        let previous = records.iter().find(|record| record.role == CaRole::Previous);
+        let replaced = CaFiles::replace(&folder, current, previous.map(|record| record.root.as_slice()));
+        replaced.map_err(|error| anyhow!("the files of the CA: {error}"))?;
+    }
+    let issuing = folder.authority(&sealer)?;
+    tell_alarm(&issuing);
+    let authority = Arc::new(Authorities::new(issuing));
     let http = way_out(&folder, &config)?;
+    let ca_files = Arc::new(folder.clone());
     let keeper = Keeper::open(folder, config.clone(), sealer.clone(), clock.clone())?;
-    let issuers = vec![authority.issuing().to_vec().into()];
-    let device = DeviceTls { issuers, tls13: config.server.device_tls13, http2: config.server.device_http2 };
+    let device = DeviceTls {
+        issuers: issuers(&authority),
+        tls13: config.server.device_tls13,
+        http2: config.server.device_http2,
+    };
     let tls = Tls::new(keeper.certificate(), &device)?;
 
     let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
     let settings = settings(&config, &url, &device_url);
-    let (app, transcripts) = application(settings, authority, store.clone(), sealer, entra, clock, http);
+    let (app, transcripts) =
+        application(settings, (authority.clone(), ca_files), store.clone(), sealer, entra, clock, http);
+    app.refresh_authorities().await?;
+    tls.trust(issuers(&authority))?;
     if doubtful {
         app.doubt_clock();
     }
@@ -148,8 +166,9 @@ pub async fn start(options: Options) -> Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let work = Work::begin(&shared, store, transcripts, options.upkeep_every);
     let rest = work.rest.clone();
-    let mut beside = vec![tokio::spawn(keeper.run(options.upkeep_every, until(stopped.clone())))];
+    let mut beside = vec![tokio::spawn(keeper.run(options.upkeep_every, authority.changes(), until(stopped.clone())))];
     beside.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
+    beside.push(tokio::spawn(trust(tls.clone(), authority, until(stopped.clone()))));
     let routers = Routers { web: router::web(&shared), device: router::device(&shared) };
     let serving = tokio::spawn(listeners.serve(tls, routers, Limits::from_config(&config), until(stopped)));
     let work = Ending::of(work);
@@ -179,6 +198,26 @@ fn tell_alarm(authority: &Authority) {
     }
 }
 
+/// The issuing CAs whose devices are let in.
+fn issuers(authorities: &Authorities) -> Vec<CertificateDer<'static>> {
+    authorities.now().all().map(|authority| authority.issuing().to_vec().into()).collect()
+}
+
+/// Lets the device side trust the CAs of the installation whenever they change.
+async fn trust(tls: Tls, authorities: Arc<Authorities>, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
+    let mut changes = authorities.changes();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = &mut stop => return,
+        }
+        if let Err(error) = tls.trust(issuers(&authorities)) {
+            tracing::error!(%error, "the device side cannot trust the CAs of the installation; those of before stay");
+        }
+    }
+}
+
 fn drain_time(config: &Config) -> Duration {
     Duration::from_secs(u64::from(config.limits.drain_seconds))
 }
@@ -186,7 +225,7 @@ fn drain_time(config: &Config) -> Duration {
 /// The use-cases over their ports, and the writer of transcripts that goes with them.
 pub(super) fn application(
     settings: Settings,
-    authority: Arc<Authority>,
+    (authority, ca_files): (Arc<Authorities>, Arc<dyn CaFiles>),
     store: Arc<SqlStore>,
     sealer: Arc<Sealer>,
     entra: Arc<EntraTokens>,
@@ -197,6 +236,7 @@ pub(super) fn application(
     let app = App {
         settings: Arc::new(settings),
         authority,
+        ca_files,
         store,
         clock,
         rng: Arc::new(SystemRng),

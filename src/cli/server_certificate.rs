@@ -8,6 +8,7 @@ use std::time::Duration as StdDuration;
 
 use anyhow::{Context, Result};
 use time::{Duration, OffsetDateTime};
+use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::adapters::ca_files::{DataFolder, TLS_KEY, TLS_PEM, TlsFiles};
@@ -33,6 +34,8 @@ pub(super) struct Keeper {
     certificate: Arc<ServerCertificate>,
     /// The files as they were when they were read last.
     seen: [Option<Stamp>; 2],
+    /// The root, likewise.
+    root: Option<Stamp>,
     judged_at: OffsetDateTime,
 }
 
@@ -54,19 +57,28 @@ impl Keeper {
         let mut seen = stamps(&folder, &config);
         let mut files = load(&folder, &config)?;
         let pair = ServerCertificate::new(files.chain.clone(), files.key.clone_key());
-        if is_ours(&folder, &config, &files.chain[0]) && (pair.is_err() || is_due(&config, &files.chain[0], now)?) {
-            if pair.is_err() {
-                // It may be the key of a request that is under way somewhere.
-                folder.keep_tls_key(now)?;
+        let leaf = &files.chain[0];
+        let is_due = pair.is_err() || is_due(&config, leaf, now)? || is_of_old_root(&folder, leaf);
+        if is_due && is_ours(&folder, &config, leaf) {
+            match (folder.root(&sealer), &pair) {
+                // Without the root's key the one that is there has to do.
+                (Err(error), Ok(_)) => tracing::error!(%error, "the server certificate cannot be made anew"),
+                (_, pair) => {
+                    if pair.is_err() {
+                        // It may be the key of a request that is under way somewhere.
+                        folder.keep_tls_key(now)?;
+                    }
+                    make(&folder, &config, &sealer, now)?;
+                    seen = stamps(&folder, &config);
+                    files = load(&folder, &config)?;
+                }
             }
-            make(&folder, &config, &sealer, now)?;
-            seen = stamps(&folder, &config);
-            files = load(&folder, &config)?;
         }
         warn(&config, &files.chain[0], now)?;
         let certificate =
             ServerCertificate::new(files.chain, files.key).context("the server certificate and its key")?;
-        Ok(Self { folder, config, sealer, clock, certificate, seen, judged_at: now })
+        let root = stamp(&folder.root_pem());
+        Ok(Self { folder, config, sealer, clock, certificate, seen, root, judged_at: now })
     }
 
     /// The certificate; what replaces it later takes its place in there.
@@ -74,12 +86,18 @@ impl Keeper {
         Arc::clone(&self.certificate)
     }
 
-    /// Looks after it until `stop` resolves.
-    pub(super) async fn run(mut self, every: StdDuration, stop: impl Future<Output = ()>) {
+    /// Looks after it until `stop` resolves; at once when the CAs of the installation have changed.
+    pub(super) async fn run(
+        mut self,
+        every: StdDuration,
+        mut changes: watch::Receiver<()>,
+        stop: impl Future<Output = ()>,
+    ) {
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = tokio::time::sleep(every) => {}
+                Ok(()) = changes.changed() => {}
                 () = &mut stop => return,
             }
             if let Err(error) = self.look() {
@@ -98,7 +116,9 @@ impl Keeper {
             self.seen = stamps;
             self.read(now)?;
         }
-        if !(self.judged_at..self.judged_at + JUDGED_EVERY).contains(&now) {
+        let root = stamp(&self.folder.root_pem());
+        let has_new_root = std::mem::replace(&mut self.root, root) != root;
+        if has_new_root || !(self.judged_at..self.judged_at + JUDGED_EVERY).contains(&now) {
             self.judged_at = now;
             self.judge(now)?;
         }
@@ -113,7 +133,8 @@ impl Keeper {
         if leaf != current.end_entity_cert()? {
             self.read(now)?;
         }
-        if is_ours(&self.folder, &self.config, leaf) && is_due(&self.config, leaf, now)? {
+        let is_due = is_due(&self.config, leaf, now)? || is_of_old_root(&self.folder, leaf);
+        if is_due && is_ours(&self.folder, &self.config, leaf) {
             make(&self.folder, &self.config, &self.sealer, now)?;
             self.seen = stamps(&self.folder, &self.config);
             return self.read(now);
@@ -166,11 +187,21 @@ fn stamp(path: &Path) -> Option<Stamp> {
 /// into its place.
 fn is_ours(folder: &DataFolder, config: &Config, leaf: &[u8]) -> bool {
     let is_place = config.server.tls_certificate == Path::new(TLS_PEM) && config.server.tls_key == Path::new(TLS_KEY);
-    let Ok((root, _)) = folder.ca_certificates() else { return false };
-    match (X509Certificate::from_der(leaf), X509Certificate::from_der(&root)) {
-        (Ok((_, leaf)), Ok((_, root))) => is_place && leaf.issuer() == root.subject(),
+    let Ok(roots) = folder.roots() else { return false };
+    is_place && roots.iter().any(|root| is_under(leaf, root))
+}
+
+/// Whether a certificate names that root as its issuer.
+fn is_under(leaf: &[u8], root: &[u8]) -> bool {
+    match (X509Certificate::from_der(leaf), X509Certificate::from_der(root)) {
+        (Ok((_, leaf)), Ok((_, root))) => leaf.issuer() == root.subject(),
         _ => false,
     }
+}
+
+/// Whether one of ours stands under the root before the current one.
+fn is_of_old_root(folder: &DataFolder, leaf: &[u8]) -> bool {
+    folder.roots().is_ok_and(|roots| roots.first().is_some_and(|root| !is_under(leaf, root)))
 }
 
 /// Whether two thirds of its life are over, or a host has come that it is not for.

@@ -16,6 +16,8 @@ pub struct Certificate {
     pub enrollment_id: Id<Enrollment>,
     /// Subject, as text.
     pub subject: String,
+    /// SHA-256 of the certificate of the issuing CA, hex.
+    pub issuer: String,
     /// The certificate.
     pub der: Vec<u8>,
     /// SHA-256 of the SubjectPublicKeyInfo; no other enrollment may have the same key.

@@ -9,6 +9,7 @@ pub mod actions;
 pub mod alerts;
 pub mod attempts;
 pub mod audit;
+pub mod ca;
 pub mod certificates;
 pub mod commands;
 pub mod csp;

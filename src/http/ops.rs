@@ -21,12 +21,12 @@ pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) 
         return (StatusCode::SERVICE_UNAVAILABLE, "the database was given up; start the server again\n".to_owned());
     }
     let app = &shared.app;
-    if app.authority.not_after() <= app.now() {
+    if app.authority.current().not_after() <= app.now() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the device issuing CA has expired\n".to_owned());
     }
     match tokio::time::timeout(ANSWER_WITHIN, app.check_storage()).await {
         // Sessions go on, so it is ready; what does not is told.
-        Ok(Ok(())) => match app.authority.alarm() {
+        Ok(Ok(())) => match app.authority.current().alarm() {
             None => (StatusCode::OK, "ready\n".to_owned()),
             Some(alarm) => {
                 let told = format!("ready\nwarning: nobody can enroll, and no device renew its certificate: {alarm}\n");
@@ -43,6 +43,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
-    shared.metrics.ca(shared.app.authority.alarm().is_none());
+    let app = &shared.app;
+    // Where the database does not answer, the numbers of the last time stand.
+    if let Ok(Ok(progress)) = tokio::time::timeout(ANSWER_WITHIN, app.ca_progress()).await {
+        let can_sign = app.authority.current().alarm().is_none();
+        shared.metrics.ca(can_sign, progress.devices_without_root, progress.certificates_of_previous);
+    }
     ([(CONTENT_TYPE, METRICS_TYPE)], shared.metrics.render(shared.app.hasher.computed()))
 }

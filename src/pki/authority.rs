@@ -65,10 +65,10 @@ impl Authority {
     /// [`PkiError::Certificate`], [`PkiError::NotCa`], [`PkiError::Chain`] or [`PkiError::Key`] when the parts do not fit.
     pub fn new(root: Vec<u8>, issuing: Vec<u8>, issuing_key: &[u8]) -> Result<Self, PkiError> {
         let key = CaKey::from_pkcs8(issuing_key, "the issuing CA")?;
-        if key.subject_public_key_info() != parse_ca(&issuing, "the issuing CA")?.public_key().raw {
+        let mut authority = Self::without_key(root, issuing, String::new())?;
+        if key.subject_public_key_info() != authority.own_keys[1] {
             return Err(PkiError::Key("the issuing CA"));
         }
-        let mut authority = Self::without_key(root, issuing, String::new())?;
         authority.issuer = Ok(Issuer::from_ca_cert_der(&authority.issuing.as_slice().into(), key)?);
         Ok(authority)
     }

@@ -1,5 +1,6 @@
 //! What the provisioning document gave a device and what changes later: the poll schedule, and when and where it renews its
-//! certificate (management reference 6.1, 7.25). Each is set when it differs from what the device has, at most once a
+//! certificate (management reference 6.1, 7.25), and
+//! the CA that it is to trust (7.13). Each is set when it differs from what the device has, at most once a
 //! session; what a device refuses is not set again until it is another one, or the device another version of Windows.
 
 use serde::{Deserialize, Serialize};
@@ -8,9 +9,11 @@ use time::OffsetDateTime;
 use super::exchange::Notice;
 use super::work::Work;
 use crate::domain::enrollment::Enrollment;
+use crate::proto::base64;
+use crate::proto::csp::trusted_certificates::{self, Store};
 use crate::proto::csp::{dm_client, renewal};
 use crate::proto::syncml::{Command, Status, StatusCode};
-use crate::proto::wap::{Poll, Renewal};
+use crate::proto::wap::{Poll, Renewal, thumbprint};
 
 /// What a device is to have; of what is `None` it keeps what it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,9 @@ pub struct Wanted {
     pub poll: Option<Poll>,
     /// When and where it renews. Without an address it keeps the one that it has.
     pub renewal: Option<Renewal>,
+    /// The CA that it is to trust beside its own.
+    #[serde(default)]
+    pub ca: Option<TrustedCa>,
 }
 
 /// What a device has, and what it did not take.
@@ -30,6 +36,9 @@ pub struct Provisioned {
     /// When and where it renews.
     #[serde(default)]
     pub renewal: Part<Renewal>,
+    /// The newest CA of ours that it trusts.
+    #[serde(default)]
+    pub ca: Part<TrustedCa>,
 }
 
 /// One part of it.
@@ -130,6 +139,14 @@ pub trait Given: Clone + PartialEq {
     const NAME: &'static str;
     /// Whether a device that misses the node above them can be given it.
     const HAS_PARENT: bool;
+    /// Whether its commands are one that is carried out as a whole.
+    const IS_WHOLE: bool = true;
+
+    /// Whether a status says that a command of it was carried out.
+    #[must_use]
+    fn is_good(code: u16) -> bool {
+        is_done(code)
+    }
 
     /// Whether a device that has `has` needs nothing more.
     fn is_met_by(&self, has: &Self) -> bool;
@@ -201,6 +218,78 @@ impl Given for Renewal {
     }
 }
 
+/// A root and the issuing CA under it, as a device is to trust them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrustedCa {
+    /// SHA-1 of the root, upper case.
+    pub root: String,
+    /// SHA-1 of the issuing CA, upper case.
+    pub issuing: String,
+    /// Both in base64; left out of what is known of a device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    encoded: Vec<String>,
+}
+
+impl PartialEq for TrustedCa {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.root, &self.issuing) == (&other.root, &other.issuing)
+    }
+}
+
+impl Eq for TrustedCa {}
+
+impl TrustedCa {
+    /// That of two certificates, DER.
+    #[must_use]
+    pub fn new(root: &[u8], issuing: &[u8]) -> Self {
+        let encoded = vec![base64::encode(root), base64::encode(issuing)];
+        Self { root: thumbprint(root), issuing: thumbprint(issuing), encoded }
+    }
+
+    /// Without the certificates themselves.
+    #[must_use]
+    pub fn known(self) -> Self {
+        Self { encoded: Vec::new(), ..self }
+    }
+}
+
+/// The name of [`Provisioned::ca`] in notices.
+pub const TRUSTED_CA: &str = "trusted_ca";
+
+impl Given for TrustedCa {
+    const LETTER: char = 't';
+    const NAME: &'static str = TRUSTED_CA;
+    const HAS_PARENT: bool = false;
+    const IS_WHOLE: bool = false;
+
+    fn is_met_by(&self, has: &Self) -> bool {
+        self == has
+    }
+
+    fn over(self, _: Option<&Self>) -> Self {
+        self.known()
+    }
+
+    fn is_good(code: u16) -> bool {
+        // Its name says that nothing else can be there.
+        is_done(code) || code == 418
+    }
+
+    fn commands(&self, _: &str) -> Vec<Command> {
+        let stores = [(Store::Root, &self.root), (Store::Intermediate, &self.issuing)];
+        let with = stores.into_iter().zip(&self.encoded);
+        with.map(|((store, thumbprint), encoded)| trusted_certificates::add(store, thumbprint, encoded)).collect()
+    }
+
+    fn parent(&self, _: &str) -> Vec<Command> {
+        Vec::new()
+    }
+
+    fn more(&self, _: &str) -> Vec<Command> {
+        Vec::new()
+    }
+}
+
 /// What of it is set in one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProvisionTurn {
@@ -208,6 +297,8 @@ pub struct ProvisionTurn {
     poll: Step<Poll>,
     #[serde(default)]
     renewal: Step<Renewal>,
+    #[serde(default)]
+    ca: Step<TrustedCa>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,7 +358,7 @@ impl<T: Given> Step<T> {
     /// The package that answers it is complete; what that means for what the device has.
     fn conclude(&mut self, part: &mut Part<T>) -> Option<Notice> {
         let Self::Sent { value, with_parent, commands, answers } = self else { return None };
-        let verdict = verdict(answers, *commands);
+        let verdict = verdict::<T>(answers, *commands);
         if verdict == Verdict::Refused(404) && T::HAS_PARENT && !*with_parent {
             *self = Self::Due { value: value.clone(), with_parent: true };
             return None;
@@ -291,17 +382,21 @@ impl<T: Given> Step<T> {
 }
 
 /// The first command that was not carried out says why; one that was undone with others does not.
-fn verdict(answers: &[(usize, u16)], commands: usize) -> Verdict {
-    let is_good = |code: u16| (200..213).contains(&code);
+fn verdict<T: Given>(answers: &[(usize, u16)], commands: usize) -> Verdict {
     let is_consequence = |code: u16| matches!(code, 213..=216 | 500 | 507 | 516);
-    let mut bad = answers.iter().map(|(_, code)| *code).filter(|code| !is_good(*code));
+    let mut bad = answers.iter().map(|(_, code)| *code).filter(|code| !T::is_good(*code));
     let all_of_them = bad.clone().next();
     if let Some(code) = bad.find(|code| !is_consequence(*code)).or(all_of_them) {
         return Verdict::Refused(code);
     }
     // Some devices give an Atomic no Status of its own.
-    let is_whole = answers.iter().any(|(number, _)| *number == 1) || (commands > 1 && answers.len() + 1 >= commands);
-    if is_whole { Verdict::Taken } else { Verdict::Unanswered }
+    let is_one = T::IS_WHOLE && (answers.iter().any(|(number, _)| *number == 1) || answers.len() + 1 >= commands);
+    if is_one || answers.len() >= commands { Verdict::Taken } else { Verdict::Unanswered }
+}
+
+/// Whether a status says that something was done, and not undone.
+fn is_done(code: u16) -> bool {
+    (200..213).contains(&code)
 }
 
 fn number(command: &mut Command, numbers: &mut impl Iterator<Item = String>) {
@@ -316,7 +411,7 @@ const BESIDE: char = 'x';
 
 /// Whether a CmdID is one of these.
 pub(super) fn owns(cmd_ref: &str) -> bool {
-    let rest = cmd_ref.strip_prefix([Poll::LETTER, Renewal::LETTER]);
+    let rest = cmd_ref.strip_prefix([Poll::LETTER, Renewal::LETTER, TrustedCa::LETTER]);
     let number = rest.map(|rest| rest.strip_prefix(BESIDE).unwrap_or(rest));
     number.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -327,6 +422,7 @@ impl ProvisionTurn {
         Self {
             poll: provisioned.poll.step(wanted.poll.as_ref(), enrollment),
             renewal: provisioned.renewal.step(wanted.renewal.as_ref(), enrollment),
+            ca: provisioned.ca.step(wanted.ca.as_ref(), enrollment),
         }
     }
 
@@ -340,6 +436,7 @@ impl ProvisionTurn {
     pub(super) fn take_back(&mut self) {
         self.poll.take_back();
         self.renewal.take_back();
+        self.ca.take_back();
     }
 }
 
@@ -364,6 +461,12 @@ pub(super) fn commands(work: &mut Work<'_>, room: usize) -> Vec<Command> {
         known.renewal.told(&value, os_version.clone(), now);
         out.extend(commands);
     }
+    if room >= MOST_COMMANDS + out.iter().flat_map(Command::walk).count()
+        && let Some((value, commands)) = turn.ca.commands(provider_id)
+    {
+        known.ca.told(&value, os_version.clone(), now);
+        out.extend(commands);
+    }
     out
 }
 
@@ -375,6 +478,7 @@ pub(super) fn take_status(work: &mut Work<'_>, status: &Status) {
     let Some(session) = &mut work.session else { return };
     session.provision_turn.poll.take_status(&status.cmd_ref, status.code);
     session.provision_turn.renewal.take_status(&status.cmd_ref, status.code);
+    session.provision_turn.ca.take_status(&status.cmd_ref, status.code);
 }
 
 /// The package that answers our last message is complete.
@@ -383,6 +487,7 @@ pub(super) fn package_complete(work: &mut Work<'_>) {
     let (turn, known) = (&mut session.provision_turn, &mut work.conversation.provisioned);
     work.notices.extend(turn.poll.conclude(&mut known.poll));
     work.notices.extend(turn.renewal.conclude(&mut known.renewal));
+    work.notices.extend(turn.ca.conclude(&mut known.ca));
 }
 
 #[cfg(test)]

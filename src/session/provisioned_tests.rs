@@ -11,8 +11,10 @@ fn world() -> World {
     world.conversation.provisioned = Provisioned {
         poll: Part { has: Some(Poll::default()), missed: None },
         renewal: Part { has: Some(renewal.clone()), missed: None },
+        ca: Part::default(),
     };
-    world.limits.wanted = Wanted { poll: Some(daily()), renewal: Some(Renewal { server_url: None, ..renewal }) };
+    let renewal = Renewal { server_url: None, ..renewal };
+    world.limits.wanted = Wanted { poll: Some(daily()), renewal: Some(renewal), ca: None };
     world
 }
 
@@ -164,6 +166,32 @@ fn renewal_is_set_with_its_address_where_that_changed() {
 }
 
 #[test]
+fn a_ca_is_added_to_its_two_stores_and_may_be_there_already() {
+    let mut world = world();
+    world.limits.wanted = Wanted { ca: Some(TrustedCa::new(b"root", b"issuing")), ..Wanted::default() };
+    let first = world.post(&package1("1")).commands();
+    assert_eq!(shown(&first), ["Add EncodedCertificate", "Add EncodedCertificate"]);
+    let node = |command: &Command| command.items[0].target.as_ref().unwrap().as_str().to_owned();
+    let store = "./Device/Vendor/MSFT/RootCATrustedCertificates";
+    assert_eq!(node(&first[0]), format!("{store}/Root/{}/EncodedCertificate", thumbprint(b"root")));
+    assert_eq!(node(&first[1]), format!("{store}/CA/{}/EncodedCertificate", thumbprint(b"issuing")));
+    assert_eq!(world.post(&answers("1", 2, &first, 418)).commands(), []);
+    assert_eq!(world.notices.last(), Some(&Notice::Provisioned { part: TRUSTED_CA, refused: None }));
+    let has = world.conversation.provisioned.ca.has.clone().unwrap();
+    assert_eq!((has.root.as_str(), has.encoded.len()), (thumbprint(b"root").as_str(), 0));
+    assert_eq!(world.post(&package1("2")).commands(), []);
+    world.limits.wanted.ca = Some(TrustedCa::new(b"another", b"issuing"));
+    let second = world.post(&package1("3")).commands();
+    let half = answers("3", 2, &second[..1], 200);
+    world.post(&half).message();
+    assert_ne!(
+        world.conversation.provisioned.ca.has.as_ref().unwrap().root,
+        thumbprint(b"another"),
+        "half is not enough"
+    );
+}
+
+#[test]
 fn both_go_where_there_is_room() {
     let mut world = world();
     world.limits.wanted.renewal.as_mut().unwrap().retry_days = 7;
@@ -187,7 +215,7 @@ fn answers_are_judged_by_what_went_wrong_first() {
         ("a part only", vec![(2, 200)], Verdict::Unanswered),
         ("nothing", vec![], Verdict::Unanswered),
     ] {
-        assert_eq!(super::verdict(&answers, 3), verdict, "{case}");
+        assert_eq!(super::verdict::<Poll>(&answers, 3), verdict, "{case}");
     }
 }
 

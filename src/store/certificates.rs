@@ -16,6 +16,7 @@ pub(super) fn insert(certificate: &Certificate) -> Statement {
         certificate.sha256.as_slice().into(),
         certificate.enrollment_id.into(),
         certificate.subject.as_str().into(),
+        certificate.issuer.as_str().into(),
         certificate.der.as_slice().into(),
         certificate.key_sha256.as_slice().into(),
         certificate.not_before.into(),
@@ -113,6 +114,7 @@ fn read(row: &Row) -> Result<Certificate, StoreError> {
         sha256: row.digest("sha256")?,
         enrollment_id: row.id("enrollment_id")?,
         subject: row.string("subject")?,
+        issuer: row.string("issuer")?,
         der: row.bytes("der")?.to_vec(),
         key_sha256: row.digest("key_sha256")?,
         not_before: row.time("not_before")?,
@@ -127,9 +129,9 @@ fn read(row: &Row) -> Result<Certificate, StoreError> {
 }
 
 const INSERT: &str = "
-    INSERT INTO certificates (serial, sha256, enrollment_id, subject, der, key_sha256, not_before, not_after,
-        revoked_at, revoked_reason, renews, first_used_at, superseded_at, late_told_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    INSERT INTO certificates (serial, sha256, enrollment_id, subject, issuer, der, key_sha256, not_before,
+        not_after, revoked_at, revoked_reason, renews, first_used_at, superseded_at, late_told_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 const REVOKE: &str = "
     UPDATE certificates SET revoked_at = $2, revoked_reason = $3 WHERE serial = $1 AND revoked_at IS NULL";

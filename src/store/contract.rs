@@ -4,6 +4,7 @@
 
 mod alerts;
 mod audit;
+mod authorities;
 mod certificates;
 mod commands;
 mod csp;
@@ -59,6 +60,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     uploads::run(&make).await;
     events::run(&make).await;
     audit::run(&make).await;
+    authorities::run(&make).await;
     push::run(&make).await;
     retention::run(&make).await;
     hostile::run(&make).await;

@@ -2,8 +2,8 @@
 
 use super::engine::Statement;
 use super::{
-    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, objects, push,
-    retention, sessions, settings, tokens, uploads, users,
+    alerts, attempts, audit, authorities, certificates, commands, csp, devices, enrollments, events, leases, objects,
+    push, retention, sessions, settings, tokens, uploads, users,
 };
 use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
 
@@ -57,6 +57,10 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
             vec![push::forget_channel(*enrollment_id, *channel_seq, *at)]
         }
         Write::ForgetRegistration { enrollment_id } => vec![push::forget_registration(*enrollment_id)],
+        Write::InsertAuthority(ca) => vec![authorities::insert(ca)],
+        Write::ChangeAuthority { id, from, to, since } => vec![authorities::change(id, *from, *to, *since)],
+        Write::RemoveAuthority { id, role } => authorities::remove(id, *role).into(),
+        Write::RootDelivered { enrollment_id, root, at } => vec![authorities::delivered(*enrollment_id, root, *at)],
         Write::InsertCertificate(certificate) => vec![certificates::insert(certificate)],
         Write::GuardCertificate(serial) => vec![certificates::guard(serial)],
         Write::UseCertificate { serial, enrollment_id, at } => certificates::begin_use(serial, *enrollment_id, *at),

@@ -348,6 +348,12 @@ impl FakeDevice {
         self.config = self.tls.config();
     }
 
+    /// Trusts the roots of the server as they are now.
+    pub fn trust_anew(&mut self, server: &Server) {
+        self.tls = server.tls().alpn(&["http/1.1"]).identity(self.identity());
+        self.config = self.tls.config();
+    }
+
     /// Where this device really connects to.
     fn address(&self) -> Address {
         Address::of(self.through.as_deref().unwrap_or(&self.management_url))

@@ -26,6 +26,8 @@ pub struct Server {
     spares_database: bool,
     keys_used: AtomicUsize,
     web: Arc<ClientConfig>,
+    /// The root with which it began.
+    root: Vec<u8>,
     pub url: String,
     pub device_url: String,
 }
@@ -101,7 +103,8 @@ impl Server {
 
     /// An installation that somebody else serves, in this process for instance.
     pub fn attached(home: PathBuf, url: &str, device_url: &str) -> Self {
-        let web = Tls::trusting(&fs::read(home.join("data/ca/root.pem")).expect("init writes ca/root.pem")).config();
+        let root = fs::read(home.join("data/ca/root.pem")).expect("init writes ca/root.pem");
+        let web = Tls::trusting(&root).config();
         Self {
             home,
             overrides: Vec::new(),
@@ -109,6 +112,7 @@ impl Server {
             spares_database: false,
             keys_used: AtomicUsize::new(0),
             web,
+            root,
             url: url.trim_end_matches('/').to_owned(),
             device_url: device_url.trim_end_matches('/').to_owned(),
         }
@@ -125,7 +129,10 @@ impl Server {
     }
 
     pub fn root_pem(&self) -> Vec<u8> {
-        fs::read(self.data().join("ca/root.pem")).expect("init writes ca/root.pem")
+        let mut roots = fs::read(self.data().join("ca/root.pem")).expect("init writes ca/root.pem");
+        // The server certificate may still stand under the root before.
+        roots.extend(fs::read(self.data().join("ca/previous.pem")).unwrap_or_default());
+        roots
     }
 
     pub fn token(&self) -> String {
@@ -156,7 +163,9 @@ impl Server {
     /// Sends one request to the web host without credentials.
     #[track_caller]
     pub fn web(&self, request: &Request) -> Response {
-        once(&self.url, &self.web, request)
+        // Another CA may have taken the place of the one with which it began.
+        let web = if self.root_pem() == self.root { &self.web } else { &self.tls().config() };
+        once(&self.url, web, request)
     }
 
     /// An open connection to the web host.

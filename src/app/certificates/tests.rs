@@ -17,6 +17,7 @@ async fn with_serial(ground: &Ground, serial: &str) -> Certificate {
         sha256: secret_hash(serial),
         enrollment_id: enrollment.id,
         subject: enrollment.id.to_string(),
+        issuer: crate::pki::hex(&ground.app.authority.current().id()),
         der: vec![1],
         key_sha256: secret_hash(&serial.to_uppercase()),
         not_before: app.now(),

@@ -1,10 +1,11 @@
 //! What a device that was let in is told: its certificate, our address, the secrets of both sides (enrollment reference 5).
 
 use secrecy::SecretString;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::app::App;
 use crate::app::account::Account;
+use crate::app::ports::Write;
 use crate::domain::Id;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, Mode};
@@ -12,8 +13,9 @@ use crate::domain::proof::MessageSigning;
 use crate::domain::push::Push;
 use crate::domain::user::User;
 use crate::pki::authority::IssuedCertificate;
+use crate::pki::{Authority, thumbprint};
 use crate::proto::wap::{Application, DmClient, Poll, ProvisioningDocument, Renewal};
-use crate::session::{Nonce, Part, Provisioned, Wanted};
+use crate::session::{Nonce, Part, Provisioned, TrustedCa, Wanted};
 
 impl App {
     pub(super) fn document(
@@ -26,9 +28,10 @@ impl App {
     ) -> ProvisioningDocument {
         let settings = &self.settings;
         let upn = (enrollment.mode != Mode::Bulk).then(|| user.email.clone());
+        let issuer = self.authority.issuer(&issued.issuer);
         ProvisioningDocument {
-            root_ca: self.authority.root().to_vec(),
-            issuing_ca: self.authority.issuing().to_vec(),
+            root_ca: issuer.root().to_vec(),
+            issuing_ca: issuer.issuing().to_vec(),
             device_certificate: issued.der.clone(),
             store: enrollment.kind.certificate_store(),
             renewal: self.renewal(enrollment.id),
@@ -60,15 +63,29 @@ impl App {
         Wanted {
             poll: self.can_be_woken(push).map(|has_push| self.poll(id, has_push)),
             renewal: Some(Renewal { server_url, ..renewal }),
+            ca: self.authority.now().to_deliver().map(|newest| trusted(newest)),
         }
     }
 
     /// What a device has after its enrollment.
-    pub(super) fn provisioned(&self, id: Id<Enrollment>) -> Provisioned {
+    pub(super) fn provisioned(&self, id: Id<Enrollment>, issuer: &Authority) -> Provisioned {
         Provisioned {
             poll: Part { has: Some(self.poll(id, false)), missed: None },
             renewal: Part { has: Some(self.renewal(id)), missed: None },
+            ca: Part { has: Some(trusted(issuer).known()), missed: None },
         }
+    }
+
+    /// That a device has the root of a CA, while that is asked for.
+    pub(in crate::app) fn root_delivered(
+        &self,
+        enrollment_id: Id<Enrollment>,
+        issuer: &Authority,
+        at: OffsetDateTime,
+    ) -> Option<Write> {
+        let set = self.authority.now();
+        let newest = set.to_deliver().filter(|newest| newest.id() == issuer.id())?;
+        Some(Write::RootDelivered { enrollment_id, root: thumbprint(newest.root()), at })
     }
 
     /// How often a device calls: always the same for the same device and settings.
@@ -113,6 +130,11 @@ impl App {
         use base64::Engine;
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(self.random::<32>())
     }
+}
+
+/// A CA as a device is to trust it.
+fn trusted(ca: &Authority) -> TrustedCa {
+    TrustedCa::new(ca.root(), ca.issuing())
 }
 
 /// How long a device whose channel ended is waited for before it is told to call more often: it reports a new one, as a

@@ -28,6 +28,7 @@ async fn certificate(ground: &Ground, change: impl FnOnce(&mut Enrollment)) -> (
         sha256,
         enrollment_id: enrollment.id,
         subject: enrollment.id.to_string(),
+        issuer: crate::pki::hex(&ground.app.authority.current().id()),
         der: DER.to_vec(),
         key_sha256: [8; 32],
         not_before: now - Duration::DAY,

@@ -6,6 +6,7 @@ use super::select::Lease;
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
 use crate::domain::attempt::Attempt;
+use crate::domain::ca::{CaRecord, CaRole};
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
 use crate::domain::csp::{CspList, ImportedCatalogue, NodeAnswer, NodeOverride};
@@ -157,6 +158,35 @@ pub enum Write {
     ForgetRegistration {
         /// Whose.
         enrollment_id: Id<Enrollment>,
+    },
+    /// A CA with a role that none has; else it is a conflict.
+    InsertAuthority(Box<CaRecord>),
+    /// Another role for a CA; where it does not have the one before, it is a conflict.
+    ChangeAuthority {
+        /// Which.
+        id: String,
+        /// The role before.
+        from: CaRole,
+        /// The role from then on.
+        to: CaRole,
+        /// When.
+        since: OffsetDateTime,
+    },
+    /// Removes a CA, and what is known of its delivery; where it does not have that role, it is a conflict.
+    RemoveAuthority {
+        /// Which.
+        id: String,
+        /// Its role.
+        role: CaRole,
+    },
+    /// A device has the root of a CA.
+    RootDelivered {
+        /// Whose.
+        enrollment_id: Id<Enrollment>,
+        /// SHA-1 of the root, upper case.
+        root: String,
+        /// When.
+        at: OffsetDateTime,
     },
     /// A new certificate; a serial or a key that another certificate has is a conflict, and so is a second one of an
     /// enrollment that waits for its first use.

@@ -123,6 +123,9 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
         }
         if shared.app.store.is_shared() {
             shared.app.keep_duties().await;
+            if let Err(error) = shared.app.refresh_authorities().await {
+                tracing::debug!(%error, "the CAs cannot be looked up");
+            }
         }
         let published = shared.app.publish_events().await;
         trouble.tell(published.as_ref().err());

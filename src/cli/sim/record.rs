@@ -64,11 +64,9 @@ impl Entry {
             },
             Event::Did(effect) => Self::Did { effect: effect_word(effect) },
             Event::Renewed(thumbprint) => Self::Renewed { thumbprint: thumbprint.clone() },
-            Event::RenewalFailed(hresult) => Self::Failed {
-                kind: "renewal".to_owned(),
-                detail: format!("0x{hresult:08X}"),
-                injected: false,
-            },
+            Event::RenewalFailed(hresult) => {
+                Self::Failed { kind: "renewal".to_owned(), detail: format!("0x{hresult:08X}"), injected: false }
+            }
             Event::Left => Self::Left,
             Event::Aborted => Self::Failed {
                 kind: "answer_too_large".to_owned(),

@@ -9,7 +9,7 @@ use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Op
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, alerts, attempts, audit, certificates, commands, csp, devices, drain, events, me, sessions, tokens,
+    actions, alerts, attempts, audit, ca, certificates, commands, csp, devices, drain, events, me, sessions, tokens,
     uploads, users,
 };
 use crate::http::error::ProblemDocument;
@@ -52,6 +52,7 @@ pub fn text() -> String {
         sessions::list, sessions::show,
         uploads::list, uploads::show, uploads::content, uploads::remove,
         attempts::list,
+        ca::show, ca::rotate, ca::activate, ca::retire_old,
         certificates::list, certificates::revoke,
         events::list,
         audit::list,

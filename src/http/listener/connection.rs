@@ -78,10 +78,10 @@ impl Server {
         let server_name = start.client_hello().server_name().map(str::to_ascii_lowercase);
         let side = side.unwrap_or_else(|| self.side_of(server_name.as_deref()));
         let config = match side {
-            Side::Web => &self.tls.web,
-            Side::Device => &self.tls.device,
+            Side::Web => Arc::clone(&self.tls.web),
+            Side::Device => self.tls.device(),
         };
-        let stream = start.into_stream(Arc::clone(config)).await?;
+        let stream = start.into_stream(config).await?;
         let chain = stream.get_ref().1.peer_certificates();
         let certificate = chain.and_then(|chain| chain.first()).map(|leaf| leaf.clone().into_owned());
         Ok((stream, Peer { address, side, server_name, certificate }))

@@ -38,7 +38,10 @@ pub struct DeviceTls {
 #[derive(Clone, Debug)]
 pub struct Tls {
     pub(super) web: Arc<ServerConfig>,
-    pub(super) device: Arc<ServerConfig>,
+    /// Another one where other issuers are trusted.
+    device: Arc<RwLock<Arc<ServerConfig>>>,
+    /// What it is made of, but for the issuers.
+    wanted: DeviceTls,
 }
 
 /// The server certificate in use; a newer one can take its place while the server runs.
@@ -94,7 +97,28 @@ impl Tls {
             .with_cert_resolver(Arc::<ServerCertificate>::clone(&certificate));
         web.alpn_protocols = vec![H2.to_vec(), HTTP11.to_vec()];
         resume(&mut web)?;
-        Ok(Self { web: Arc::new(web), device: Arc::new(device_config(certificate, device, provider)?) })
+        let made = device_config(certificate, device, provider)?;
+        Ok(Self { web: Arc::new(web), device: Arc::new(RwLock::new(Arc::new(made))), wanted: device.clone() })
+    }
+
+    /// Trusts these issuers from now on, and no others. TLS sessions go on: whose certificate it is, is asked for each
+    /// request.
+    ///
+    /// # Errors
+    /// If an issuer is no certificate, or there is none; those of before then stay trusted.
+    pub fn trust(&self, issuers: Vec<CertificateDer<'static>>) -> Result<(), Error> {
+        let wanted = DeviceTls { issuers, ..self.wanted.clone() };
+        let verifier = DeviceVerifier::new(&wanted, Arc::new(aws_lc_rs::default_provider()))?;
+        let before = self.device();
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(before.crypto_provider()))
+            .with_protocol_versions(versions(&wanted))?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::clone(&before.cert_resolver));
+        config.alpn_protocols.clone_from(&before.alpn_protocols);
+        config.session_storage = Arc::clone(&before.session_storage);
+        config.ticketer = Arc::clone(&before.ticketer);
+        *self.device.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        Ok(())
     }
 
     /// The configuration of the web side.
@@ -106,7 +130,7 @@ impl Tls {
     /// The configuration of the device side.
     #[must_use]
     pub fn device(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.device)
+        Arc::clone(&self.device.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -115,16 +139,20 @@ fn device_config(
     device: &DeviceTls,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, Error> {
-    let versions: &[_] =
-        if device.tls13 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS12] };
     let verifier = DeviceVerifier::new(device, Arc::clone(&provider))?;
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)?
+        .with_protocol_versions(versions(device))?
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(certificate);
     config.alpn_protocols = if device.http2 { vec![H2.to_vec(), HTTP11.to_vec()] } else { vec![HTTP11.to_vec()] };
     resume(&mut config)?;
     Ok(config)
+}
+
+/// The protocol versions of the device side.
+fn versions(device: &DeviceTls) -> &'static [&'static rustls::SupportedProtocolVersion] {
+    static BOTH: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+    if device.tls13 { &BOTH } else { &BOTH[1..] }
 }
 
 /// Sessions resume by ticket or by id. Each configuration has keys of its own, so none resumes on the other side.

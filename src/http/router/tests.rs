@@ -339,7 +339,7 @@ async fn answers_carry_the_headers_that_browsers_obey() {
 #[tokio::test]
 async fn everybody_may_read_what_is_public() {
     let web = Web::new().await;
-    let authority = &web.ground.app.authority;
+    let authority = web.ground.app.authority.current();
     assert_eq!(web.get("/pki/ca.cer", None).await.body, authority.root());
     let pem = String::from_utf8(web.get("/pki/ca.pem", None).await.body).unwrap();
     assert_eq!(pem.matches("-----BEGIN CERTIFICATE-----").count(), 2);

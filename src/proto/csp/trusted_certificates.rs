@@ -66,6 +66,13 @@ pub fn node(store: Store, scope: Scope, thumbprint: &Thumbprint) -> LocUri {
     scope.csp(store.path()).join(thumbprint.as_str())
 }
 
+/// Puts a certificate in base64 into a store of the device, under its SHA-1.
+#[must_use]
+pub fn add(store: Store, thumbprint: &str, encoded: &str) -> Command {
+    let node = Scope::Device.csp(store.path()).join(thumbprint);
+    Command::add(node.below("EncodedCertificate"), "b64", encoded)
+}
+
 /// Takes a certificate out of a store.
 #[must_use]
 pub fn remove(store: Store, scope: Scope, thumbprint: &Thumbprint) -> Vec<Command> {

@@ -159,6 +159,7 @@ pub(super) fn certificate(number: u128) -> Certificate {
         sha256: digest(number),
         enrollment_id: id(1),
         subject: format!("CN={number}"),
+        issuer: "ca".to_owned(),
         der: vec![0x30, 0, 255],
         key_sha256: digest(1000 + number),
         not_before: at(0),

@@ -153,11 +153,30 @@ CREATE TABLE missing_nodes (
     PRIMARY KEY (device_id, loc_uri)
 );
 
+-- The CAs, once one takes the place of another; before, those in the data folder count. Keys are sealed.
+CREATE TABLE authorities (
+    id TEXT NOT NULL PRIMARY KEY,
+    role TEXT NOT NULL UNIQUE,
+    root BLOB NOT NULL,
+    issuing BLOB NOT NULL,
+    root_key BLOB NOT NULL,
+    issuing_key BLOB NOT NULL,
+    since BIGINT NOT NULL
+);
+
+-- Devices that have the root of the newest CA, while that is not settled.
+CREATE TABLE ca_deliveries (
+    enrollment_id TEXT NOT NULL PRIMARY KEY REFERENCES enrollments (id),
+    root TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
 CREATE TABLE certificates (
     serial TEXT NOT NULL PRIMARY KEY,
     sha256 BLOB NOT NULL UNIQUE,
     enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
     subject TEXT NOT NULL,
+    issuer TEXT NOT NULL,
     der BLOB NOT NULL,
     key_sha256 BLOB NOT NULL UNIQUE,
     not_before BIGINT NOT NULL,
@@ -174,6 +193,7 @@ CREATE UNIQUE INDEX certificates_waiting ON certificates (enrollment_id)
     WHERE renews IS NOT NULL AND first_used_at IS NULL AND revoked_at IS NULL;
 CREATE INDEX certificates_by_end ON certificates (not_after) WHERE revoked_at IS NULL AND superseded_at IS NULL;
 CREATE INDEX certificates_of_enrollment ON certificates (enrollment_id);
+CREATE INDEX certificates_of_issuer ON certificates (issuer, not_after) WHERE revoked_at IS NULL;
 CREATE INDEX certificates_by_age ON certificates (not_before, serial);
 CREATE INDEX certificates_revoked ON certificates (revoked_at, serial) WHERE revoked_at IS NOT NULL;
 

@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 27] = [
+pub(in crate::store) static TABLES: [Table; 29] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -221,12 +221,47 @@ pub(in crate::store) static TABLES: [Table; 27] = [
         link: None,
     },
     Table {
+        name: "authorities",
+        columns: &[
+            text("id"),
+            text("role"),
+            bytes("root"),
+            bytes("issuing"),
+            bytes("root_key"),
+            bytes("issuing_key"),
+            int("since"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM authorities ORDER BY id LIMIT $1",
+        next: "SELECT * FROM authorities WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO authorities (id, role, root, issuing, root_key, issuing_key, since) VALUES ($1, $2, $3, $4, $5, \
+            $6, $7)",
+        count: "SELECT COUNT(*) AS number FROM authorities",
+        delete: "DELETE FROM authorities",
+        link: None,
+    },
+    Table {
+        name: "ca_deliveries",
+        columns: &[text("enrollment_id"), text("root"), int("at")],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM ca_deliveries ORDER BY enrollment_id LIMIT $1",
+        next: "SELECT * FROM ca_deliveries WHERE enrollment_id > $1 ORDER BY enrollment_id LIMIT $2",
+        insert: "INSERT INTO ca_deliveries (enrollment_id, root, at) VALUES ($1, $2, $3)",
+        count: "SELECT COUNT(*) AS number FROM ca_deliveries",
+        delete: "DELETE FROM ca_deliveries",
+        link: None,
+    },
+    Table {
         name: "certificates",
         columns: &[
             text("serial"),
             bytes("sha256"),
             text("enrollment_id"),
             text("subject"),
+            text("issuer"),
             bytes("der"),
             bytes("key_sha256"),
             int("not_before"),
@@ -243,9 +278,9 @@ pub(in crate::store) static TABLES: [Table; 27] = [
         first: "SELECT * FROM certificates ORDER BY serial LIMIT $1",
         next: "SELECT * FROM certificates WHERE serial > $1 ORDER BY serial LIMIT $2",
         insert: "\
-            INSERT INTO certificates (serial, sha256, enrollment_id, subject, der, key_sha256, not_before, not_after, \
-            revoked_at, revoked_reason, renews, first_used_at, superseded_at, late_told_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+            INSERT INTO certificates (serial, sha256, enrollment_id, subject, issuer, der, key_sha256, not_before, \
+            not_after, revoked_at, revoked_reason, renews, first_used_at, superseded_at, late_told_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         count: "SELECT COUNT(*) AS number FROM certificates",
         delete: "DELETE FROM certificates",
         link: None,
@@ -622,7 +657,8 @@ pub(in crate::store) static TABLES: [Table; 27] = [
 
 pub(super) const TRUNCATE: &str = "\
     TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, upload_chunks, uploads, alerts, audit, \
-    events, attempts, answers, transcripts, sessions, object_parts, objects, commands, certificates, missing_nodes, \
+    events, attempts, answers, transcripts, sessions, object_parts, objects, commands, certificates, ca_deliveries, \
+    authorities, missing_nodes, \
     inventory, push, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {

@@ -8,7 +8,7 @@ use super::stamp;
 use crate::domain::enrollment::Enrollment;
 use crate::proto::syncml::{StatusCode, status_words};
 use crate::proto::wap::{Poll, Renewal};
-use crate::session::{Given, Part, Provisioned, Standing, Wanted};
+use crate::session::{Given, Part, Provisioned, Standing, TrustedCa, Wanted};
 
 /// How often a device calls, and when and where it renews its certificate.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,6 +17,8 @@ pub(in crate::http) struct ProvisioningStanding {
     poll: PartDocument<Poll>,
     /// When and where it renews.
     renewal: PartDocument<Renewal>,
+    /// The root of ours that it trusts, by thumbprint.
+    trusted_root: PartDocument<String>,
 }
 
 /// One part of it.
@@ -40,12 +42,19 @@ pub(in crate::http) struct PartDocument<T> {
 
 impl ProvisioningStanding {
     pub(super) fn new((provisioned, wanted): (Provisioned, Wanted), enrollment: &Enrollment) -> Self {
-        let Provisioned { poll, renewal } = provisioned;
+        let Provisioned { poll, renewal, ca } = provisioned;
         Self {
             poll: part(poll, wanted.poll.as_ref(), enrollment),
             renewal: part(renewal, wanted.renewal.as_ref(), enrollment),
+            trusted_root: trusted_root(ca, wanted.ca.as_ref(), enrollment),
         }
     }
+}
+
+fn trusted_root(ca: Part<TrustedCa>, wanted: Option<&TrustedCa>, enrollment: &Enrollment) -> PartDocument<String> {
+    let PartDocument { state, has, missed, status, reason, told_at } = part(ca, wanted, enrollment);
+    let (has, missed) = (has.map(|ca| ca.root), missed.map(|ca| ca.root));
+    PartDocument { state, has, missed, status, reason, told_at }
 }
 
 fn part<T: Given>(part: Part<T>, wanted: Option<&T>, enrollment: &Enrollment) -> PartDocument<T> {

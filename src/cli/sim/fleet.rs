@@ -226,8 +226,10 @@ impl Member {
         Ok(())
     }
 
-    /// Sessions without faults until one ends as it should: what was on its way is told then.
+    /// Sessions without faults until one ends as it should: what was on its way is told then. All devices come to this at
+    /// the same moment, but do not call at once: a server takes so many connections of one address only.
     async fn settle(&self, pc: &mut Pc) -> Result<()> {
+        let _permit = self.gate.acquire().await?;
         for _ in 0..MOST_TRIES {
             if pc.managed().is_gone() || pc.session(Instant::now(), &Faults::default()).await? == End::Done {
                 return Ok(());

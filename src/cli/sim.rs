@@ -128,6 +128,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: SimArgs) -> Result<(
         password,
         seed,
         run: u32::from_be_bytes(run),
+        keys: pool,
         plan: plan(&args, profiles, faults),
     });
     hold(&fleet, keys).await?;

@@ -41,6 +41,12 @@ fn log(server: &Server, name: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// As Ctrl-C does.
+fn interrupt(sim: &Child) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(sim.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
 /// Asks until it is so; the server works on it meanwhile.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LIMIT;
@@ -110,8 +116,7 @@ fn with_faults_and_commands_both_sides_agree() {
         let is_open = |list: &&str| ["queued", "sent"].iter().any(|state| waits(&format!("{list}{state}")));
         (!lists.iter().any(|list| is_open(&list))).then_some(())
     });
-    let pid = rustix::process::Pid::from_raw(i32::try_from(sim.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    interrupt(&sim);
     let summary = summary(sim);
     assert_eq!(summary["enrollments"]["count"], 24, "{summary}");
     assert_eq!(summary["errors"], json!({}), "{summary}");
@@ -128,6 +133,31 @@ fn with_faults_and_commands_both_sides_agree() {
     assert!(locked >= 20, "{locked} devices were locked");
     let enrollments: BTreeSet<&str> = lines.iter().filter_map(|line| line["enrollment"].as_str()).collect();
     assert_eq!(enrollments.len(), 24);
+}
+
+#[test]
+fn devices_renew_when_the_server_asks() {
+    let server = Server::start();
+    let line = ["--devices", "3", "--poll", "100s", "--time-scale", "200", "--verify", "--json"];
+    let sim = start(&server, &line, "");
+    let api = server.api();
+    let devices = until("3 devices are enrolled", || {
+        Some(api.list("/devices?state=active")).filter(|devices| devices.len() == 3)
+    });
+    let renew_now = "<Exec><Item><Target><LocURI>./Vendor/MSFT/CertificateStore/MY/WSTEP/Renew/RenewNow</LocURI></Target></Item></Exec>";
+    for device in &devices {
+        api.command(device["id"].as_str().unwrap(), renew_now);
+    }
+    until("the certificates before are superseded", || {
+        let certificates = api.list("/certificates?limit=100");
+        let over = certificates.iter().filter(|certificate| certificate["state"] == "superseded").count();
+        (over >= 3 && certificates.len() >= 6).then_some(())
+    });
+    interrupt(&sim);
+    let summary = summary(sim);
+    assert_eq!(summary["renewals"]["count"], 3, "{summary}");
+    assert_eq!(summary["errors"], json!({}), "{summary}");
+    assert_eq!(summary["verification"]["disagreements"]["count"], 0, "{summary}");
 }
 
 #[test]

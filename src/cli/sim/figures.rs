@@ -120,6 +120,11 @@ impl Figures {
         self.with(|inner, now| inner.messages.add(took, now));
     }
 
+    /// A certificate that was renewed.
+    pub(super) fn renewed(&self, took: Duration) {
+        self.with(|inner, now| inner.renewals.add(took, now));
+    }
+
     pub(super) fn carried_out(&self, items: u64) {
         self.with(|inner, _| inner.carried_out += items);
     }
@@ -190,6 +195,11 @@ impl Figures {
                 ("  took", inner.enrollments.words()),
                 ("sessions", rates(sessions)),
                 ("  took", sessions.words()),
+                (
+                    "renewals",
+                    Some(rates(&inner.renewals)).filter(|_| !inner.renewals.times.is_empty()).unwrap_or_default(),
+                ),
+                ("  took", inner.renewals.words()),
                 ("messages", rates(messages)),
                 ("  took", messages.words()),
                 ("carried out", format!("{} items", inner.carried_out)),

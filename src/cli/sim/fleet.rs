@@ -28,6 +28,8 @@ pub(super) struct Fleet {
     pub(super) seed: String,
     /// Tells apart the enrollments of the same hardware in different runs.
     pub(super) run: u32,
+    /// Keys of devices, those for renewals behind those for enrollments.
+    pub(super) keys: Arc<KeyPool>,
     pub(super) plan: Plan,
 }
 

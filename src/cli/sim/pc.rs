@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use time::OffsetDateTime;
 
 use super::fleet::Fleet;
 use super::record::Entry;
 use super::transport::{Client, Reply, TransportError};
+use crate::adapters::system::SystemClock;
 use crate::sim::{
     Chance, Device, DeviceKey, Enrolled, Enrollment, EnrollmentError, Fault, Faults, Managed, Options, Profile,
     Request, SessionError, Step, Turn, cmd_ids, spoil,
@@ -17,8 +19,13 @@ use crate::sim::{
 pub(super) struct Pc {
     fleet: Arc<Fleet>,
     name: String,
+    number: u32,
     managed: Managed,
     client: Client,
+    /// The certificate that the client shows.
+    shown: Vec<u8>,
+    /// Keys that the device has had.
+    keys: u32,
     chance: Chance,
 }
 
@@ -95,8 +102,9 @@ impl Pc {
             let client = fleet.network.client(Some(&enrolled))?;
             let chance = Chance::new(&format!("{}/{number}", fleet.seed), "faults");
             let name = device.name.clone();
+            let shown = enrolled.certificate.clone();
             let managed = Managed::new(device.clone(), enrolled);
-            Ok(Self { fleet: Arc::clone(fleet), name, managed, client, chance })
+            Ok(Self { fleet: Arc::clone(fleet), name, number, managed, client, shown, keys: 1, chance })
         };
         match pc.await {
             Ok(pc) => {
@@ -119,12 +127,64 @@ impl Pc {
         &self.managed
     }
 
-    /// Holds one session that was due at that moment.
+    /// Holds one session that was due at that moment, and renews the certificate before or after where it is time.
     pub(super) async fn session(&mut self, due: Instant, faults: &Faults) -> Result<End> {
+        self.renew_if_due().await?;
+        let end = self.hold(due, faults).await?;
+        self.renew_if_due().await?;
+        Ok(end)
+    }
+
+    /// Renews where the window of the certificate has begun or the server asked for it. The time is the true one: it is the
+    /// server's clock that the dates of a certificate are about.
+    async fn renew_if_due(&mut self) -> Result<()> {
+        let now = SystemClock.now();
+        if !self.managed.wants_renewal(now) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let renewed = self.renew(now).await;
+        self.client.close();
+        match renewed {
+            Ok(()) => self.fleet.figures.renewed(began.elapsed()),
+            Err(Failure { kind, detail }) => self.fleet.figures.error(&format!("renewal_{kind}"), &detail),
+        }
+        self.show_certificate()?;
+        self.tell_events()
+    }
+
+    async fn renew(&mut self, now: OffsetDateTime) -> Result<(), Failure> {
+        let devices = self.fleet.plan.profiles.len() as u32;
+        let number = self.number.saturating_add(devices.saturating_mul(self.keys));
+        self.keys += 1;
+        let pool = Arc::clone(&self.fleet.keys);
+        let key = tokio::task::spawn_blocking(move || pool.key(number)).await.map_err(anyhow::Error::from)?;
+        let request = self.managed.start_renewal(key.map_err(anyhow::Error::from)?, now)?;
+        match self.client.send(&request).await {
+            Ok(reply) => Ok(self.managed.take_renewal(&reply.response())?),
+            Err(error) => {
+                self.managed.renewal_failed(NO_ANSWER);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Connections from now on show the certificate that the device has now.
+    fn show_certificate(&mut self) -> Result<()> {
+        let enrolled = self.managed.enrolled();
+        if self.shown != enrolled.certificate {
+            self.client = self.fleet.network.client(Some(enrolled))?;
+            self.shown.clone_from(&enrolled.certificate);
+        }
+        Ok(())
+    }
+
+    async fn hold(&mut self, due: Instant, faults: &Faults) -> Result<End> {
         let mut tainted = false;
         let ended = self.converse(faults, &mut tainted).await;
         self.client.close();
-        let figures = &self.fleet.figures;
+        let fleet = Arc::clone(&self.fleet);
+        let figures = &fleet.figures;
         match ended {
             Ok(End::Fault) => {
                 figures.ended_by_fault();
@@ -137,6 +197,8 @@ impl Pc {
             }
             Err(Failure { kind, detail }) => {
                 self.managed.lose_power();
+                // After a refusal the device goes back to the certificate before.
+                self.show_certificate()?;
                 if tainted {
                     figures.ended_by_fault();
                 } else {
@@ -258,3 +320,6 @@ async fn enroll(fleet: &Fleet, device: Device, key: DeviceKey) -> Result<Enrolle
         }
     }
 }
+
+/// `WININET_E_CANNOT_CONNECT`: what Windows reports where no answer came.
+const NO_ANSWER: u32 = 0x8007_2EFD;

@@ -114,7 +114,7 @@ fn with_faults_and_commands_both_sides_agree() {
         let waits = |path: &str| !api.get(path)["items"].as_array().unwrap().is_empty();
         let lists = ["/actions?limit=1&state=", "/commands?limit=1&state="];
         let is_open = |list: &&str| ["queued", "sent"].iter().any(|state| waits(&format!("{list}{state}")));
-        (!lists.iter().any(|list| is_open(list))).then_some(())
+        (!lists.iter().any(is_open)).then_some(())
     });
     interrupt(&sim);
     let summary = summary(sim);

@@ -49,6 +49,7 @@ pub struct Metrics {
     ca_key: Gauge,
     without_root: Gauge,
     of_previous_ca: Gauge,
+    steps: Counter<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -97,6 +98,7 @@ impl Metrics {
             ca_key: Gauge::default(),
             without_root: Gauge::default(),
             of_previous_ca: Gauge::default(),
+            steps: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
@@ -113,6 +115,7 @@ impl Metrics {
         registry.register("ca_devices_without_root", words, metrics.without_root.clone());
         let words = "Certificates of the CA before that still let a device in";
         registry.register("ca_certificates_of_previous", words, metrics.of_previous_ca.clone());
+        registry.register("sqlite_steps", "Steps that SQLite has done", metrics.steps.clone());
         metrics
     }
 
@@ -158,10 +161,12 @@ impl Metrics {
         self.push_tokens.inner().store(tokens, Ordering::Relaxed);
     }
 
-    /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far.
+    /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far; `steps`:
+    /// what SQLite has done.
     #[must_use]
-    pub fn render(&self, hashes: u64) -> String {
+    pub fn render(&self, hashes: u64, steps: u64) -> String {
         self.hashes.inner().store(hashes, Ordering::Relaxed);
+        self.steps.inner().store(steps, Ordering::Relaxed);
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             // Only memory could be missing, and then the rest would not be written either.
@@ -198,7 +203,7 @@ mod tests {
         metrics.event(&event("muster.action.queued", json!({})));
         metrics.event(&event("muster.device.checkin", json!({})));
         metrics.pushes(&[Outcome::Received, Outcome::Gone, Outcome::Received], 3);
-        let text = metrics.render(7);
+        let text = metrics.render(7, 11);
         for line in [
             "muster_http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 1",
             "muster_enrollments_total{outcome=\"failed\"} 1",
@@ -209,6 +214,7 @@ mod tests {
             "muster_pushes_total{outcome=\"received\"} 2",
             "muster_pushes_total{outcome=\"gone\"} 1",
             "muster_push_tokens_total 3",
+            "muster_sqlite_steps_total 11",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

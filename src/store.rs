@@ -16,6 +16,7 @@ mod enrollments;
 mod events;
 #[cfg(test)]
 pub(crate) mod faulty;
+mod fill;
 mod leases;
 mod migrate;
 mod objects;
@@ -64,8 +65,10 @@ use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
 use commands::Commands;
 use engine::{Engine, Statement, Value};
+pub use fill::Template;
 use postgres::PostgresEngine;
 use sqlite::SqliteEngine;
+pub use sqlite::steps as sqlite_steps;
 pub use standing::{Move, Remaining, Standing};
 pub use transfer::{Content, Progress, TableContent, Transfer, TransferError, Watcher};
 
@@ -190,6 +193,17 @@ impl SqlStore {
     /// The clock of the database server, if there is a server.
     pub async fn server_time(&self) -> Result<Option<OffsetDateTime>, StoreError> {
         self.engine.server_time().await
+    }
+
+    /// Blocks that the database server has read for this database since it was started, from its memory or from the disk;
+    /// `None` where there is no server.
+    pub async fn blocks_read(&self) -> Result<Option<u64>, StoreError> {
+        self.engine.blocks_read().await
+    }
+
+    /// Removes all rows: of an installation that was made to be measured.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        self.engine.migrate(self.engine.clearing()).await
     }
 
     fn db(&self) -> &dyn Engine {

@@ -40,6 +40,11 @@ pub(crate) trait Engine: Send + Sync {
         Ok(None)
     }
 
+    /// Blocks that the database server has read for this database; `None` where there is no server.
+    async fn blocks_read(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
     /// The names of all tables that are in the way of ours, whoever made them. Changes nothing.
     async fn tables(&self) -> Result<Vec<Row>, StoreError>;
 

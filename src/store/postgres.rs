@@ -131,6 +131,11 @@ impl Engine for PostgresEngine {
         rows.first().map(|row| row.of("server").time("now")).transpose()
     }
 
+    async fn blocks_read(&self) -> Result<Option<u64>, StoreError> {
+        let rows = self.query(BLOCKS_READ, Vec::new()).await?;
+        rows.first().map(|row| row.of("server").number("blocks")).transpose()
+    }
+
     async fn tables(&self) -> Result<Vec<Row>, StoreError> {
         self.query(TABLES, Vec::new()).await
     }
@@ -184,6 +189,8 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the database is closed".to_owned())
 }
 
+const BLOCKS_READ: &str =
+    "SELECT blks_hit + blks_read AS blocks FROM pg_stat_database WHERE datname = current_database()";
 const SERVER_TIME: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
 /// How long one migration may take.
 const MIGRATE_WITHIN: Duration = Duration::from_secs(6 * 3600);

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 use super::engine::{Engine, Row, Statement, Value};
 use crate::app::ports::StoreError;
+pub use connection::steps;
 use reserve::Reserve;
 use writer::Writer;
 

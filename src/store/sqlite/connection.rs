@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, ffi};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, StatementStatus, ToSql, ffi};
 
 use super::super::engine::{Cell, Row, Value};
 use crate::app::ports::StoreError;
@@ -62,6 +63,8 @@ pub(super) fn query(connection: &Connection, sql: &str, params: &[Value]) -> Res
         let cells = (0..names.len()).map(|index| cell(row.get_ref(index).map_err(|error| failure(&error))?));
         found.push(Row::new(Arc::clone(&names), cells.collect::<Result<_, _>>()?));
     }
+    drop(rows);
+    count(&statement);
     Ok(found)
 }
 
@@ -70,12 +73,31 @@ pub(super) fn execute(connection: &Connection, sql: &str, params: &[Value]) -> R
     let mut statement = prepare(connection, sql, params)?;
     if statement.column_count() == 0 {
         let touched = statement.raw_execute().map_err(|error| failure(&error))?;
+        count(&statement);
         return Ok(touched as u64);
     }
     // RETURNING: the rows are not wanted here, but the statement is done only when they were all taken.
     let mut rows = statement.raw_query();
     while rows.next().map_err(|error| failure(&error))?.is_some() {}
+    drop(rows);
+    count(&statement);
     Ok(connection.changes())
+}
+
+/// Steps of all statements so far.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// How many steps of its virtual machine SQLite has done for this process. Unlike time it does not wander: it tells
+/// whether the work of a statement grows with what is stored.
+#[must_use]
+pub fn steps() -> u64 {
+    STEPS.load(Ordering::Relaxed)
+}
+
+/// Adds what the statement did since it was counted last.
+fn count(statement: &CachedStatement<'_>) {
+    let steps = statement.reset_status(StatementStatus::VmStep);
+    STEPS.fetch_add(u64::try_from(steps).unwrap_or_default(), Ordering::Relaxed);
 }
 
 /// `$1` is a name to SQLite, numbered by first appearance: so values are bound by name. A value that the statement does

@@ -202,7 +202,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token(command) => token::run(&client()?, &out, command).await,
         Command::Events(args) => journal::events(&client()?, &out, args).await,
         Command::Audit(args) => journal::audit(&client()?, &out, args).await,
-        Command::Bench(args) => bench::run(&out, args).await,
+        Command::Bench(args) => bench::run(&globals, &out, args).await,
         Command::BenchBare(args) => bench::run_bare(&globals, args).await,
     }
 }

@@ -56,6 +56,21 @@ fn figures_are_measured_and_an_impossible_target_fails() {
 }
 
 #[test]
+fn other_figures_are_numbers_too() {
+    let ids = ["P-06", "P-07", "P-08", "P-09", "P-13", "P-16", "P-17", "P-17-rss"];
+    let output = bench(&[&LEAST[..], &["--only", &ids.join(",")]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let figures = document["figures"].as_array().expect("a list");
+    let found: Vec<&str> = figures.iter().filter_map(|figure| figure["id"].as_str()).collect();
+    assert_eq!(found, ids);
+    for figure in figures {
+        assert!(number(figure, "ratio").is_finite() && figure["name"].is_string(), "{figure}");
+    }
+    assert!(document["capacity"].is_null(), "it follows from P-01 alone");
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused_before_anything_is() {
     let unknown = file("unknown.toml", "[P-01]\nat_most = 1.0\nbelow = 2\n");
     let nowhere = file("nowhere.toml", "[P-77]\nat_most = 1.0\n");
@@ -65,6 +80,8 @@ fn what_cannot_be_measured_is_refused_before_anything_is() {
         (["--check", &nowhere.to_string_lossy()], 1, "[P-77]"),
         (["--check", "/no/such/file"], 1, "/no/such/file"),
         (["--rounds", "0"], 2, "--rounds"),
+        (["--database", "mysql://x"], 2, "--database"),
+        (["--against", "https://localhost:1"], 2, "--user"),
     ] {
         let output = bench(&arguments);
         let complaint = String::from_utf8_lossy(&output.stderr);

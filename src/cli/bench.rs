@@ -1,31 +1,42 @@
 //! `muster bench`: what sessions cost this server, as ratios to a bare server that does the same TLS and moves the same
 //! bytes and does nothing else. Both run in turn on this machine, so that its speed and its load cancel out.
 
+mod against;
 mod bare;
 mod catalogue;
+mod disk;
+mod enrollment;
 mod fleet;
+mod handshakes;
 mod load;
 mod machine;
 mod measure;
+mod memory;
+mod peer;
+mod plot;
 mod process;
+mod rate;
 mod report;
+mod scale;
 mod sessions;
 mod statistics;
 mod targets;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use time::format_description::well_known::Rfc3339;
 
+use self::against::AgainstArgs;
 use self::measure::{Bench, Extent};
 use self::process::Cores;
-use self::report::Report;
+use self::report::{Measured, Report};
 use self::targets::Targets;
-use super::Usage;
 use super::output::{Out, remark};
+use super::{Globals, Usage};
 use crate::adapters::system::SystemClock;
+use crate::config::DatabaseUrl;
 
 pub(super) use bare::{BareArgs, run as run_bare};
 
@@ -44,6 +55,21 @@ pub(super) struct BenchArgs {
     /// Only these figures, by their ids.
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     only: Vec<String>,
+    /// The database: sqlite, or postgres:// of an empty one, which is empty again afterwards; given twice, both.
+    #[arg(long, value_name = "URL", default_value = "sqlite", value_parser = database)]
+    database: Vec<String>,
+    /// Fill the database, and see what that does to sessions: 100,000 devices with ten million rows. It takes some minutes
+    /// and a few gigabytes.
+    #[arg(long, conflicts_with_all = ["only", "against"])]
+    scale: bool,
+    /// Fill it up to this many devices.
+    #[arg(long, value_name = "N", requires = "scale", default_value_t = 100_000)]
+    scale_to: u32,
+    /// Write the costs at each size of the fleet to this file, as SVG.
+    #[arg(long, value_name = "FILE", requires = "scale")]
+    plot: Option<PathBuf>,
+    #[command(flatten)]
+    against: AgainstArgs,
     /// Fail if a figure is beyond its target: a TOML file such as docs/bench/targets.toml.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
@@ -68,8 +94,18 @@ impl Wanted {
     }
 }
 
-pub(super) async fn run(out: &Out, args: BenchArgs) -> Result<()> {
-    let wanted = Wanted::new(args.only)?;
+/// `sqlite`, or a URL of PostgreSQL.
+fn database(text: &str) -> Result<String, String> {
+    if text == SQLITE || DatabaseUrl::try_from(text.to_owned())?.sqlite_path().is_none() {
+        return Ok(text.to_owned());
+    }
+    Err("sqlite, which lies in the folder of the run, or a postgres:// URL".to_owned())
+}
+
+const SQLITE: &str = "sqlite";
+
+pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result<()> {
+    let wanted = Wanted::new(args.only.clone())?;
     // Before minutes pass.
     let gate = args.check.as_deref().map(Targets::read).transpose()?;
     let targets = gate.clone().map_or_else(Targets::shipped, Ok)?;
@@ -81,13 +117,80 @@ pub(super) async fn run(out: &Out, args: BenchArgs) -> Result<()> {
     }
     let (rounds, devices) = if args.quick { (args.rounds.min(2), 32) } else { (args.rounds, 320) };
     let extent = Extent { rounds: rounds.into(), devices: args.devices.unwrap_or(devices).into() };
-    let mut bench = Bench::start(cores, None, extent).await?;
-    let figures = sessions::figures(&mut bench, &wanted).await?;
-    let at = SystemClock.now().format(&Rfc3339)?;
-    let report = Report { machine, database: "sqlite", figures, skipped: Vec::new(), at };
-    report.print(out, &targets)?;
-    if let Some(file) = &args.record {
-        report.record(file, &targets)?;
+    if args.against.against.is_some() {
+        return against::run(globals, out, &args.against, extent.devices, extent.rounds).await;
     }
-    gate.map_or(Ok(()), |gate| report.check(&gate))
+    let mut reports = Vec::with_capacity(args.database.len());
+    for database in &args.database {
+        let url = Some(database.as_str()).filter(|url| *url != SQLITE);
+        let measured = if args.scale {
+            let (growth, bench) = scale::grow(cores, url, extent.rounds, args.scale_to).await?;
+            finish(bench).await?;
+            Measured { figures: growth.figures, growth: growth.points, skipped: Vec::new() }
+        } else {
+            let mut bench = Bench::start(cores, url, extent).await?;
+            let measured = measure(&mut bench, &wanted).await;
+            finish(bench).await?;
+            measured?
+        };
+        let name = if url.is_some() { "postgresql" } else { SQLITE };
+        let at = SystemClock.now().format(&Rfc3339)?;
+        reports.push(Report { machine: machine.clone(), database: name, measured, at });
+    }
+    if let Some(file) = &args.plot {
+        let drawn = reports.first().map(|report| plot::svg(&report.measured.growth, report.database));
+        std::fs::write(file, drawn.unwrap_or_default()).with_context(|| file.display().to_string())?;
+    }
+    report::print(&reports, out, &targets)?;
+    if let Some(file) = &args.record {
+        report::record(&reports, file, &targets)?;
+    }
+    gate.map_or(Ok(()), |gate| report::check(&reports, &gate))
+}
+
+/// The figures that are wanted, of one database.
+async fn measure(bench: &mut Bench, wanted: &Wanted) -> Result<Measured> {
+    let mut measured = Measured { figures: sessions::figures(bench, wanted).await?, ..Measured::default() };
+    if wanted.has("P-04") {
+        tell("P-04");
+        match peer::figure(bench).await? {
+            Ok(figure) => measured.figures.push(figure),
+            Err(why) => measured.skipped.push(("P-04", why)),
+        }
+    }
+    if wanted.has("P-06") {
+        tell("P-06");
+        measured.figures.push(enrollment::figure(bench).await?);
+    }
+    measured.figures.extend(disk::figures(bench, wanted).await?);
+    if wanted.has("P-14") {
+        tell("P-14");
+        measured.figures.push(rate::figure(bench).await?);
+    }
+    if wanted.has("P-16") {
+        tell("P-16");
+        measured.figures.push(handshakes::figure(bench).await?);
+    }
+    if ["P-09", "P-13", "P-17", "P-17-rss"].iter().any(|id| wanted.has(id)) {
+        measured.figures.extend(memory::figures(bench, wanted).await?);
+    }
+    measured.figures.sort_by_key(report::Figure::id);
+    Ok(measured)
+}
+
+/// Ends the servers. A database on a server is emptied: it was empty before, or it would not have been taken.
+async fn finish(mut bench: Bench) -> Result<()> {
+    bench.fleet.stop()?;
+    if bench.fleet.database().is_some() {
+        let store = bench.fleet.store().await?;
+        let cleared = store.clear().await;
+        store.close().await;
+        cleared.context("the database could not be emptied")?;
+    }
+    Ok(())
+}
+
+/// What is measured now.
+fn tell(id: &str) {
+    remark(&format!("{id}: {} …", catalogue::name(id).unwrap_or_default()));
 }

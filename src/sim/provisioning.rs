@@ -13,6 +13,7 @@ use crate::proto::wap::{self, CertificateStore, Characteristic, NotProvisioning,
 use crate::proto::xml::Limits;
 
 /// An enrolled device: its certificate with the key, and the management account.
+#[derive(Clone)]
 pub struct Enrolled {
     /// The device certificate, DER.
     pub certificate: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The figures by their ids.
 
 /// Id and name of each.
-pub(super) const FIGURES: [(&str, &str); 18] = [
+pub(super) const FIGURES: [(&str, &str); 19] = [
     ("P-01", "session without commands ÷ bare"),
     ("P-02", "session with two commands, two durable commits ÷ bare"),
     ("P-03", "the same, TLS resumed ÷ bare resumed"),
@@ -12,6 +12,7 @@ pub(super) const FIGURES: [(&str, &str); 18] = [
     ("P-08", "what durability adds to a message of one device ÷ one sync"),
     ("P-09", "memory of an idle connection ÷ bare"),
     ("P-10", "session at 100,000 devices ÷ at 100"),
+    ("P-10-work", "the same, counted in what the database does"),
     ("P-13", "start to first session, seconds"),
     ("P-14", "processor for 100,000 devices each minute, share of 2 cores"),
     ("P-16", "refused handshake ÷ accepted"),

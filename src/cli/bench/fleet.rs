@@ -11,13 +11,16 @@ use serde_json::json;
 
 use super::load::{Newcomer, Pc, Trace, drive};
 use super::process::{Cores, Server};
+use crate::adapters::ca_files::DataFolder;
 use crate::adapters::private_file::create_folder;
 use crate::adapters::system::SystemRng;
 use crate::cli::Globals;
 use crate::cli::client::Client;
 use crate::cli::init::{NewInstallation, init};
+use crate::cli::serve::{load_config, look_into_database};
 use crate::cli::sim::transport::{Network, Settings, TlsVersion, roots_from_file};
 use crate::sim::{Device, KeyPool, Managed, Options, Profile, discovery_url};
+use crate::store::SqlStore;
 
 /// Who enrolls all devices.
 const USER: &str = "bench@bench.example";
@@ -65,10 +68,13 @@ pub(super) enum Speech {
 pub(super) struct Fleet {
     folder: Folder,
     cores: Option<Cores>,
+    database: Option<String>,
     keys: KeyPool,
     /// Devices made so far.
     made: u32,
     server: Option<Server>,
+    /// Where it was the first time: its devices go on calling there.
+    urls: Option<[String; 2]>,
 }
 
 impl Fleet {
@@ -77,7 +83,8 @@ impl Fleet {
         let folder = Folder::new()?;
         init(installation(&folder.path().join("data"), database)).await?;
         let keys = KeyPool::new("bench");
-        let mut fleet = Self { folder, cores, keys, made: 0, server: None };
+        let database = database.map(str::to_owned);
+        let mut fleet = Self { folder, cores, database, keys, made: 0, server: None, urls: None };
         fleet.serve()?;
         let body = json!({"email": USER, "password": PASSWORD});
         fleet.api()?.post("/users", &[], &body).await.context("the user of the devices")?;
@@ -89,17 +96,52 @@ impl Fleet {
         self.folder.path().join("data")
     }
 
+    /// The database, where it is no file.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// Where its servers run, and where the devices do.
+    pub(super) fn cores(&self) -> Option<Cores> {
+        self.cores
+    }
+
+    /// Opens the database, which no server may have open where it is a file.
+    pub(super) async fn store(&self) -> Result<SqlStore> {
+        let folder = DataFolder::new(self.data(), None);
+        let sealer = Arc::new(folder.sealer(SystemRng)?);
+        look_into_database(&folder, &load_config(&folder)?, sealer).await
+    }
+
+    /// Where health and metrics are.
+    pub(super) async fn metrics(&self) -> Result<String> {
+        let run: serde_json::Value = serde_json::from_slice(&std::fs::read(self.data().join("run.json"))?)?;
+        let address = run["ops"].as_str().context("the server has no listener for operators")?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        Ok(client.get(format!("http://{address}/metrics")).send().await?.text().await?)
+    }
+
     /// The running server.
     pub(super) fn server(&self) -> Result<&Server> {
         self.server.as_ref().context("the server is not running")
     }
 
-    /// Starts the server.
+    /// Starts the server; once more, on the ports that it had.
     pub(super) fn serve(&mut self) -> Result<()> {
         let data = self.data();
         let arguments = ["serve", "--data", data.to_str().context("the path of the folder is no UTF-8")?];
-        self.server = Some(Server::start(&arguments, &variables(), &self.folder.path().join("serve.log"), self.cores)?);
+        let mut variables = variables();
+        let names = ["MUSTER__SERVER__URL", "MUSTER__SERVER__DEVICE_URL"].map(str::to_owned);
+        variables.extend(self.urls.iter().flat_map(|urls| names.iter().cloned().zip(urls.iter().cloned())));
+        let server = Server::start(&arguments, &variables, &self.folder.path().join("serve.log"), self.cores)?;
+        self.urls = Some([server.url.clone(), server.device_url.clone()]);
+        self.server = Some(server);
         Ok(())
+    }
+
+    /// Ends the server in order.
+    pub(super) fn stop(&mut self) -> Result<()> {
+        self.server.take().map_or(Ok(()), Server::stop)
     }
 
     /// Starts the bare server on the same data folder.
@@ -175,7 +217,8 @@ impl Fleet {
                 let enrolled = enrolled.context("a device did not enroll")?;
                 let id = ids.get(&device.hardware_id).context("the server does not know a device")?.clone();
                 let client = network.client(Some(&enrolled))?;
-                Ok(Pc { id, managed: Managed::new(device, enrolled), client, trace: None })
+                let network = Arc::clone(&network);
+                Ok(Pc { id, managed: Managed::new(device, enrolled), network, client, trace: None })
             })
             .collect()
     }

@@ -44,7 +44,13 @@ impl Tally {
         }
     }
 
-    fn note(&mut self, began: Instant, outcome: Result<()>) {
+    /// Complains if not one visit went well.
+    pub(super) fn check_some(&self) -> Result<()> {
+        if self.micros.is_empty() { self.check() } else { Ok(()) }
+    }
+
+    /// Adds a visit.
+    pub(super) fn note(&mut self, began: Instant, outcome: Result<()>) {
         match outcome {
             Ok(()) => self.micros.push(began.elapsed().as_secs_f64() * 1e6),
             Err(error) => *self.failures.entry(format!("{error:#}")).or_default() += 1,
@@ -99,20 +105,33 @@ pub(super) async fn drive<V: Visit>(visitors: Vec<V>, visits: usize, at_once: us
 }
 
 /// What went over the wire in one visit, by its sizes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Trace(Vec<Exchange>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Exchange {
     /// Whether a new connection was made for it.
     is_fresh: bool,
     request: Request,
     answer: usize,
+    /// From the request to the end of the answer, in microseconds.
+    micros: f64,
 }
 
 impl Trace {
-    fn add(&mut self, is_fresh: bool, request: &Request, answer: usize) {
-        self.0.push(Exchange { is_fresh, request: request.clone(), answer });
+    fn add(&mut self, is_fresh: bool, request: &Request, answer: usize, began: Instant) {
+        let micros = began.elapsed().as_secs_f64() * 1e6;
+        self.0.push(Exchange { is_fresh, request: request.clone(), answer, micros });
+    }
+
+    /// How long each answer took, in microseconds.
+    pub(super) fn micros(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().map(|exchange| exchange.micros)
+    }
+
+    /// The body that was sent last.
+    pub(super) fn last_body(&self) -> Option<&[u8]> {
+        self.0.last().map(|exchange| exchange.request.body.as_slice())
     }
 
     /// Round trips.
@@ -148,6 +167,7 @@ pub(super) struct Pc {
     /// Its id in the API.
     pub(super) id: String,
     pub(super) managed: Managed,
+    pub(super) network: Arc<Network>,
     pub(super) client: Client,
     /// What went over the wire in the last session, where that is wanted.
     pub(super) trace: Option<Trace>,
@@ -171,9 +191,10 @@ impl Pc {
             trace.0.clear();
         }
         loop {
+            let began = Instant::now();
             let reply = self.client.send(&request).await?;
             if let Some(trace) = &mut self.trace {
-                trace.add(is_fresh, &request, reply.body.len());
+                trace.add(is_fresh, &request, reply.body.len(), began);
             }
             is_fresh = false;
             match self.managed.receive(&reply.response())? {
@@ -205,8 +226,9 @@ impl Visit for Newcomer {
             if number == REQUESTS_OF_DISCOVERY {
                 client.close();
             }
+            let began = Instant::now();
             let reply = client.send(&request).await?;
-            self.trace.add(number == 0 || number == REQUESTS_OF_DISCOVERY, &request, reply.body.len());
+            self.trace.add(number == 0 || number == REQUESTS_OF_DISCOVERY, &request, reply.body.len(), began);
             match enrollment.receive(&reply.response())? {
                 Step::Send(next) => request = next,
                 Step::SignIn(_) => bail!("the server wants a web page, not a password"),
@@ -224,13 +246,22 @@ const REQUESTS_OF_DISCOVERY: usize = 2;
 
 /// Sends what a trace holds and heeds no answer.
 pub(super) struct Replay {
-    pub(super) client: Client,
-    pub(super) trace: Arc<Trace>,
+    network: Arc<Network>,
+    enrolled: Option<Enrolled>,
+    client: Client,
+    trace: Arc<Trace>,
 }
 
-impl Visit for Replay {
-    async fn visit(&mut self) -> Result<()> {
-        for Exchange { is_fresh, request, answer } in &self.trace.0 {
+impl Replay {
+    /// Replays that trace as that device, or as one without a certificate.
+    pub(super) fn new(network: &Arc<Network>, enrolled: Option<&Enrolled>, trace: &Arc<Trace>) -> Result<Self> {
+        let client = network.client(enrolled)?;
+        Ok(Self { network: Arc::clone(network), enrolled: enrolled.cloned(), client, trace: Arc::clone(trace) })
+    }
+
+    /// The connection stays open.
+    async fn exchange(&mut self) -> Result<()> {
+        for Exchange { is_fresh, request, answer, .. } in &self.trace.0 {
             if *is_fresh {
                 self.client.close();
             }
@@ -239,8 +270,69 @@ impl Visit for Replay {
                 bail!("the bare server answered {} bytes in place of {answer}", reply.body.len());
             }
         }
-        self.client.close();
         Ok(())
+    }
+}
+
+impl Visit for Replay {
+    async fn visit(&mut self) -> Result<()> {
+        let outcome = self.exchange().await;
+        self.client.close();
+        outcome
+    }
+}
+
+/// Makes a connection and closes it again.
+pub(super) struct Knock {
+    pub(super) client: Client,
+    pub(super) url: String,
+    /// Whether the server has to refuse the handshake.
+    pub(super) is_refused: bool,
+}
+
+impl Visit for Knock {
+    async fn visit(&mut self) -> Result<()> {
+        let outcome = self.client.connect_only(&self.url).await;
+        self.client.close();
+        match (outcome, self.is_refused) {
+            (Ok(()), false) | (Err(_), true) => Ok(()),
+            (Ok(()), true) => bail!("the server took a certificate of somebody else"),
+            (Err(error), false) => Err(error.into()),
+        }
+    }
+}
+
+/// A device that stays: after a session its connection is kept open, and it goes on with another.
+pub(super) struct Guest<V> {
+    pub(super) visitor: V,
+    /// Connections that are open.
+    pub(super) held: Vec<Client>,
+}
+
+/// Who can leave a connection open behind.
+pub(super) trait Stay: Visit {
+    /// A visit on a new connection; that one is answered, still open.
+    fn stay(&mut self) -> impl Future<Output = Result<Client>> + Send;
+}
+
+impl<V: Stay> Visit for Guest<V> {
+    async fn visit(&mut self) -> Result<()> {
+        self.held.push(self.visitor.stay().await?);
+        Ok(())
+    }
+}
+
+impl Stay for Pc {
+    async fn stay(&mut self) -> Result<Client> {
+        self.session().await?;
+        Ok(std::mem::replace(&mut self.client, self.network.client(Some(self.managed.enrolled()))?))
+    }
+}
+
+impl Stay for Replay {
+    async fn stay(&mut self) -> Result<Client> {
+        self.exchange().await?;
+        Ok(std::mem::replace(&mut self.client, self.network.client(self.enrolled.as_ref())?))
     }
 }
 
@@ -283,7 +375,7 @@ mod tests {
             body: vec![1; 700],
         };
         let mut trace = Trace::default();
-        trace.add(true, &request, 1660);
+        trace.add(true, &request, 1660, Instant::now());
         let bare = trace.for_bare("https://localhost:1");
         assert_eq!(bare.bytes(), trace.bytes());
         let sent = &bare.0[0].request;

@@ -43,7 +43,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    fn of(pairs: Vec<Pair>, trace: &Trace, tally: Tally) -> Self {
+    pub(super) fn of(pairs: Vec<Pair>, trace: &Trace, tally: Tally) -> Self {
         let rate = tally.micros.len() as f64 / tally.wall.as_secs_f64();
         Self { pairs, messages: trace.messages(), bytes: trace.bytes(), micros: tally.micros, rate }
     }
@@ -74,6 +74,12 @@ impl Rounds {
     pub(super) fn latency(&self, share: f64) -> f64 {
         quantile(self.micros.iter().copied(), share) / 1000.0
     }
+
+    /// The same rounds with something added to each visit to the bare server, in microseconds.
+    pub(super) fn with_bare_work(mut self, micros: f64) -> Self {
+        self.pairs.iter_mut().for_each(|pair| pair.bare += micros);
+        self
+    }
 }
 
 /// The two servers, and the devices of the real one.
@@ -82,8 +88,8 @@ pub(super) struct Bench {
     pub(super) bare: Server,
     pub(super) pcs: Vec<Pc>,
     pub(super) extent: Extent,
-    ours: CpuClock,
-    limit: CpuClock,
+    pub(super) ours: Meter,
+    pub(super) limit: Meter,
 }
 
 /// Visits in one stretch of measuring.
@@ -100,7 +106,7 @@ impl Bench {
         let mut fleet = Fleet::start(cores, database).await?;
         let pcs = fleet.enroll(extent.devices).await?;
         let bare = fleet.bare()?;
-        let (ours, limit) = (CpuClock::of(fleet.server()?.pid()), CpuClock::of(bare.pid()));
+        let (ours, limit) = (Meter::ours(&fleet)?, Meter::of(&bare));
         let mut bench = Self { fleet, bare, pcs, extent, ours, limit };
         // What a new device is asked, it is asked in its first sessions.
         let visits = 2 * bench.pcs.len();
@@ -111,12 +117,19 @@ impl Bench {
         Ok(bench)
     }
 
+    /// The clock of the real server, and that of the bare one, follow them over a restart.
+    pub(super) fn follow_servers(&mut self) -> Result<()> {
+        self.ours = Meter::ours(&self.fleet)?;
+        self.limit = Meter::of(&self.bare);
+        Ok(())
+    }
+
     /// Rounds of that session against the same bytes on the bare server.
     pub(super) async fn sessions(&mut self, session: &Session) -> Result<Rounds> {
         self.speak(session.speech)?;
         // The first pass warms up: sessions of TLS are made that can be resumed, and the bytes are written down.
         let trace = self.record(session).await?;
-        let mut replays = self.replays(session.speech, &trace.for_bare(&self.bare.device_url))?;
+        let mut replays = self.replays(session.speech, trace.for_bare(&self.bare.device_url))?;
         let visits = if session.commands.is_empty() { 2 * self.pcs.len() } else { self.pcs.len() };
         replays = stretch(&mut self.limit, replays, visits).await?.visitors;
         let mut all = Tally::default();
@@ -140,6 +153,7 @@ impl Bench {
         let network = self.fleet.network(speech)?;
         for pc in &mut self.pcs {
             pc.client = network.client(Some(pc.managed.enrolled()))?;
+            pc.network = Arc::clone(&network);
         }
         Ok(())
     }
@@ -166,16 +180,15 @@ impl Bench {
         Ok((tally, cost))
     }
 
-    fn replays(&self, speech: Speech, trace: &Trace) -> Result<Vec<Replay>> {
-        let (network, trace) = (self.fleet.network(speech)?, Arc::new(trace.clone()));
-        let replay =
-            |pc: &Pc| Ok(Replay { client: network.client(Some(pc.managed.enrolled()))?, trace: Arc::clone(&trace) });
-        self.pcs.iter().map(replay).collect()
+    /// Replays of that trace, one for each device.
+    pub(super) fn replays(&self, speech: Speech, trace: Trace) -> Result<Vec<Replay>> {
+        let (network, trace) = (self.fleet.network(speech)?, Arc::new(trace));
+        self.pcs.iter().map(|pc| Replay::new(&network, Some(pc.managed.enrolled()), &trace)).collect()
     }
 }
 
 /// Rounds of two things that are measured in turn: told which is on, `stretch` answers what it costs.
-async fn abba(rounds: usize, mut stretch: impl AsyncFnMut(bool) -> Result<f64>) -> Result<Vec<Pair>> {
+pub(super) async fn abba(rounds: usize, mut stretch: impl AsyncFnMut(bool) -> Result<f64>) -> Result<Vec<Pair>> {
     let mut pairs = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         let mut pair = Pair { ours: 0.0, bare: 0.0 };
@@ -190,35 +203,62 @@ async fn abba(rounds: usize, mut stretch: impl AsyncFnMut(bool) -> Result<f64>) 
 }
 
 /// Lets the visitors call and reads what that cost the server, with what it does behind its answers.
-pub(super) async fn stretch<V: Visit>(clock: &mut CpuClock, visitors: Vec<V>, visits: usize) -> Result<Stretch<V>> {
-    let before = settle(clock).await?;
+pub(super) async fn stretch<V: Visit>(meter: &mut Meter, visitors: Vec<V>, visits: usize) -> Result<Stretch<V>> {
+    let before = meter.quiet().await?;
     let (visitors, tally) = drive(visitors, visits, AT_ONCE).await?;
-    let after = settle(clock).await?;
+    let after = meter.done().await?;
     ensure!(!visitors.is_empty() && visits > 0, "nobody called");
     Ok(Stretch { visitors, tally, cost: (after - before) as f64 / 1000.0 / visits as f64 })
 }
 
-/// Waits until the server is quiet; its processor time then, in nanoseconds.
-async fn settle(clock: &mut CpuClock) -> Result<u64> {
-    let mut last = clock.read()?;
-    let mut quiet = 0;
-    for _ in 0..MOST_LOOKS {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = clock.read()?;
-        quiet = if now - last < QUIET { quiet + 1 } else { 0 };
-        last = now;
-        if quiet == QUIET_LOOKS {
-            break;
-        }
-    }
-    Ok(last)
+/// The processor time of a server, read when it has nothing to do.
+pub(super) struct Meter {
+    clock: CpuClock,
+    /// How long it puts off what need not be done at once.
+    behind: Duration,
 }
 
+impl Meter {
+    /// Of a server that does at once what it does.
+    pub(super) fn of(server: &Server) -> Self {
+        Self { clock: CpuClock::of(server.pid()), behind: Duration::ZERO }
+    }
+
+    /// Of the real server.
+    fn ours(fleet: &Fleet) -> Result<Self> {
+        Ok(Self { clock: CpuClock::of(fleet.server()?.pid()), behind: BEHIND })
+    }
+
+    /// Nanoseconds when what was put off is done as well.
+    pub(super) async fn done(&mut self) -> Result<u64> {
+        tokio::time::sleep(self.behind).await;
+        self.quiet().await
+    }
+
+    /// Nanoseconds when the server has come to rest.
+    pub(super) async fn quiet(&mut self) -> Result<u64> {
+        let mut last = self.clock.read()?;
+        let mut quiet = 0;
+        for _ in 0..MOST_LOOKS {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = self.clock.read()?;
+            quiet = if now - last < QUIET { quiet + 1 } else { 0 };
+            last = now;
+            if quiet == QUIET_LOOKS {
+                break;
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// The server writes what nobody waits for within a second.
+const BEHIND: Duration = Duration::from_millis(1050);
 /// Time between two looks at a server that is to come to rest.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Nanoseconds in that time that are no work.
 const QUIET: u64 = 300_000;
 /// So often in a row it has to be quiet.
-const QUIET_LOOKS: u32 = 4;
+const QUIET_LOOKS: u32 = 3;
 /// Then it is read although it works on.
-const MOST_LOOKS: u32 = 150;
+const MOST_LOOKS: u32 = 100;

@@ -30,20 +30,29 @@ impl Cores {
 
     /// Keeps every thread of this process to the client's core.
     pub(super) fn pin_client(self) -> Result<()> {
-        let only = only(self.client);
-        for thread in fs::read_dir("/proc/self/task")? {
-            if let Some(id) = thread?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) {
-                // A thread may have ended meanwhile.
-                let _ = sched_setaffinity(Some(id), &only);
-            }
-        }
-        Ok(())
+        keep_to(&only(&[self.client]))
+    }
+
+    /// Gives this process both cores, for work that is not measured.
+    pub(super) fn use_both(self) -> Result<()> {
+        keep_to(&only(&[self.server, self.client]))
     }
 }
 
-fn only(core: usize) -> CpuSet {
+/// Every thread of this process.
+fn keep_to(cores: &CpuSet) -> Result<()> {
+    for thread in fs::read_dir("/proc/self/task")? {
+        if let Some(id) = thread?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) {
+            // A thread may have ended meanwhile.
+            let _ = sched_setaffinity(Some(id), cores);
+        }
+    }
+    Ok(())
+}
+
+fn only(cores: &[usize]) -> CpuSet {
     let mut set = CpuSet::new();
-    set.set(core);
+    cores.iter().for_each(|core| set.set(*core));
     set
 }
 
@@ -57,8 +66,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts this program with those arguments and variables, and waits for its `ready` line. What it logs goes to the
-    /// file. A process keeps to the core of the thread that begins it, so a thread is made for that.
+    /// Starts this program with those arguments and variables; see [`begin`](Self::begin).
     pub(super) fn start(
         arguments: &[&str],
         variables: &[(String, String)],
@@ -67,8 +75,14 @@ impl Server {
     ) -> Result<Self> {
         let program = std::env::current_exe().context("this program cannot be found to be started once more")?;
         let mut command = Command::new(program);
-        command.args(arguments).envs(variables.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.stderr(fs::File::create(log)?);
+        command.args(arguments).envs(variables.iter().cloned());
+        Self::begin(command, log, cores)
+    }
+
+    /// Starts a server and waits for its `ready` line. What it logs goes to the file.
+    pub(super) fn begin(mut command: Command, log: &Path, cores: Option<Cores>) -> Result<Self> {
+        let shown = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(fs::File::create(log)?);
         let mut child = spawn(command, cores)?;
         let told = child.stdout.take().map(BufReader::new).and_then(|mut lines| {
             let mut line = String::new();
@@ -85,7 +99,7 @@ impl Server {
                 let _ = child.kill();
                 let _ = child.wait();
                 let said = fs::read_to_string(log).unwrap_or_default();
-                bail!("`muster {}` did not start: {}", arguments.join(" "), said.lines().last().unwrap_or("no word"))
+                bail!("{shown} did not start: {}", said.lines().last().unwrap_or("no word"))
             }
         }
     }
@@ -93,6 +107,14 @@ impl Server {
     /// Its process.
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+    /// Asks it to end and waits until it has.
+    pub(super) fn stop(mut self) -> Result<()> {
+        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        }
+        self.child.wait()?;
+        Ok(())
     }
 }
 
@@ -103,12 +125,12 @@ impl Drop for Server {
     }
 }
 
-/// Begins a process on the server's core.
-pub(super) fn spawn(mut command: Command, cores: Option<Cores>) -> Result<Child> {
+/// Begins a process on the server's core: it keeps to the core of the thread that begins it, so a thread is made for that.
+fn spawn(mut command: Command, cores: Option<Cores>) -> Result<Child> {
     let program = command.get_program().to_owned();
     let spawned = thread::spawn(move || {
         if let Some(cores) = cores {
-            sched_setaffinity(None, &only(cores.server))?;
+            sched_setaffinity(None, &only(&[cores.server]))?;
         }
         command.spawn()
     });
@@ -154,6 +176,14 @@ impl CpuClock {
     }
 }
 
+/// The resident memory of a process, in bytes.
+pub(super) fn resident_bytes(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(kibibytes.context("this system does not tell how much memory a process has")? * 1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +205,11 @@ mod tests {
         drop(end);
         worker.join().unwrap();
         assert!(clock.read().unwrap() >= during, "what a thread used does not vanish with it");
+    }
+
+    #[test]
+    fn memory_is_told_in_bytes() {
+        assert!(resident_bytes(std::process::id()).unwrap() > 1024 * 1024);
+        assert!(resident_bytes(u32::MAX).is_err());
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Figure {
     value: Ratio,
     /// Whether what it is compared with wandered too far.
     is_noisy: bool,
+    /// Why it does not hold, whatever the value is.
+    flaw: Option<String>,
     /// Whatever else was measured, by its name with its unit.
     details: Vec<(&'static str, Value)>,
 }
@@ -31,7 +33,7 @@ pub(super) struct Figure {
 impl Figure {
     /// A figure that was measured once, or that does not wander.
     pub(super) fn single(id: &'static str, value: f64) -> Self {
-        Self { id, value: Ratio::exact(value), is_noisy: false, details: Vec::new() }
+        Self { id, value: Ratio::exact(value), is_noisy: false, flaw: None, details: Vec::new() }
     }
 
     /// A figure of several values, with an interval.
@@ -58,10 +60,26 @@ impl Figure {
             .with("p99_ms", round(rounds.latency(0.99)))
     }
 
+    /// It does not hold, and why.
+    pub(super) fn flawed(self, why: String) -> Self {
+        Self { flaw: Some(why), ..self }
+    }
+
     /// With something more that was measured.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.details.push((name, value.into()));
         self
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// Its value.
+    #[cfg(test)]
+    pub(super) fn value(&self) -> f64 {
+        self.value.ratio
     }
 
     /// A detail that is a number.
@@ -71,7 +89,7 @@ impl Figure {
 
     /// Whether it is within the target; `None` where that cannot be judged, or there is no target.
     fn holds(&self, target: Option<Target>) -> Option<bool> {
-        target.filter(|_| !self.is_noisy).map(|target| target.holds(self.value.ratio))
+        target.filter(|_| !self.is_noisy).map(|target| self.flaw.is_none() && target.holds(self.value.ratio))
     }
 
     fn document(&self, targets: &Targets) -> Value {
@@ -85,6 +103,7 @@ impl Figure {
             "target": target.and_then(Target::bound),
             "holds": self.holds(target),
             "noisy": self.is_noisy,
+            "flaw": self.flaw,
         });
         for (name, value) in &self.details {
             document[*name] = value.clone();
@@ -99,37 +118,72 @@ fn round(value: f64) -> f64 {
     if value == 0.0 || !scale.is_finite() { value } else { (value * scale).round() / scale }
 }
 
-/// All that a run brought.
-pub(super) struct Report {
-    pub(super) machine: Value,
-    pub(super) database: &'static str,
+/// What was measured on one database.
+#[derive(Default)]
+pub(super) struct Measured {
     pub(super) figures: Vec<Figure>,
     /// What was left out, and why.
     pub(super) skipped: Vec<(&'static str, String)>,
+    /// The costs at each size of the fleet, where that was measured.
+    pub(super) growth: Vec<Value>,
+}
+
+/// All that a run brought of one database.
+pub(super) struct Report {
+    pub(super) machine: Value,
+    pub(super) database: &'static str,
+    pub(super) measured: Measured,
     /// When, in RFC 3339.
     pub(super) at: String,
 }
 
+/// Prints them: of one database its document, of several a list of documents.
+pub(super) fn print(reports: &[Report], out: &Out, targets: &Targets) -> Result<()> {
+    if !out.json {
+        return reports.iter().try_for_each(|report| report.print(out, targets));
+    }
+    match reports {
+        [report] => out.document(&report.document(targets)),
+        reports => out.document(&reports.iter().map(|report| report.document(targets)).collect()),
+    }
+}
+
+/// Appends each to a file as a line.
+pub(super) fn record(reports: &[Report], file: &Path, targets: &Targets) -> Result<()> {
+    let shown = file.display().to_string();
+    let mut lines = OpenOptions::new().create(true).append(true).open(file).context(shown.clone())?;
+    reports.iter().try_for_each(|report| writeln!(lines, "{}", report.document(targets))).context(shown)
+}
+
+/// Complains of figures that are beyond their target, and of those that could not be judged.
+pub(super) fn check(reports: &[Report], targets: &Targets) -> Result<()> {
+    let complaints: Vec<String> = reports.iter().flat_map(|report| report.complaints(targets)).collect();
+    complaints.iter().for_each(|words| remark(words));
+    match complaints.len() {
+        0 => Ok(()),
+        1 => bail!("a figure does not hold"),
+        count => bail!("{count} figures do not hold"),
+    }
+}
+
 impl Report {
     /// As one JSON document.
-    pub(super) fn document(&self, targets: &Targets) -> Value {
+    fn document(&self, targets: &Targets) -> Value {
         json!({
             "machine": self.machine,
             "version": env!("CARGO_PKG_VERSION"),
             "database": self.database,
             "at": self.at,
-            "figures": self.figures.iter().map(|figure| figure.document(targets)).collect::<Vec<_>>(),
-            "skipped": self.skipped.iter().map(|(id, why)| json!({"id": id, "reason": why})).collect::<Vec<_>>(),
+            "figures": self.measured.figures.iter().map(|figure| figure.document(targets)).collect::<Vec<_>>(),
+            "skipped": self.measured.skipped.iter().map(|(id, why)| json!({"id": id, "reason": why})).collect::<Vec<_>>(),
             "capacity": self.capacity(),
+            "growth": self.measured.growth,
         })
     }
 
-    /// Prints it.
-    pub(super) fn print(&self, out: &Out, targets: &Targets) -> Result<()> {
+    /// Prints it for people.
+    fn print(&self, out: &Out, targets: &Targets) -> Result<()> {
         let document = self.document(targets);
-        if out.json {
-            return out.document(&document);
-        }
         out.text(&format!(
             "{}\n{}, version {}\n",
             machine::words(&self.machine),
@@ -138,11 +192,14 @@ impl Report {
         ))?;
         let items = document["figures"].as_array().map_or(&[][..], Vec::as_slice);
         out.list(items, "nothing was measured", || self.table(targets))?;
-        for (id, why) in &self.skipped {
+        for (id, why) in &self.measured.skipped {
             out.text(&format!("{id} left out: {why}"))?;
         }
-        if self.figures.iter().any(|figure| figure.is_noisy) {
+        if self.measured.figures.iter().any(|figure| figure.is_noisy) {
             out.text("\nThe machine is too noisy to judge what is marked so: the bare limit itself wandered.")?;
+        }
+        for point in &self.measured.growth {
+            out.text(&growth_words(point))?;
         }
         match self.capacity_words() {
             Some(words) => out.text(&format!("\n{words}")),
@@ -152,7 +209,7 @@ impl Report {
 
     fn table(&self, targets: &Targets) -> Table {
         let mut table = Table::new(["ID", "FIGURE", "VALUE", "90 %", "TARGET", "HOLDS", "OURS", "COMPARED"]);
-        for figure in &self.figures {
+        for figure in &self.measured.figures {
             let target = targets.of(figure.id);
             let micros = |name| figure.number(name).map(|micros| format!("{micros} µs")).unwrap_or_default();
             let Ratio { ratio, low, high } = figure.value;
@@ -179,7 +236,7 @@ impl Report {
 
     /// What a session without commands costs with a full handshake, in microseconds.
     fn session_cost(&self) -> Option<f64> {
-        self.figures.iter().find(|figure| figure.id == "P-01")?.number("ours_us")
+        self.measured.figures.iter().find(|figure| figure.id == "P-01")?.number("ours_us")
     }
 
     /// Devices whose calls keep half of the cores of this machine busy, by their interval.
@@ -209,33 +266,39 @@ impl Report {
         ))
     }
 
-    /// Appends it to a file, one line a run.
-    pub(super) fn record(&self, file: &Path, targets: &Targets) -> Result<()> {
-        let shown = file.display().to_string();
-        let mut lines = OpenOptions::new().create(true).append(true).open(file).context(shown.clone())?;
-        writeln!(lines, "{}", self.document(targets)).context(shown)
-    }
-
-    /// Complains of figures that are beyond their target, and of those that could not be judged.
-    pub(super) fn check(&self, targets: &Targets) -> Result<()> {
-        let judged = self.figures.iter().filter_map(|figure| {
+    /// Figures that are beyond their target, and those that could not be judged, in words.
+    fn complaints(&self, targets: &Targets) -> Vec<String> {
+        let complaint = |figure: &Figure| {
             let target = targets.of(figure.id)?;
             match figure.holds(Some(target)) {
                 Some(true) => None,
                 Some(false) => {
-                    Some(format!("{} is {}, target {}", figure.id, round(figure.value.ratio), target.words()))
+                    let value = round(figure.value.ratio);
+                    let flaw = figure.flaw.as_ref().map(|flaw| format!(": {flaw}")).unwrap_or_default();
+                    Some(format!("{} is {value}, target {}{flaw}", figure.id, target.words()))
                 }
                 None => Some(format!("{} cannot be judged: the machine is too noisy", figure.id)),
             }
-        });
-        let complaints: Vec<String> = judged.collect();
-        complaints.iter().for_each(|words| remark(words));
-        match complaints.len() {
-            0 => Ok(()),
-            1 => bail!("a figure does not hold"),
-            count => bail!("{count} figures do not hold"),
-        }
+        };
+        self.measured.figures.iter().filter_map(complaint).collect()
     }
+}
+
+/// The costs at one size of the fleet, in a line.
+fn growth_words(point: &Value) -> String {
+    let cost = |name: &str| {
+        let cost = &point[name];
+        let counted = ["steps", "blocks"].into_iter().find(|unit| cost[*unit].is_number()).unwrap_or("steps");
+        format!("{} µs ({} × bare), {} {counted}", cost["us"], cost["ratio"], cost[counted])
+    };
+    let number = |name: &str| thousands(point[name].as_f64().unwrap_or_default());
+    format!(
+        "{} devices, {} rows: a session without commands {}; with two {}",
+        number("devices"),
+        number("rows"),
+        cost("noop"),
+        cost("two_commands")
+    )
 }
 
 /// A whole number with its thousands apart.
@@ -257,7 +320,8 @@ mod tests {
 
     fn report(figures: Vec<Figure>) -> Report {
         let machine = json!({"cpu": "X", "cores": 2});
-        Report { machine, database: "sqlite", figures, skipped: Vec::new(), at: String::new() }
+        let measured = Measured { figures, ..Measured::default() };
+        Report { machine, database: "sqlite", measured, at: String::new() }
     }
 
     #[test]
@@ -274,14 +338,16 @@ mod tests {
     fn figures_are_held_against_their_targets() {
         let targets = Targets::shipped().unwrap();
         let good = report(vec![Figure::single("P-01", 1.2), Figure::single("noop-tls13", 9.0)]);
-        good.check(&targets).unwrap();
+        check(&[good], &targets).unwrap();
         let bad = report(vec![Figure::single("P-01", 1.31), Figure::single("P-07", 9.0)]);
-        assert!(bad.check(&targets).unwrap_err().to_string().starts_with("2 figures"));
+        assert!(check(&[bad], &targets).unwrap_err().to_string().starts_with("2 figures"));
         let mut noisy = Figure::single("P-01", 1.2);
         noisy.is_noisy = true;
         let noisy = report(vec![noisy]);
-        assert!(noisy.check(&targets).is_err(), "what cannot be judged does not pass");
         assert_eq!(noisy.document(&targets)["figures"][0]["holds"], Value::Null);
+        assert!(check(&[noisy], &targets).is_err(), "what cannot be judged does not pass");
+        let flawed = Figure::single("P-14", 0.1).flawed("3 visits failed".to_owned());
+        assert!(check(&[report(vec![flawed])], &targets).is_err());
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 
-use super::Wanted;
 use super::fleet::Speech;
 use super::measure::{Bench, Session};
 use super::report::Figure;
-use crate::cli::output::remark;
+use super::{Wanted, tell};
 
 /// The figures that are wanted.
 pub(super) async fn figures(bench: &mut Bench, wanted: &Wanted) -> Result<Vec<Figure>> {
@@ -22,7 +21,7 @@ pub(super) async fn figures(bench: &mut Bench, wanted: &Wanted) -> Result<Vec<Fi
         if !wanted.has(id) {
             continue;
         }
-        remark(&format!("{id} …"));
+        tell(id);
         let rounds = bench.sessions(&Session { speech, commands }).await?;
         figures.push(Figure::of_rounds(id, &rounds));
     }

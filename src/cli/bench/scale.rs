@@ -1,0 +1,240 @@
+//! `muster bench --scale`: what a session costs when the fleet is large and has a history. The same hundred devices call
+//! while around them the database grows to 100,000 devices and ten million rows of history.
+//!
+//! Time wanders; what the database does does not. So beside the processor time stand the steps of SQLite's virtual machine,
+//! and of PostgreSQL the blocks that it reads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::fleet::Speech;
+use super::measure::{Bench, Extent, Session};
+use super::memory::{restart, start_figure};
+use super::process::Cores;
+use super::report::Figure;
+use super::sessions::two_commands;
+use super::statistics::{Ratio, median};
+use crate::cli::output::remark;
+use crate::store::Template;
+
+/// Devices that call; the first size.
+const CALLING: u32 = 100;
+/// Rows that each device has in the end, its history included.
+const ROWS_EACH: usize = 100;
+/// Readings of the work of a session, of which the middle one counts: upkeep may fall into one.
+const READINGS: usize = 3;
+/// The database server tells its counts with that delay.
+const COUNTS_LATER: Duration = Duration::from_millis(1500);
+
+/// What `--scale` brought.
+pub(super) struct Growth {
+    pub(super) figures: Vec<Figure>,
+    /// A document for each size of the fleet.
+    pub(super) points: Vec<Value>,
+}
+
+/// A session at one size.
+struct Cost {
+    /// Processor time as a multiple of the bare server's.
+    ratio: Ratio,
+    micros: f64,
+    /// Steps or blocks.
+    work: f64,
+}
+
+/// The costs at one size of the fleet.
+struct Point {
+    devices: u32,
+    rows: usize,
+    noop: Cost,
+    commands: Cost,
+}
+
+/// Measures at each of the sizes; they grow, and the first is that of the devices that call.
+pub(super) async fn grow(
+    cores: Option<Cores>,
+    database: Option<&str>,
+    rounds: usize,
+    largest: u32,
+) -> Result<(Growth, Bench)> {
+    let extent = Extent { rounds, devices: usize::try_from(CALLING)? };
+    let mut bench = Bench::start(cores, database, extent).await?;
+    let template = Arc::new(furnish(&mut bench).await?);
+    let unit = if database.is_some() { "blocks" } else { "steps" };
+    let (mut points, mut copies, mut devices, mut starts) = (Vec::new(), 1, CALLING, Vec::new());
+    loop {
+        let rows = template.rows() * usize::try_from(copies)?;
+        remark(&format!("{devices} devices, {rows} rows …"));
+        points.push(measure(&mut bench, devices, rows).await?);
+        devices *= 10;
+        if devices > largest {
+            break;
+        }
+        let next = devices / CALLING;
+        starts = vec![fill(&mut bench, &template, copies..next, cores).await?];
+        copies = next;
+    }
+    let mut figures = quotients(&points, unit)?;
+    starts.push(restart(&mut bench).await?.seconds);
+    figures.push(start_figure(&starts, usize::try_from(devices / 10)?));
+    let points = points.iter().map(|point| point.document(unit)).collect();
+    Ok((Growth { figures, points }, bench))
+}
+
+/// Lets the devices hold sessions until each has its history; what they have then.
+async fn furnish(bench: &mut Bench) -> Result<Template> {
+    loop {
+        for commands in [two_commands(), Vec::new()] {
+            bench.hold(&Session { speech: Speech::Tls12, commands }, bench.pcs.len()).await?;
+        }
+        bench.fleet.stop()?;
+        let store = bench.fleet.store().await?;
+        let template = Template::read(&store).await;
+        store.close().await;
+        bench.fleet.serve()?;
+        bench.follow_servers()?;
+        let template = template?;
+        if template.rows() >= ROWS_EACH * bench.pcs.len() {
+            return Ok(template);
+        }
+    }
+}
+
+/// Fills the database, and starts the server on it: seconds to the first session.
+async fn fill(
+    bench: &mut Bench,
+    template: &Arc<Template>,
+    copies: std::ops::Range<u32>,
+    cores: Option<Cores>,
+) -> Result<f64> {
+    bench.fleet.stop()?;
+    cores.map_or(Ok(()), Cores::use_both)?;
+    let (began, mut told) = (Instant::now(), Instant::now());
+    let (first, last) = (copies.start, copies.end);
+    let store = bench.fleet.store().await?;
+    let filled = template.copy(&store, copies, |copy| {
+        if told.elapsed() > Duration::from_secs(10) {
+            told = Instant::now();
+            remark(&format!("  {} of {last} parts are filled", copy + 1));
+        }
+    });
+    let filled = filled.await;
+    store.close().await;
+    filled?;
+    let rows = template.rows() as f64 * f64::from(last - first);
+    let seconds = began.elapsed().as_secs_f64();
+    remark(&format!("  {rows} rows in {seconds:.0} s, {:.0} a second", rows / seconds));
+    cores.map_or(Ok(()), Cores::pin_client)?;
+    Ok(restart(bench).await?.seconds)
+}
+
+async fn measure(bench: &mut Bench, devices: u32, rows: usize) -> Result<Point> {
+    let noop = cost(bench, Vec::new()).await?;
+    let commands = cost(bench, two_commands()).await?;
+    Ok(Point { devices, rows, noop, commands })
+}
+
+async fn cost(bench: &mut Bench, commands: Vec<String>) -> Result<Cost> {
+    let session = Session { speech: Speech::Tls12, commands };
+    let rounds = bench.sessions(&session).await?;
+    let mut readings = Vec::with_capacity(READINGS);
+    for _ in 0..READINGS {
+        readings.push(work(bench, &session).await?);
+    }
+    Ok(Cost { ratio: rounds.ratio(), micros: rounds.ours().0, work: median(readings) })
+}
+
+/// What the database does for a session: for its commands too, which are queued before.
+async fn work(bench: &mut Bench, session: &Session) -> Result<f64> {
+    let before = worked(bench).await?;
+    let visits = 2 * bench.pcs.len();
+    for _ in 0..2 {
+        bench.hold(session, visits / 2).await?;
+    }
+    Ok((worked(bench).await? - before) / visits as f64)
+}
+
+/// Steps or blocks so far.
+async fn worked(bench: &Bench) -> Result<f64> {
+    if bench.fleet.database().is_some() {
+        tokio::time::sleep(COUNTS_LATER).await;
+        let store = bench.fleet.store().await?;
+        let blocks = store.blocks_read().await;
+        store.close().await;
+        return Ok(blocks?.context("the database server does not tell what it reads")? as f64);
+    }
+    let metrics = bench.fleet.metrics().await?;
+    let steps = metrics.lines().find_map(|line| line.strip_prefix("muster_sqlite_steps_total "));
+    steps.and_then(|number| number.trim().parse().ok()).context("the server does not tell what SQLite does")
+}
+
+/// The figures: the last size compared with the first.
+fn quotients(points: &[Point], unit: &'static str) -> Result<Vec<Figure>> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        anyhow::bail!("nothing was measured");
+    };
+    let time = |cost: fn(&Point) -> &Cost| {
+        let (small, large) = (cost(first).ratio, cost(last).ratio);
+        Ratio { ratio: large.ratio / small.ratio, low: large.low / small.high, high: large.high / small.low }
+    };
+    let work = |cost: fn(&Point) -> &Cost| cost(last).work / cost(first).work;
+    let (noop, commands) = (time(|point| &point.noop), time(|point| &point.commands));
+    let worse = if noop.ratio > commands.ratio { noop } else { commands };
+    let (noop_work, commands_work) = (work(|point| &point.noop), work(|point| &point.commands));
+    Ok(vec![
+        Figure::of_ratio("P-10", worse)
+            .with("devices", last.devices)
+            .with("rows", last.rows)
+            .with("noop", hundredths(noop.ratio))
+            .with("two_commands", hundredths(commands.ratio)),
+        Figure::single("P-10-work", noop_work.max(commands_work))
+            .with("counted", unit)
+            .with("noop", hundredths(noop_work))
+            .with("two_commands", hundredths(commands_work)),
+    ])
+}
+
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+impl Point {
+    fn document(&self, unit: &str) -> Value {
+        let cost = |cost: &Cost| {
+            json!({
+                "us": hundredths(cost.micros),
+                "ratio": hundredths(cost.ratio.ratio),
+                unit: hundredths(cost.work),
+            })
+        };
+        json!({
+            "devices": self.devices,
+            "rows": self.rows,
+            "noop": cost(&self.noop),
+            "two_commands": cost(&self.commands),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(devices: u32, noop: f64, commands: f64) -> Point {
+        let cost = |value: f64| Cost { ratio: Ratio::exact(value), micros: 100.0 * value, work: 1000.0 * value };
+        Point { devices, rows: 0, noop: cost(noop), commands: cost(commands) }
+    }
+
+    #[test]
+    fn the_worse_session_counts() {
+        let figures = quotients(&[point(100, 1.0, 2.0), point(1000, 9.0, 9.0), point(10_000, 1.1, 3.0)], "steps");
+        let figures = figures.unwrap();
+        let values: Vec<_> = figures.iter().map(|figure| (figure.id(), figure.value())).collect();
+        assert_eq!(values, [("P-10", 1.5), ("P-10-work", 1.5)]);
+        assert_eq!(figures[0].number("noop"), Some(1.1));
+        assert!(quotients(&[], "steps").is_err());
+    }
+}

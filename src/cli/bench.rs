@@ -12,6 +12,7 @@ mod load;
 mod machine;
 mod measure;
 mod memory;
+mod parse;
 mod peer;
 mod plot;
 mod process;
@@ -157,6 +158,10 @@ async fn measure(bench: &mut Bench, wanted: &Wanted) -> Result<Measured> {
             Ok(figure) => measured.figures.push(figure),
             Err(why) => measured.skipped.push(("P-04", why)),
         }
+    }
+    if wanted.has("P-05") {
+        tell("P-05");
+        measured.figures.push(parse::figure(bench.extent.rounds).await?);
     }
     if wanted.has("P-06") {
         tell("P-06");

@@ -238,7 +238,7 @@ fn id_of(text: &str) -> Option<Uuid> {
 
 /// The identifier in a copy: as much older as the copy is, and random otherwise; no two are the same.
 fn renamed(id: Uuid, number: u32) -> Uuid {
-    let older = id.as_u128().wrapping_sub(u128::from(number) * u128::from(APART.unsigned_abs()) << 80);
+    let older = id.as_u128().wrapping_sub((u128::from(number) * u128::from(APART.unsigned_abs())) << 80);
     Uuid::from_u128(older ^ u128::from(mixed(number) >> 2))
 }
 

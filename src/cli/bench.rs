@@ -95,15 +95,17 @@ impl Wanted {
     }
 }
 
-/// `sqlite`, or a URL of PostgreSQL.
+/// The name of the database in the folder of the run, or a URL of one on a server.
 fn database(text: &str) -> Result<String, String> {
-    if text == SQLITE || DatabaseUrl::try_from(text.to_owned())?.sqlite_path().is_none() {
+    let is_on_server = || Ok::<_, String>(DatabaseUrl::try_from(text.to_owned())?.sqlite_path().is_none());
+    if text == IN_FILE || is_on_server()? {
         return Ok(text.to_owned());
     }
     Err("sqlite, which lies in the folder of the run, or a postgres:// URL".to_owned())
 }
 
-const SQLITE: &str = "sqlite";
+const IN_FILE: &str = "sqlite";
+const ON_SERVER: &str = "postgresql";
 
 pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result<()> {
     let wanted = Wanted::new(args.only.clone())?;
@@ -123,7 +125,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
     }
     let mut reports = Vec::with_capacity(args.database.len());
     for database in &args.database {
-        let url = Some(database.as_str()).filter(|url| *url != SQLITE);
+        let url = Some(database.as_str()).filter(|url| *url != IN_FILE);
         let measured = if args.scale {
             let (growth, bench) = scale::grow(cores, url, extent.rounds, args.scale_to).await?;
             finish(bench).await?;
@@ -134,7 +136,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
             finish(bench).await?;
             measured?
         };
-        let name = if url.is_some() { "postgresql" } else { SQLITE };
+        let name = if url.is_some() { ON_SERVER } else { IN_FILE };
         let at = SystemClock.now().format(&Rfc3339)?;
         reports.push(Report { machine: machine.clone(), database: name, measured, at });
     }

@@ -20,7 +20,8 @@ struct Line {
 
 /// The plot of what `--scale` brought; each cost is shown as a multiple of what it is in the smallest fleet.
 pub(super) fn svg(points: &[Value], database: &str) -> String {
-    let unit = if database == "sqlite" { "steps" } else { "blocks" };
+    let is_counted = |unit: &&str| points.iter().any(|point| point["noop"][*unit].is_number());
+    let unit = ["steps", "blocks"].into_iter().find(is_counted).unwrap_or("steps");
     let mut lines = Vec::new();
     for (session, words, colours) in
         [("noop", "no commands", ["#1b6ca8", "#7fb3d5"]), ("two_commands", "two commands", ["#b03a2e", "#e6a08f"])]

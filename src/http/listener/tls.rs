@@ -204,10 +204,12 @@ impl ClientCertVerifier for DeviceVerifier {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
+        _intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.certificates.check(end_entity, intermediates, now)
+        // The anchors sign devices themselves, so no path is built: certificates that a client puts beside its own, each as if
+        // it were the next of the chain, would only make us verify one signature after the other.
+        self.certificates.check(end_entity, &[], now)
     }
 
     fn verify_tls12_signature(
@@ -232,5 +234,44 @@ impl ClientCertVerifier for DeviceVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.schemes.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    fn ca(name: &str) -> (CertificateParams, KeyPair) {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params, KeyPair::generate().unwrap())
+    }
+
+    fn leaf(issuer: &Issuer<'_, KeyPair>) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().der().clone()
+    }
+
+    // covers: M-141
+    #[test]
+    fn a_leaf_counts_alone_and_what_is_beside_it_does_not() {
+        let (params, key) = ca("devices");
+        let anchor = params.self_signed(&key).unwrap().der().clone();
+        let anchor_issuer = Issuer::new(params, key);
+        let (below, below_key) = ca("below");
+        let between = below.signed_by(&below_key, &anchor_issuer).unwrap().der().clone();
+        let below_issuer = Issuer::new(below, below_key);
+        let device = DeviceTls { issuers: vec![anchor], ..DeviceTls::default() };
+        let verifier = DeviceVerifier::new(&device, Arc::new(aws_lc_rs::default_provider())).unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let judged = |leaf: &CertificateDer<'_>| verifier.verify_client_cert(leaf, std::slice::from_ref(&between), now);
+        assert!(judged(&leaf(&anchor_issuer)).is_ok());
+        assert!(judged(&leaf(&below_issuer)).is_err());
     }
 }

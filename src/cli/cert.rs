@@ -1,5 +1,7 @@
 //! `muster cert`
 
+mod drill;
+
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -31,6 +33,14 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Have a device renew its certificate now, and follow it until the new one was issued and used.
+    Drill {
+        /// The device, by id or name.
+        device: String,
+        /// Minutes until it is given up to wait for the device; the order stays.
+        #[arg(long, default_value_t = 60, value_name = "MINUTES")]
+        timeout: u64,
+    },
     /// Print the CA certificates, the root before the device issuing CA, and how a roll-over stands; or go on with it.
     Ca {
         #[command(subcommand)]
@@ -42,6 +52,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
     match command {
         Command::List { device, limit } => list(client, out, device, limit).await,
         Command::Revoke { serial, reason, dry_run } => revoke(client, out, &serial, reason, dry_run).await,
+        Command::Drill { device, timeout } => drill::run(client, out, &device, timeout).await,
         Command::Ca { stage } => ca(client, out, stage).await,
     }
 }

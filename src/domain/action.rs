@@ -29,6 +29,7 @@ mod reboot;
 mod recipe;
 mod remove_setting;
 mod rename;
+mod renew_certificate;
 mod reset_passcode;
 mod retire;
 mod rotate_bitlocker_keys;
@@ -116,6 +117,8 @@ pub enum Action {
     TenantLockdown(TenantLockdown),
     /// Rotate the BitLocker recovery passwords.
     RotateBitlockerKeys,
+    /// Renew the certificate of the enrollment at once.
+    RenewCertificate,
     /// Autopilot reset: erase apps, settings and personal files, stay enrolled.
     AutopilotReset,
     /// Pack logs and upload them here.
@@ -275,6 +278,7 @@ impl Action {
             Self::Rename(rename) => rename,
             Self::TenantLockdown(lockdown) => lockdown,
             Self::RotateBitlockerKeys => &rotate_bitlocker_keys::RotateBitlockerKeys,
+            Self::RenewCertificate => &renew_certificate::RenewCertificate,
             Self::AutopilotReset => &autopilot_reset::AutopilotReset,
             Self::CollectDiagnostics(collection) => collection,
             Self::WifiProfile(profile) => profile,

@@ -23,6 +23,8 @@ pub(in crate::cli) enum Kind {
     ChangeProductKey(Of<ProductKey>),
     /// Make a local account.
     CreateLocalAccount(Of<Account>),
+    /// Have the device renew its certificate at once; `muster cert drill` follows it to the end.
+    RenewCertificate(Of<Nothing>),
     /// Have the device prove what its TPM measured; `muster action show` tells it.
     AttestHealth(Of<Attestation>),
     /// Have the device watch nodes.
@@ -95,6 +97,7 @@ impl Kind {
             Self::UpgradeEdition(of) => of.order("upgrade_edition"),
             Self::ChangeProductKey(of) => of.order("change_product_key"),
             Self::CreateLocalAccount(of) => of.order("create_local_account"),
+            Self::RenewCertificate(of) => of.order("renew_certificate"),
             Self::AttestHealth(of) => of.order("attest_health"),
             Self::WatchNodes(of) => of.order("watch_nodes"),
             Self::ListChangedNodes(of) => of.order("list_changed_nodes"),

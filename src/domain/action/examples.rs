@@ -34,7 +34,12 @@ use crate::proto::csp::windows_licensing::{ChangeProductKey, UpgradeEdition};
 /// Once each for every choice that needs other nodes; names, values and secrets are examples or left out.
 pub(super) fn all() -> Vec<Action> {
     let mut all = vec![Action::Lock, Action::Unlock, Action::Retire, Action::Reboot, Action::Sync];
-    all.extend([Action::RotateBitlockerKeys, Action::AutopilotReset, Action::SwitchFromSMode]);
+    all.extend([
+        Action::RotateBitlockerKeys,
+        Action::RenewCertificate,
+        Action::AutopilotReset,
+        Action::SwitchFromSMode,
+    ]);
     all.push(Action::CollectDiagnostics(Collection::default()));
     all.extend(Variant::ALL.map(|variant| Action::Wipe(Wipe { variant })));
     all.extend(ResetMethod::ALL.map(|method| Action::ResetPasscode(ResetPasscode { method })));

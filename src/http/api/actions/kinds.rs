@@ -68,6 +68,9 @@ const KINDS: &[Kind] = &[
     plain("rotate_bitlocker_keys", "Rotate the BitLocker recovery passwords.", |value| {
         nothing(value, Action::RotateBitlockerKeys)
     }),
+    plain("renew_certificate", "Renew the certificate with which the device proves itself, at once.", |value| {
+        nothing(value, Action::RenewCertificate)
+    }),
     plain("autopilot_reset", "Erase apps, settings and personal files; stay joined and enrolled.", |value| {
         nothing(value, Action::AutopilotReset)
     }),

@@ -143,6 +143,8 @@ pub struct Memory {
     strangers: Strangers,
     /// Tokens of push, and who is to be woken.
     push: push::Memory,
+    /// Certificates whose devices are late to renew them, when they were counted last.
+    late_renewals: AtomicU64,
     /// Where messages of transcripts go.
     transcripts: transcripts::Line,
 }
@@ -168,6 +170,7 @@ impl Memory {
             enrolling: Turns::new(),
             strangers: Strangers::default(),
             push: push::Memory::default(),
+            late_renewals: AtomicU64::new(0),
             transcripts,
         };
         (memory, writer)

@@ -50,6 +50,7 @@ pub struct Metrics {
     without_root: Gauge,
     of_previous_ca: Gauge,
     steps: Counter<u64, AtomicU64>,
+    certificates_due: Gauge<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -99,6 +100,7 @@ impl Metrics {
             without_root: Gauge::default(),
             of_previous_ca: Gauge::default(),
             steps: Counter::default(),
+            certificates_due: Gauge::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
@@ -116,6 +118,8 @@ impl Metrics {
         let words = "Certificates of the CA before that still let a device in";
         registry.register("ca_certificates_of_previous", words, metrics.of_previous_ca.clone());
         registry.register("sqlite_steps", "Steps that SQLite has done", metrics.steps.clone());
+        let due = "Certificates whose devices should have begun to renew them, and have not renewed them";
+        registry.register("certificates_due", due, metrics.certificates_due.clone());
         metrics
     }
 
@@ -161,6 +165,11 @@ impl Metrics {
         self.push_tokens.inner().store(tokens, Ordering::Relaxed);
     }
 
+    /// Certificates whose devices are late to renew them.
+    pub fn certificates_due(&self, due: u64) {
+        self.certificates_due.set(due);
+    }
+
     /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far; `steps`:
     /// what SQLite has done.
     #[must_use]
@@ -203,6 +212,7 @@ mod tests {
         metrics.event(&event("muster.action.queued", json!({})));
         metrics.event(&event("muster.device.checkin", json!({})));
         metrics.pushes(&[Outcome::Received, Outcome::Gone, Outcome::Received], 3);
+        metrics.certificates_due(2);
         let text = metrics.render(7, 11);
         for line in [
             "muster_http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 1",
@@ -214,6 +224,7 @@ mod tests {
             "muster_pushes_total{outcome=\"received\"} 2",
             "muster_pushes_total{outcome=\"gone\"} 1",
             "muster_push_tokens_total 3",
+            "muster_certificates_due 2",
             "muster_sqlite_steps_total 11",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -46,6 +46,9 @@ impl App {
         }
         self.memory.throttles.tidy(self.now());
         self.memory.remembered.tidy(self.now());
+        if let Err(error) = self.count_late_renewals().await {
+            tracing::debug!(%error, "late renewals are counted later");
+        }
         let hold = match self.hold(Duty::Upkeep).await {
             Ok(Some(hold)) => hold,
             Ok(None) => return,
@@ -65,6 +68,7 @@ impl App {
             tell("idle sessions", self.time_out_sessions().await)?;
             tell("overdue commands", self.expire_commands().await)?;
             tell("silent devices", self.close_silent_devices().await)?;
+            tell("late renewals", self.tell_late_renewals(ROUND).await)?;
             tell("retention", self.prune(hold).await)?;
         }
         tell("commands of closed enrollments", self.end_orphans().await)

@@ -49,6 +49,7 @@ pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
         let can_sign = app.authority.current().alarm().is_none();
         shared.metrics.ca(can_sign, progress.devices_without_root, progress.certificates_of_previous);
     }
+    shared.metrics.certificates_due(app.late_renewals());
     let text = shared.metrics.render(shared.app.hasher.computed(), crate::store::sqlite_steps());
     ([(CONTENT_TYPE, METRICS_TYPE)], text)
 }

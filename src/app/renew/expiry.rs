@@ -1,10 +1,12 @@
 //! Certificates that ended: what an administrator is told, and what becomes of a device that is let in nevertheless.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::app::identify::in_words;
-use crate::app::ports::Write;
+use crate::app::ports::{StoreError, Write};
 use crate::app::{App, Unidentified};
 use crate::domain::certificate::Certificate;
 use crate::domain::enrollment::Enrollment;
@@ -20,6 +22,40 @@ pub(super) fn forget(enrollment: &mut Enrollment) {
 }
 
 impl App {
+    /// How many certificates there were, when they were counted last, whose devices should have begun to renew them.
+    #[must_use]
+    pub fn late_renewals(&self) -> u64 {
+        self.memory.late_renewals.load(Ordering::Relaxed)
+    }
+
+    /// Counts them.
+    pub(in crate::app) async fn count_late_renewals(&self) -> Result<(), StoreError> {
+        let now = self.now();
+        let late = self.store.late_renewals(now, now + self.settings.renewal.due()).await?;
+        self.memory.late_renewals.store(late, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Tells of each of them once.
+    pub(in crate::app) async fn tell_late_renewals(&self, limit: u32) -> Result<(), StoreError> {
+        let now = self.now();
+        for certificate in self.store.untold_late_renewals(now, now + self.settings.renewal.due(), limit).await? {
+            let Some(enrollment) = self.store.enrollment(certificate.enrollment_id).await? else { continue };
+            let data = json!({
+                "serial": certificate.serial, "enrollment_id": enrollment.id,
+                "not_after": in_words(certificate.not_after),
+                "last_seen_at": enrollment.last_seen_at.map(in_words),
+            });
+            let told = self.event("cert.expiring", Some(enrollment.device_id.to_string()), data);
+            match self.commit(vec![Write::TellLateCertificate { serial: certificate.serial, at: now }, told]).await {
+                // Another process was faster.
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Marks a device that is let in although its certificate ended: the words for its session, and the event, the first time.
     pub(in crate::app) fn let_in_expired(
         &self,

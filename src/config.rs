@@ -147,7 +147,7 @@ pub struct Ca {
     /// How long a device waits after a failed renewal, in days; at most the period. Default 4.
     pub renew_retry_days: u32,
     /// How long after its end a device certificate that is known and not revoked still lets its device in, so that it can
-    /// renew, in days, 0 to 365; 0: not at all. Default 30.
+    /// renew, in days, 0 to 365. Default 0: not at all, and the device has to be enrolled again.
     pub expired_grace_days: u32,
     /// Smallest RSA key of a device, in bits: 2048, 3072 or 4096. Default 2048.
     pub min_key_bits: u32,
@@ -590,7 +590,7 @@ impl Default for Ca {
             device_lifetime_days: 365,
             renew_period_days: 42,
             renew_retry_days: 4,
-            expired_grace_days: 30,
+            expired_grace_days: 0,
             min_key_bits: 2048,
             software_keys_only: false,
             organization: String::new(),

@@ -16,6 +16,7 @@ use support::enrolling::Attempt;
 use support::eventually;
 use support::http::{Connection, Request};
 use support::openssl;
+use support::renewing::Renewal;
 use support::server::{Server, muster};
 
 fn operators(server: &Server, path: &str) -> String {
@@ -46,6 +47,10 @@ fn without_its_key_the_ca_knows_devices_and_lets_nobody_in() {
     let attempt = Attempt::new(&server, &user);
     let fault = attempt.refused(&server);
     assert_eq!(fault.subcode, "s:EnrollmentServer", "R-17: {fault:?}");
+    device.provisioned.renewal_url = format!("{}/EnrollmentServer/Renew.svc", server.device_url);
+    let renewal = Renewal::new(&server, &device);
+    renewal.soap().refused(&renewal.send(&device)).is("R-17: nor does a device renew", "s:EnrollmentServer", None);
+    device.check_in();
     let ready = operators(&server, "/readyz");
     assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("ca/issuing.key"), "R-17: {ready}");
     assert!(operators(&server, "/metrics").contains("muster_ca_key_available 0"), "R-17: a metric");
@@ -213,6 +218,28 @@ fn one_ca_takes_the_place_of_another_in_stages() {
 }
 
 /// The certificate that the web host shows, by OpenSSL.
+// covers: R-17, E-101
+#[test]
+fn a_device_renews_into_the_ca_that_issues() {
+    let server = Server::start();
+    let (mut device, _) = FakeDevice::settled(&server);
+    post(&server, "/ca/rotate", 200);
+    device.settle();
+    post(&server, "/ca/activate", 200);
+    let both = published(&server);
+    device.trust_anew(&server);
+    assert_eq!(post(&server, "/ca/retire-old", 409)["code"], "ca_in_use");
+    // It was given them in its sessions.
+    (device.provisioned.chain.root, device.provisioned.chain.issuing) = (both[0].clone(), both[1].clone());
+    device.renew(&server);
+    assert!(is_signed_by(&device.chain().leaf, &both[0], &both[1]), "R-17");
+    assert_eq!(post(&server, "/ca/retire-old", 409)["code"], "ca_in_use", "the answer may be lost");
+    device.settle();
+    post(&server, "/ca/retire-old", 200);
+    device.trust_anew(&server);
+    device.check_in();
+}
+
 fn openssl_shows(server: &Server) -> Vec<u8> {
     let host = server.url.trim_start_matches("https://");
     let said = openssl::attempt(&["s_client", "-connect", host, "-servername", "localhost"], b"");

@@ -78,8 +78,8 @@ impl App {
         Ok(Listed { items, next: listed.next })
     }
 
-    /// Revokes a certificate: the device that has it is refused at its next request. One that is revoked already stays as
-    /// it is. `dry_run`: only says what would change.
+    /// Revokes a certificate: the device that has it is refused at its next request. With it goes the one that was asked for
+    /// with it and that nobody has used. One that is revoked already stays as it is. `dry_run`: only says what would change.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`], or the store's.
@@ -95,13 +95,21 @@ impl App {
             let found = self.store.certificate_by_serial(serial).await?;
             let mut certificate = found.ok_or(Error::NotFound("certificate"))?;
             let enrollment = self.store.enrollment(certificate.enrollment_id).await?;
-            let device_id = enrollment.map(|enrollment| enrollment.device_id);
+            let device_id = enrollment.as_ref().map(|enrollment| enrollment.device_id);
             if certificate.revoked_at.is_some() {
                 return Ok(CertificateView { certificate, device_id });
             }
             let at = self.now();
             let words = reason.clone().unwrap_or_else(|| format!("revoked by {}", by.name));
-            let writes = self.revocation(by, &certificate, device_id, at, &words);
+            let mut writes = self.revocation(by, &certificate, device_id, at, &words);
+            // A renewal at the same moment changes the enrollment too: one of both is judged again.
+            writes.extend(enrollment.map(|enrollment| Write::UpdateEnrollment(Box::new(enrollment))));
+            // Whoever has the key may have asked for the next certificate with it.
+            for next in self.store.certificates_of(certificate.enrollment_id).await? {
+                if next.is_waiting() && next.renews.as_ref() == Some(&certificate.serial) {
+                    writes.extend(self.revocation(by, &next, device_id, at, &words));
+                }
+            }
             (certificate.revoked_at, certificate.revoked_reason) = (Some(at), Some(words));
             let view = CertificateView { certificate, device_id };
             if dry_run {

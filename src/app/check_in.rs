@@ -359,7 +359,7 @@ impl App {
         }
         let mut writes = Vec::new();
         if let Some(serial) = waiting {
-            writes.extend(self.first_use(serial, &output.enrollment, now));
+            writes.extend(self.first_use(serial, &mut output.enrollment, now));
         }
         if let Some(ended) = expired_at {
             let (words, event) = self.let_in_expired(*ended, &mut output.enrollment);

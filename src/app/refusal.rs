@@ -59,9 +59,6 @@ pub enum NotRenewed {
     /// The certificate, or the enrollment, is good for nothing any more.
     #[error("the certificate cannot be renewed: {0}")]
     Over(String),
-    /// The certificate came of a renewal and was not used for a session yet.
-    #[error("the certificate was not used for a session yet; only the one in use is renewed")]
-    Unused,
     /// No signed request.
     #[error("{0}")]
     Token(&'static str),
@@ -89,8 +86,8 @@ pub enum NotRenewed {
     /// Another request of the same device was granted meanwhile.
     #[error("another renewal of the same device at the same moment was faster")]
     Faster,
-    /// Long before its window, again and again.
-    #[error("renewed too often before the renewal window")]
+    /// Again and again in a short time.
+    #[error("renewed too often in a short time")]
     TooOften,
 }
 

@@ -93,13 +93,13 @@ impl App {
         };
         let der = match renewing {
             Renewing::Device(der) => der.clone(),
-            _ => {
-                let der = self.renewal_signer(&signed).await?;
-                *who = self.looked_up(&der).await.map(|(_, enrollment)| Some(enrollment)).map_err(refusal)?;
-                der
-            }
+            _ => self.renewal_signer(&signed).await?,
         };
         let next = self.next_key(&signed, &der)?;
+        if who.is_none() {
+            // Only now is it proven whose request it is.
+            *who = self.looked_up(&der).await.map(|(_, enrollment)| Some(enrollment)).map_err(refusal)?;
+        }
         let mut applicant = Applicant { der, next, request, caller, waited: None, is_counted: false, issued: None };
         for _ in 0..MOST_TRIES {
             match self.try_renew(&mut applicant).await {
@@ -114,10 +114,10 @@ impl App {
     async fn try_renew(&self, applicant: &mut Applicant<'_>) -> Result<Enrolled, Attempted> {
         let (certificate, enrollment) = self.looked_up(&applicant.der).await.map_err(refusal)?;
         self.judge(&certificate, &enrollment).map_err(refusal)?;
-        check_standing(&certificate, &enrollment)?;
+        check_standing(&enrollment)?;
         check_identifiers(applicant.request, &enrollment)?;
         let certificates = self.store.certificates_of(enrollment.id).await?;
-        let waiting = certificates.iter().find(|other| other.is_waiting());
+        let waiting = certificates.iter().find(|other| other.is_waiting() && other.serial != certificate.serial);
         let key = applicant.next.key_sha256;
         if let Some(same) = waiting.filter(|waiting| waiting.key_sha256 == key && self.now() <= waiting.not_after) {
             return Ok(self.renewed(&enrollment, &same.der));
@@ -133,7 +133,8 @@ impl App {
             return Err(NotRenewed::Faster.into());
         }
         if !std::mem::replace(&mut applicant.is_counted, true) {
-            self.check_pace(&certificate, &enrollment)?;
+            let may = self.memory.throttles.allow_renewal(enrollment.id);
+            may.then_some(()).ok_or(NotRenewed::TooOften)?;
         }
         let issued = match &applicant.issued {
             Some(issued) => issued.clone(),
@@ -151,17 +152,6 @@ impl App {
         Ok(self.renewed(&enrollment, &issued.der))
     }
 
-    /// A device that comes before its window decides for itself, but not all the time.
-    fn check_pace(&self, certificate: &Certificate, enrollment: &Enrollment) -> Result<(), NotRenewed> {
-        let throttles = &self.memory.throttles;
-        let begin = certificate.not_after - self.settings.renewal.window_of(enrollment.id);
-        let is_early = self.now() < begin;
-        if throttles.allow_device(enrollment.id).is_err() || is_early && !throttles.allow_early_renewal(enrollment.id) {
-            return Err(NotRenewed::TooOften);
-        }
-        Ok(())
-    }
-
     async fn renewal_writes(
         &self,
         applicant: &Applicant<'_>,
@@ -172,8 +162,14 @@ impl App {
     ) -> Result<Vec<Write>, StoreError> {
         let (now, serial) = (self.now(), issued.serial.to_hex());
         let subject = Some(enrollment.device_id.to_string());
-        let mut writes = vec![Write::GuardCertificate(certificate.serial.clone())];
         let mut renewed = enrollment.clone();
+        let mut writes = Vec::new();
+        // It came from here, so its device has it, whether or not a session shows it: one that never shows a certificate in
+        // a session gets no other use than this.
+        if certificate.is_waiting() {
+            writes.extend(self.first_use(&certificate.serial, &mut renewed, now));
+        }
+        writes.push(Write::GuardCertificate(certificate.serial.clone()));
         expiry::forget(&mut renewed);
         writes.push(Write::UpdateEnrollment(Box::new(renewed)));
         if let Some(unused) = waiting {
@@ -266,8 +262,10 @@ impl App {
         Ok(self.store.user(id).await?.map(|user| user.email).unwrap_or_default())
     }
 
-    /// What it changes that a session was opened with a certificate that waited: the ones before it are superseded.
-    pub(super) fn first_use(&self, serial: &str, enrollment: &Enrollment, at: OffsetDateTime) -> [Write; 2] {
+    /// What it changes that a device was seen with a certificate that waited: the ones before it are superseded, and no
+    /// warning about their end stays.
+    pub(super) fn first_use(&self, serial: &str, enrollment: &mut Enrollment, at: OffsetDateTime) -> [Write; 2] {
+        expiry::forget(enrollment);
         let enrollment_id = enrollment.id;
         let data = json!({"serial": serial, "enrollment_id": enrollment_id});
         let subject = Some(enrollment.device_id.to_string());
@@ -278,23 +276,22 @@ impl App {
 /// Why a certificate that nobody has used is revoked.
 const REPLACED: &str = "never used, and replaced by another renewal";
 
-/// Only the certificate in use of a managed device is renewed.
-fn check_standing(certificate: &Certificate, enrollment: &Enrollment) -> Result<(), NotRenewed> {
-    if !matches!(enrollment.state, EnrollmentState::Active | EnrollmentState::Pending) {
-        return Err(NotRenewed::Over(format!("the device is {}", enrollment.state.as_str())));
+/// Only the certificate of a managed device is renewed.
+fn check_standing(enrollment: &Enrollment) -> Result<(), NotRenewed> {
+    match enrollment.state {
+        EnrollmentState::Active | EnrollmentState::Pending => Ok(()),
+        state => Err(NotRenewed::Over(format!("the device is {}", state.as_str()))),
     }
-    if certificate.is_waiting() {
-        return Err(NotRenewed::Unused);
-    }
-    Ok(())
 }
 
-/// What the device says of itself is what it said when it enrolled. An identifier that it leaves out says nothing.
+/// What the device says of itself is what it said when it enrolled. An identifier that it leaves out, or for which it sends
+/// a placeholder, says nothing.
 fn check_identifiers(request: &RequestSecurityToken, enrollment: &Enrollment) -> Result<(), NotRenewed> {
     let pairs = [("DeviceID", &enrollment.claimed_device_id), ("HWDevID", &enrollment.hw_dev_id)];
     for (name, own) in pairs {
         let Some(own) = own.as_deref().filter(|own| is_usable_identifier(own)) else { continue };
-        if request.items(name).any(|said| normalize_identifier(said) != normalize_identifier(own)) {
+        let mut said = request.items(name).filter(|said| is_usable_identifier(said));
+        if said.any(|said| normalize_identifier(said) != normalize_identifier(own)) {
             return Err(NotRenewed::Identifier(name));
         }
     }

@@ -38,8 +38,8 @@ pub(super) struct Throttles {
     pub(super) bearer: Tries<IpAddr>,
     /// Messages of one device.
     device: DefaultKeyedRateLimiter<Id<Enrollment>>,
-    /// Renewals of one device before its window.
-    early_renewals: DefaultKeyedRateLimiter<Id<Enrollment>>,
+    /// Certificates that are issued to one device that renews.
+    renewals: DefaultKeyedRateLimiter<Id<Enrollment>>,
     /// Messages that name one device and are not proven yet, by network.
     knocks: DefaultKeyedRateLimiter<(IpAddr, [u8; 32])>,
     /// Rows that somebody without a credential can cause: ledger entries and audit rows about refusals.
@@ -51,8 +51,9 @@ pub(super) const BEARER: Allowance = Allowance { burst: 600, per_hour: 3600 };
 /// Messages per minute and network that name one device and are not proven yet. Others than the device send them too, so
 /// they are counted apart from its own.
 const KNOCKS_PER_MINUTE: u32 = 60;
-/// Renewals of one device before its window: some at once, for tries by hand, then one in an hour.
-const EARLY_RENEWALS: Quota = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::MIN.saturating_add(5));
+/// Certificates that are issued to one device that renews: some at once, for tries by hand and for answers that were lost,
+/// then one in an hour. Windows waits for days between its attempts.
+const RENEWALS: Quota = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::MIN.saturating_add(9));
 /// Rows per minute and address for callers without a credential.
 const ROWS_PER_MINUTE: u32 = 600;
 
@@ -71,7 +72,7 @@ impl Throttles {
             network: Tries::new(Allowance { burst: checks.address_burst, per_hour: checks.address_per_hour }),
             bearer: Tries::new(BEARER),
             device: limiter(settings.device_requests_per_minute),
-            early_renewals: RateLimiter::keyed(EARLY_RENEWALS),
+            renewals: RateLimiter::keyed(RENEWALS),
             knocks: limiter(KNOCKS_PER_MINUTE),
             rows: limiter(ROWS_PER_MINUTE),
         }
@@ -134,9 +135,9 @@ impl Throttles {
         self.device.check_key(&enrollment).map_err(seconds)
     }
 
-    /// Whether a device may renew once more before its window.
-    pub(super) fn allow_early_renewal(&self, enrollment: Id<Enrollment>) -> bool {
-        self.early_renewals.check_key(&enrollment).is_ok()
+    /// Whether one more certificate is issued to a device that renews.
+    pub(super) fn allow_renewal(&self, enrollment: Id<Enrollment>) -> bool {
+        self.renewals.check_key(&enrollment).is_ok()
     }
 
     /// Whether one more message is taken from a network that names one device, known or not, and does not prove it so far;
@@ -159,7 +160,7 @@ impl Throttles {
         self.network.tidy(now);
         self.bearer.tidy(now);
         self.device.retain_recent();
-        self.early_renewals.retain_recent();
+        self.renewals.retain_recent();
         self.knocks.retain_recent();
         self.rows.retain_recent();
     }

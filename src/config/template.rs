@@ -108,8 +108,9 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # device_lifetime_days = 365
 # renew_period_days = 42
 # renew_retry_days = 4
-# Days after its end during which a known certificate still lets its device in, so that it can renew.
-# expired_grace_days = 30
+# Days after its end during which a known certificate still lets its device in, so that it can renew; 0: the device has to
+# be enrolled again. By itself Windows does not renew with a certificate that ended, `muster cert drill` tells it to.
+# expired_grace_days = 0
 # Smallest RSA key of a device, in bits: 2048, 3072 or 4096.
 # min_key_bits = 2048
 # Have devices keep their key in software even if they have a TPM.

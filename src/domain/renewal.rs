@@ -82,12 +82,6 @@ impl RenewalTerms {
         days(self.window_days - self.spread_days())
     }
 
-    /// How long before expiry a device begins to renew.
-    #[must_use]
-    pub fn window_of(&self, enrollment: Id<Enrollment>) -> Duration {
-        days(self.period_of(enrollment))
-    }
-
     fn spread_days(&self) -> u32 {
         (self.window_days / 3).min(self.window_days - self.retry_days)
     }

@@ -10,6 +10,10 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     serial_digest_and_key_are_unique(&make().await).await;
     the_first_revocation_counts(&make().await).await;
     certificates_are_listed(&make().await).await;
+    what_is_revoked_or_superseded_is_not_guarded(&make().await).await;
+    the_first_use_counts_and_supersedes_the_others(&make().await).await;
+    one_certificate_of_an_enrollment_waits(&make().await).await;
+    late_renewals_are_counted_and_told_once(&make().await).await;
 }
 
 fn insert(certificate: &Certificate) -> Write {
@@ -71,6 +75,98 @@ async fn the_first_revocation_counts(Ground { store, .. }: &Ground) {
     assert_eq!(revoked(500).await, serials(&[4, 3, 1]), "oldest revocation first");
     assert_eq!(revoked(501).await, serials(&[3, 1]), "an expired one need not be named");
     assert_eq!(revoked(1001).await, serials(&[]));
+}
+
+async fn stored(store: &impl Store, number: u128) -> Certificate {
+    store.certificate_by_serial(&certificate(number).serial).await.unwrap().unwrap()
+}
+
+/// One that came of a renewal with that other one.
+fn renewing(number: u128, with: u128) -> Certificate {
+    Certificate { renews: Some(certificate(with).serial), ..certificate(number) }
+}
+
+fn revoke(number: u128) -> Write {
+    Write::RevokeCertificate { serial: certificate(number).serial, at: at(40), reason: "x".to_owned() }
+}
+
+fn begin_use(number: u128, enrollment: u128) -> Write {
+    Write::UseCertificate { serial: certificate(number).serial, enrollment_id: id(enrollment), at: at(30) }
+}
+
+async fn what_is_revoked_or_superseded_is_not_guarded(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1]).await;
+    let superseded = Certificate { superseded_at: Some(at(7)), ..certificate(2) };
+    store.commit(vec![insert(&certificate(1)), insert(&superseded), insert(&certificate(3)), revoke(3)]).await.unwrap();
+    let guard = |number: u128| Write::GuardCertificate(certificate(number).serial);
+    for _ in 0..2 {
+        store.commit(vec![guard(1)]).await.unwrap();
+    }
+    assert_same(&stored(store, 1).await, &certificate(1));
+    for number in [2, 3, 9] {
+        let writes = vec![revoke(1), guard(number)];
+        assert!(is_conflict(store.commit(writes).await), "{number}");
+    }
+    assert_same(&stored(store, 1).await, &certificate(1));
+    assert_same(&stored(store, 2).await, &superseded);
+}
+
+async fn the_first_use_counts_and_supersedes_the_others(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1, 2]).await;
+    let foreign = Certificate { enrollment_id: id(2), ..certificate(5) };
+    let all = [certificate(1), certificate(2), renewing(3, 1), foreign.clone()];
+    store.commit(all.iter().map(insert).collect()).await.unwrap();
+    store.commit(vec![revoke(2)]).await.unwrap();
+    assert!(is_conflict(store.commit(vec![begin_use(3, 2)]).await), "of another enrollment");
+    store.commit(vec![begin_use(3, 1)]).await.unwrap();
+    assert_eq!(stored(store, 3).await.first_used_at, Some(at(30)));
+    let states = [stored(store, 1).await.superseded_at, stored(store, 2).await.superseded_at];
+    assert_eq!(states, [Some(at(30)), None], "what is revoked stays revoked alone");
+    assert_same(&stored(store, 5).await, &foreign);
+    for number in [3, 1, 2, 9] {
+        assert!(is_conflict(store.commit(vec![begin_use(number, 1)]).await), "{number}");
+    }
+}
+
+async fn one_certificate_of_an_enrollment_waits(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1, 2]).await;
+    let first = [certificate(1), renewing(2, 1)];
+    store.commit(first.iter().map(insert).collect()).await.unwrap();
+    assert!(is_conflict(store.commit(vec![insert(&renewing(3, 1))]).await));
+    let foreign = Certificate { enrollment_id: id(2), ..renewing(4, 1) };
+    store.commit(vec![insert(&foreign)]).await.unwrap();
+    // In the place of another one, or after its first use.
+    store.commit(vec![revoke(2), insert(&renewing(3, 1))]).await.unwrap();
+    assert!(is_conflict(store.commit(vec![insert(&renewing(6, 1))]).await));
+    store.commit(vec![begin_use(3, 1), insert(&renewing(6, 3))]).await.unwrap();
+}
+
+async fn late_renewals_are_counted_and_told_once(Ground { store, .. }: &Ground) {
+    enroll_all(store, 1..=6).await;
+    let of =
+        |number: u128, ends: i64| Certificate { enrollment_id: id(number), not_after: at(ends), ..certificate(number) };
+    // 1 and 2 are late, 3 and 4 have ended or have time, 5 has its next one, which ends later, 6 is revoked.
+    let next = Certificate { serial: certificate(7).serial, enrollment_id: id(5), ..renewing(7, 5) };
+    let all = [of(1, 90), of(2, 80), of(3, 50), of(4, 101), of(5, 90), of(6, 90), next];
+    store.commit(all.iter().map(insert).collect()).await.unwrap();
+    store.commit(vec![revoke(6)]).await.unwrap();
+    let serials = |numbers: &[u128]| numbers.iter().map(|number| certificate(*number).serial).collect::<Vec<_>>();
+    let untold = async |limit| {
+        let found = store.untold_late_renewals(at(50), at(100), limit).await.unwrap();
+        found.into_iter().map(|late| late.serial).collect::<Vec<_>>()
+    };
+    assert_eq!(store.late_renewals(at(50), at(100)).await.unwrap(), 2);
+    assert_eq!(untold(9).await, serials(&[2, 1]), "what ends first comes first");
+    assert_eq!(untold(1).await, serials(&[2]));
+    let tell = || Write::TellLateCertificate { serial: certificate(2).serial, at: at(60) };
+    store.commit(vec![tell()]).await.unwrap();
+    assert!(is_conflict(store.commit(vec![tell()]).await));
+    assert_eq!(stored(store, 2).await.late_told_at, Some(at(60)));
+    assert_eq!(untold(9).await, serials(&[1]));
+    assert_eq!(store.late_renewals(at(50), at(100)).await.unwrap(), 2, "late, told or not");
+    // The next one is revoked: its device has nothing again.
+    store.commit(vec![revoke(7)]).await.unwrap();
+    assert_eq!(store.late_renewals(at(50), at(100)).await.unwrap(), 3);
 }
 
 async fn certificates_are_listed(Ground { store, .. }: &Ground) {

@@ -9,6 +9,7 @@
 //! ca/issuing.pem        the device issuing CA's certificate
 //! ca/issuing.key        its private key, sealed (0600)
 //! ca/previous.pem       the root before, once another one has taken its place
+//! ca/before-…/          the same four files of a CA that was replaced
 //! tls/server.pem        the server certificate, then the root
 //! tls/server.key        its private key (0600)
 //! ```
@@ -27,7 +28,7 @@ use super::system::SystemRng;
 use crate::app::ports::CaFiles;
 use crate::domain::ca::{CaRecord, CaRole};
 use crate::pki::create::Certified;
-use crate::pki::{Authority, PkiError, pem};
+use crate::pki::{Authority, PkiError, pem, thumbprint};
 
 /// Mode of files with secrets.
 const PRIVATE: u32 = 0o600;
@@ -245,6 +246,39 @@ impl DataFolder {
         Ok(roots)
     }
 
+    /// The roots of all CAs that this node ever had, the current one first.
+    ///
+    /// # Errors
+    /// [`CaFilesError::File`] or [`CaFilesError::Pem`] of the current one; what cannot be read of the others is left out.
+    pub fn all_roots(&self) -> Result<Vec<Vec<u8>>, CaFilesError> {
+        let mut roots = self.roots()?;
+        let folders = std::fs::read_dir(self.folder.join(CA_FOLDER)).into_iter().flatten().flatten();
+        let is_before = |name: &str| name.starts_with(BEFORE);
+        let names = folders.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_before(name));
+        roots.extend(names.filter_map(|name| self.certificate(&format!("{CA_FOLDER}/{name}/root.pem")).ok()));
+        Ok(roots)
+    }
+
+    /// Copies the files of the CA that is about to be replaced into a folder of its own: a database that is restored from
+    /// before the roll-over needs them.
+    fn keep_before(&self) -> Result<(), CaFilesError> {
+        let Ok(issuing) = self.certificate(ISSUING_PEM) else { return Ok(()) };
+        let folder = format!("{CA_FOLDER}/{BEFORE}{}", thumbprint(&issuing));
+        create_folder(&self.folder.join(&folder))?;
+        for (name, mode) in [(ROOT_KEY, PRIVATE), (ISSUING_KEY, PRIVATE), (ROOT_PEM, PUBLIC), (ISSUING_PEM, PUBLIC)] {
+            let path = self.folder.join(name);
+            let contents = match mode {
+                PRIVATE => read_private(&path).map(|contents| contents.to_vec()),
+                _ => read_public(&path).map(Into::into),
+            };
+            // A node may lack a key.
+            let Ok(contents) = contents else { continue };
+            let copy = self.folder.join(name.replacen(CA_FOLDER, &folder, 1));
+            replace(&copy, &contents, mode)?;
+        }
+        Ok(())
+    }
+
     /// The file that tells which CA is the current one.
     #[must_use]
     pub fn root_pem(&self) -> PathBuf {
@@ -345,6 +379,7 @@ impl CaFiles for DataFolder {
             if self.ca_certificates().is_ok_and(|(root, issuing)| root == ca.root && issuing == ca.issuing) {
                 return Ok(());
             }
+            self.keep_before()?;
             for (name, sealed) in [(ROOT_KEY, &ca.root_key), (ISSUING_KEY, &ca.issuing_key)] {
                 if !sealed.is_empty() {
                     replace(&file(name), pem::encode(SEALED_KEY, sealed).as_bytes(), PRIVATE)?;
@@ -359,6 +394,9 @@ impl CaFiles for DataFolder {
     }
 }
 
+const CA_FOLDER: &str = "ca";
+/// What the name of a folder begins with that holds the files of a CA before.
+const BEFORE: &str = "before-";
 const ROOT_PEM: &str = "ca/root.pem";
 const ROOT_KEY: &str = "ca/root.key";
 const ISSUING_PEM: &str = "ca/issuing.pem";

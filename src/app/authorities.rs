@@ -3,22 +3,27 @@
 //! The truth is in the database, where every node looks; as long as no CA was ever replaced it holds nothing, and the files
 //! of the data folder count.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use zeroize::Zeroizing;
 
 use super::App;
 use super::ports::StoreError;
 use crate::domain::ca::{CaRecord, CaRole};
-use crate::pki::Authority;
+use crate::pki::{Authority, PkiError};
 
 /// The CAs of this process; they may change while it runs.
 #[derive(Debug)]
 pub struct Authorities {
     set: RwLock<Arc<Set>>,
     changed: watch::Sender<()>,
+    /// One look into the database at a time, so that an older one does not undo what a newer one brought.
+    look: Mutex<()>,
+    /// The files of this node could not be written when the CAs changed.
+    are_files_behind: AtomicBool,
 }
 
 /// One state of them.
@@ -58,7 +63,18 @@ impl Authorities {
     #[must_use]
     pub fn new(current: Authority) -> Self {
         let set = Set { current: Arc::new(current), next: None, previous: None };
-        Self { set: RwLock::new(Arc::new(set)), changed: watch::Sender::new(()) }
+        Self {
+            set: RwLock::new(Arc::new(set)),
+            changed: watch::Sender::new(()),
+            look: Mutex::new(()),
+            are_files_behind: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the files of this node are still to be written.
+    #[must_use]
+    pub fn are_files_behind(&self) -> bool {
+        self.are_files_behind.load(Ordering::Relaxed)
     }
 
     /// As they are now.
@@ -113,28 +129,35 @@ impl App {
     /// # Errors
     /// The store's, or [`StoreError::Internal`] when what it holds is no CA.
     pub async fn refresh_authorities(&self) -> Result<(), StoreError> {
+        let _look = self.authority.look.lock().await;
         let records = self.store.authorities().await?;
         let before = self.authority.now();
         let is_same = |role| {
             let known = before.has(role).map(|authority| authority.id_hex());
             known.as_deref() == records.iter().find(|record| record.role == role).map(|record| record.id.as_str())
         };
-        if records.is_empty() || [CaRole::Current, CaRole::Next, CaRole::Previous].into_iter().all(is_same) {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let is_settled = [CaRole::Current, CaRole::Next, CaRole::Previous].into_iter().all(is_same);
+        if is_settled && !self.authority.are_files_behind() {
             return Ok(());
         }
         let of = |role| records.iter().find(|record| record.role == role);
         let Some(current) = of(CaRole::Current) else {
             return Err(StoreError::Internal("authorities: none issues".to_owned()));
         };
+        if is_settled {
+            self.write_ca_files(current, of(CaRole::Previous));
+            self.authority.changed.send_replace(());
+            return Ok(());
+        }
         let set = Set {
             current: self.opened(current, &before)?,
             next: of(CaRole::Next).map(|record| self.opened(record, &before)).transpose()?,
             previous: of(CaRole::Previous).map(|record| self.opened(record, &before)).transpose()?,
         };
-        let files = self.ca_files.replace(current, of(CaRole::Previous).map(|record| record.root.as_slice()));
-        if let Err(error) = files {
-            tracing::error!(error, "the files of the CA could not be replaced; the database has it");
-        }
+        self.write_ca_files(current, of(CaRole::Previous));
         tracing::info!(
             current = set.current.id_hex(),
             next = set.next.as_ref().map(|ca| ca.id_hex()),
@@ -144,6 +167,22 @@ impl App {
         self.authority.replace(set);
         self.memory.revocation_list.drop_cached().await;
         Ok(())
+    }
+
+    /// The files follow what issues. Where they cannot be written, that is tried again with every look.
+    fn write_ca_files(&self, current: &CaRecord, previous: Option<&CaRecord>) {
+        let written = self.ca_files.replace(current, previous.map(|record| record.root.as_slice()));
+        let was_behind = self.authority.are_files_behind.swap(written.is_err(), Ordering::Relaxed);
+        match written {
+            Err(error) if !was_behind => {
+                tracing::error!(
+                    error,
+                    "the files of the CA cannot be replaced; the database has it, and they are tried again"
+                );
+            }
+            Ok(()) if was_behind => tracing::info!("the files of the CA are replaced"),
+            _ => {}
+        }
     }
 
     /// A CA of the database; one that is known already stays as it is.
@@ -161,7 +200,11 @@ impl App {
             sealed => self.sealer.open(ISSUING_KEY, sealed).map(Zeroizing::new).map_err(|error| error.to_string()),
         };
         let authority = match key {
-            Ok(key) => Authority::new(root, issuing, &key),
+            Ok(key) => match Authority::new(root.clone(), issuing.clone(), &key) {
+                // Sessions go on; whoever asks for a certificate is refused, and everything tells.
+                Err(error @ PkiError::Key(_)) => Authority::without_key(root, issuing, error.to_string()),
+                made => made,
+            },
             Err(why) => Authority::without_key(root, issuing, why),
         };
         authority.map(Arc::new).map_err(|error| unusable(&error))

@@ -104,8 +104,10 @@ impl App {
             progress.devices_without_root = self.store.count_without_root(&thumbprint(newest.root())).await?;
         }
         if let Some(previous) = &set.previous {
-            progress.certificates_of_previous =
-                self.store.count_live_certificates(&previous.id_hex(), self.now()).await?;
+            progress.certificates_of_previous = self
+                .store
+                .count_live_certificates(&previous.id_hex(), self.now() - self.settings.renewal.grace())
+                .await?;
         }
         Ok(progress)
     }
@@ -140,7 +142,7 @@ impl App {
         self.change_ca(by, "ca.rotate", "ca.rotated", &id, writes, "made; its root is handed out to devices").await
     }
 
-    /// Makes the next CA issue. Refused while active devices do not have its root, unless `force`d: those refuse a server
+    /// Makes the next CA issue. Refused while devices do not have its root, unless `force`d: those refuse a server
     /// certificate under it.
     ///
     /// # Errors
@@ -157,7 +159,7 @@ impl App {
         if view.devices_without_root > 0 && !force {
             let (count, names) = (view.devices_without_root, view.waiting.join(", "));
             let more = if count > view.waiting.len() as u64 { ", …" } else { "" };
-            let words = format!("{count} active devices do not have the new root yet: {names}{more}");
+            let words = format!("{count} devices do not have the new root yet: {names}{more}");
             return Err(Error::conflict("ca_not_delivered", words));
         }
         if dry_run {
@@ -172,7 +174,7 @@ impl App {
         let words = match view.devices_without_root {
             0 => "it issues from now on".to_owned(),
             count => format!(
-                "it issues from now on; {count} active devices do not have its root and refuse a server certificate under it"
+                "it issues from now on; {count} devices do not have its root and refuse a server certificate under it"
             ),
         };
         self.change_ca(by, "ca.activate", "ca.activated", &id, writes, &words).await

@@ -1,6 +1,7 @@
 //! Reading: what lists and detail pages show, and ids that people shorten.
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::csp::ActionOffer;
 use super::ports::{AttemptFilter, CommandFilter, DeviceFilter, DeviceView, Listed, Page, SessionFilter, Table, Write};
@@ -37,6 +38,8 @@ pub struct DeviceDetail {
     pub push: Option<Push>,
     /// What it has of what can be set anew of its provisioning document, and what it is to have.
     pub provisioned: (Provisioned, Wanted),
+    /// When this was so.
+    pub at: OffsetDateTime,
 }
 
 impl App {
@@ -63,7 +66,18 @@ impl App {
         let provider_id = self.settings.provider_id.clone();
         let push = self.store.push(view.enrollment.id).await?;
         let provisioned = (provisioned, self.wanted(view.enrollment.id, push.as_ref()));
-        Ok(DeviceDetail { view, inventory, missing, actions, status_page, documents, provider_id, push, provisioned })
+        Ok(DeviceDetail {
+            view,
+            inventory,
+            missing,
+            actions,
+            status_page,
+            documents,
+            provider_id,
+            push,
+            provisioned,
+            at: self.now(),
+        })
     }
 
     /// Actions and commands, newest first.

@@ -66,7 +66,7 @@ pub(super) enum Stage {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Make the next CA issue, once all active devices have its root.
+    /// Make the next CA issue, once all devices have its root.
     Activate {
         /// Although some do not: they refuse a server certificate under it.
         #[arg(long)]
@@ -111,7 +111,7 @@ fn standing(document: &Value) -> String {
     let next = match field(document, "stage").as_str() {
         "delivering" => match number("devices_without_root") {
             0 => "every active device has the next root; it issues after: muster cert ca activate".to_owned(),
-            count => format!("{count} active devices do not have the next root yet"),
+            count => format!("{count} devices do not have the next root yet"),
         },
         "issuing" => match number("certificates_of_previous") {
             0 => "the CA before is no longer used; it is given up by: muster cert ca retire-old".to_owned(),

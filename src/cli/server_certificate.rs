@@ -24,6 +24,8 @@ use crate::pki::{create, validity};
 const RENEW_AFTER: f64 = 2.0 / 3.0;
 /// Time between two looks at the age of the certificate.
 const JUDGED_EVERY: Duration = Duration::HOUR;
+/// How long after a look that failed there is another.
+const AGAIN_AFTER: Duration = Duration::MINUTE;
 
 /// Looks after the server certificate.
 pub(super) struct Keeper {
@@ -119,8 +121,10 @@ impl Keeper {
         let root = stamp(&self.folder.root_pem());
         let has_new_root = std::mem::replace(&mut self.root, root) != root;
         if has_new_root || !(self.judged_at..self.judged_at + JUDGED_EVERY).contains(&now) {
-            self.judged_at = now;
+            // Where it cannot be replaced, that is tried again soon.
+            self.judged_at = now - JUDGED_EVERY + AGAIN_AFTER;
             self.judge(now)?;
+            self.judged_at = now;
         }
         Ok(())
     }
@@ -187,7 +191,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 /// into its place.
 fn is_ours(folder: &DataFolder, config: &Config, leaf: &[u8]) -> bool {
     let is_place = config.server.tls_certificate == Path::new(TLS_PEM) && config.server.tls_key == Path::new(TLS_KEY);
-    let Ok(roots) = folder.roots() else { return false };
+    let Ok(roots) = folder.all_roots() else { return false };
     is_place && roots.iter().any(|root| is_under(leaf, root))
 }
 

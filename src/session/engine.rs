@@ -227,7 +227,12 @@ fn opened(input: &Input) -> SessionState {
         page_turn: PageTurn::default(),
         push_turn: PushTurn::plan(input.limits.push.as_deref(), &input.registration, input.now),
         document_turn: DocumentTurn::default(),
-        provision_turn: ProvisionTurn::plan(&input.limits.wanted, &input.conversation.provisioned, &input.enrollment),
+        provision_turn: ProvisionTurn::plan(
+            &input.limits.wanted,
+            &input.conversation.provisioned,
+            &input.enrollment,
+            input.now,
+        ),
         opening: input.opening.clone(),
         remarks: Vec::new(),
         arrival: None,

@@ -1,10 +1,11 @@
 //! What the provisioning document gave a device and what changes later: the poll schedule, and when and where it renews its
 //! certificate (management reference 6.1, 7.25), and
 //! the CA that it is to trust (7.13). Each is set when it differs from what the device has, at most once a
-//! session; what a device refuses is not set again until it is another one, or the device another version of Windows.
+//! session; what a device refuses is not set again until it is another one, or the device another version of Windows, and a CA
+//! after a day.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::exchange::Notice;
 use super::work::Work;
@@ -104,20 +105,22 @@ impl<T> Default for Part<T> {
 impl<T: Given> Part<T> {
     /// Where it stands if the device is to have that.
     #[must_use]
-    pub fn standing(&self, wanted: &T, enrollment: &Enrollment) -> Standing {
+    pub fn standing(&self, wanted: &T, enrollment: &Enrollment, now: OffsetDateTime) -> Standing {
         if self.has.as_ref().is_some_and(|has| wanted.is_met_by(has)) {
             return Standing::Current;
         }
         let missed = self.missed.as_ref();
-        match missed.filter(|missed| missed.value == *wanted && missed.os_version == enrollment.os_version) {
+        let is_new = |missed: &&Missed<T>| missed.value != *wanted || missed.os_version != enrollment.os_version;
+        let is_over = |missed: &&Missed<T>| T::AGAIN_AFTER.is_some_and(|pause| now >= missed.at + pause);
+        match missed.filter(|missed| !is_new(missed) && !is_over(missed)) {
             Some(missed) if missed.status.is_some() => Standing::Refused,
             Some(missed) if missed.sessions >= MOST_SESSIONS => Standing::Unanswered,
             _ => Standing::Due,
         }
     }
 
-    fn step(&self, wanted: Option<&T>, enrollment: &Enrollment) -> Step<T> {
-        match wanted.filter(|wanted| self.standing(wanted, enrollment) == Standing::Due) {
+    fn step(&self, wanted: Option<&T>, enrollment: &Enrollment, now: OffsetDateTime) -> Step<T> {
+        match wanted.filter(|wanted| self.standing(wanted, enrollment, now) == Standing::Due) {
             Some(wanted) => Step::Due { value: wanted.clone(), with_parent: false },
             None => Step::Settled,
         }
@@ -141,6 +144,9 @@ pub trait Given: Clone + PartialEq {
     const HAS_PARENT: bool;
     /// Whether its commands are one that is carried out as a whole.
     const IS_WHOLE: bool = true;
+    /// How long after it was told last a device that refused or did not answer is told again; `None`: not before it is
+    /// another value, or another version of Windows.
+    const AGAIN_AFTER: Option<Duration> = None;
 
     /// Whether a status says that a command of it was carried out.
     #[must_use]
@@ -261,6 +267,8 @@ impl Given for TrustedCa {
     const NAME: &'static str = TRUSTED_CA;
     const HAS_PARENT: bool = false;
     const IS_WHOLE: bool = false;
+    // Without it the device is lost when the CA is replaced.
+    const AGAIN_AFTER: Option<Duration> = Some(Duration::days(1));
 
     fn is_met_by(&self, has: &Self) -> bool {
         self == has
@@ -418,11 +426,16 @@ pub(super) fn owns(cmd_ref: &str) -> bool {
 
 impl ProvisionTurn {
     /// What a new session is to set.
-    pub(super) fn plan(wanted: &Wanted, provisioned: &Provisioned, enrollment: &Enrollment) -> Self {
+    pub(super) fn plan(
+        wanted: &Wanted,
+        provisioned: &Provisioned,
+        enrollment: &Enrollment,
+        now: OffsetDateTime,
+    ) -> Self {
         Self {
-            poll: provisioned.poll.step(wanted.poll.as_ref(), enrollment),
-            renewal: provisioned.renewal.step(wanted.renewal.as_ref(), enrollment),
-            ca: provisioned.ca.step(wanted.ca.as_ref(), enrollment),
+            poll: provisioned.poll.step(wanted.poll.as_ref(), enrollment, now),
+            renewal: provisioned.renewal.step(wanted.renewal.as_ref(), enrollment, now),
+            ca: provisioned.ca.step(wanted.ca.as_ref(), enrollment, now),
         }
     }
 

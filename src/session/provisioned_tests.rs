@@ -70,7 +70,23 @@ fn refused(session: &str, msg: u64, sent: &[Command], code: u16) -> String {
 }
 
 fn standing(world: &World) -> Standing {
-    world.conversation.provisioned.poll.standing(&daily(), &world.enrollment)
+    world.conversation.provisioned.poll.standing(&daily(), &world.enrollment, world.now)
+}
+
+#[test]
+fn a_ca_that_was_not_taken_is_handed_out_again_after_a_day() {
+    let world = world();
+    let (ca, mut part) = (TrustedCa::new(b"root", b"issuing"), Part::default());
+    let standing = |part: &Part<TrustedCa>, after| part.standing(&ca, &world.enrollment, world.now + after);
+    assert_eq!(standing(&part, Duration::ZERO), Standing::Due);
+    for _ in 0..MOST_SESSIONS {
+        part.told(&ca, world.enrollment.os_version.clone(), world.now);
+    }
+    assert_eq!(standing(&part, Duration::hours(23)), Standing::Unanswered);
+    assert_eq!(standing(&part, Duration::hours(24)), Standing::Due);
+    part.missed.as_mut().unwrap().status = Some(500);
+    assert_eq!(standing(&part, Duration::hours(23)), Standing::Refused);
+    assert_eq!(standing(&part, Duration::hours(24)), Standing::Due);
 }
 
 #[test]

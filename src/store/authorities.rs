@@ -44,7 +44,7 @@ pub(super) async fn list(engine: &dyn Engine) -> Result<Vec<CaRecord>, StoreErro
     many(engine, LIST, Vec::new(), read).await
 }
 
-/// How many active devices were not given a root yet.
+/// How many devices under management, those on their way out among them, were not given a root yet.
 pub(super) async fn count_without(engine: &dyn Engine, root: &str) -> Result<u64, StoreError> {
     Ok(one(engine, COUNT_WITHOUT, vec![root.into()], |row| row.of("enrollments").number("number")).await?.unwrap_or(0))
 }
@@ -54,9 +54,10 @@ pub(super) async fn names_without(engine: &dyn Engine, root: &str, limit: u32) -
     many(engine, NAMES_WITHOUT, vec![root.into(), limit.into()], |row| row.of("devices").string("name")).await
 }
 
-/// How many certificates of an issuing CA still let a device in.
-pub(super) async fn count_live(engine: &dyn Engine, issuer: &str, now: OffsetDateTime) -> Result<u64, StoreError> {
-    let live = one(engine, COUNT_LIVE, vec![issuer.into(), now.into()], |row| row.of("certificates").number("number"));
+/// How many certificates of an issuing CA still let a device in: those that end after a moment.
+pub(super) async fn count_live(engine: &dyn Engine, issuer: &str, after: OffsetDateTime) -> Result<u64, StoreError> {
+    let live =
+        one(engine, COUNT_LIVE, vec![issuer.into(), after.into()], |row| row.of("certificates").number("number"));
     Ok(live.await?.unwrap_or(0))
 }
 
@@ -91,12 +92,12 @@ pub(super) const LIST: &str = "SELECT * FROM authorities ORDER BY role";
 
 pub(super) const COUNT_WITHOUT: &str = "
     SELECT COUNT(*) AS number FROM enrollments e
-    WHERE e.state = 'active'
+    WHERE e.state IN ('pending', 'active', 'retiring', 'wiping')
         AND NOT EXISTS (SELECT 1 FROM ca_deliveries d WHERE d.enrollment_id = e.id AND d.root = $1)";
 
 pub(super) const NAMES_WITHOUT: &str = "
     SELECT v.name FROM enrollments e JOIN devices v ON v.id = e.device_id
-    WHERE e.state = 'active'
+    WHERE e.state IN ('pending', 'active', 'retiring', 'wiping')
         AND NOT EXISTS (SELECT 1 FROM ca_deliveries d WHERE d.enrollment_id = e.id AND d.root = $1)
     ORDER BY e.enrolled_at LIMIT $2";
 

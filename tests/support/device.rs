@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::api::User;
-use super::certificate::Chain;
+use super::certificate::{Chain, pem_file};
 use super::csp::{Csp, Outcome};
 use super::csr::Csr;
 use super::http::{Address, Connection, Identity, Request, Response, Tls};
@@ -348,9 +348,15 @@ impl FakeDevice {
         self.config = self.tls.config();
     }
 
-    /// Trusts the roots of the server as they are now.
-    pub fn trust_anew(&mut self, server: &Server) {
-        self.tls = server.tls().alpn(&["http/1.1"]).identity(self.identity());
+    /// Trusts the root of its enrollment document and those that it was given in its sessions, and nothing else.
+    pub fn trust_what_it_was_given(&mut self) {
+        let mut roots = std::fs::read(pem_file(&self.chain().root)).expect("just written");
+        let place = "/RootCATrustedCertificates/Root/";
+        let given = self.csp.done.iter().filter(|done| done.verb == "Add" && done.uri.contains(place));
+        for value in given.filter_map(|done| self.csp.value(&done.uri)) {
+            roots.extend(format!("-----BEGIN CERTIFICATE-----\n{value}\n-----END CERTIFICATE-----\n").into_bytes());
+        }
+        self.tls = Tls::trusting(&roots).alpn(&["http/1.1"]).identity(self.identity());
         self.config = self.tls.config();
     }
 

@@ -116,16 +116,18 @@ async fn publish(shared: Shared, stopped: watch::Receiver<bool>) {
     let stop = until(stopped.clone());
     tokio::pin!(stop);
     let mut trouble = Trouble::with("events cannot be published");
+    let mut ca_trouble = Trouble::with("the CAs cannot be looked up");
     loop {
         if *stopped.borrow() {
             // Events that keep coming are given their place after the next start, or by another node.
             return;
         }
-        if shared.app.store.is_shared() {
+        let is_shared = shared.app.store.is_shared();
+        if is_shared {
             shared.app.keep_duties().await;
-            if let Err(error) = shared.app.refresh_authorities().await {
-                tracing::debug!(%error, "the CAs cannot be looked up");
-            }
+        }
+        if is_shared || shared.app.authority.are_files_behind() {
+            ca_trouble.tell(shared.app.refresh_authorities().await.as_ref().err());
         }
         let published = shared.app.publish_events().await;
         trouble.tell(published.as_ref().err());

@@ -93,7 +93,7 @@ impl CaDocument {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivateCa {
-    /// Although active devices do not have its root yet.
+    /// Although devices do not have its root yet.
     #[serde(default)]
     force: bool,
 }
@@ -116,7 +116,7 @@ pub async fn rotate(
     Ok(Json(CaDocument::of(app.rotate_ca(&by, dry_run).await?, dry_run)))
 }
 
-/// Makes the next CA issue; refused while active devices do not have its root.
+/// Makes the next CA issue; refused while devices do not have its root.
 #[utoipa::path(post, path = "/api/v1/ca/activate", tag = "certificates", request_body = Option<ActivateCa>,
     params(DryRunQuery), responses((status = 200, body = CaDocument)))]
 pub async fn activate(

@@ -282,7 +282,7 @@ impl From<DeviceDetail> for DeviceDetailDocument {
         let documents = detail.documents.into_iter().map(|known| DeclaredDocument::new(known, inventory)).collect();
         let linked_enrollment = LinkedEnrollmentDocument::read(inventory, &detail.provider_id);
         Self {
-            provisioning: ProvisioningStanding::new(detail.provisioned, &detail.view.enrollment),
+            provisioning: ProvisioningStanding::new(detail.provisioned, &detail.view.enrollment, detail.at),
             device: detail.view.into(),
             inventory: detail.inventory.into_iter().map(node).collect(),
             unsupported: detail.missing.into_iter().map(MissingNodeDocument::from).collect(),

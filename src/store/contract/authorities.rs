@@ -8,7 +8,7 @@ use crate::domain::enrollment::EnrollmentState;
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     there_is_one_of_each_role(&make().await).await;
-    active_devices_without_a_root_are_counted_and_named(&make().await).await;
+    devices_without_a_root_are_counted_and_named(&make().await).await;
     certificates_that_let_a_device_in_are_counted(&make().await).await;
 }
 
@@ -45,12 +45,15 @@ async fn there_is_one_of_each_role(Ground { store, .. }: &Ground) {
     assert_eq!(store.authorities().await.unwrap().len(), 1);
 }
 
-async fn active_devices_without_a_root_are_counted_and_named(Ground { store, .. }: &Ground) {
+async fn devices_without_a_root_are_counted_and_named(Ground { store, .. }: &Ground) {
     enroll_all(store, 1..=4).await;
     let (_, mut gone) = enrolled(4);
     gone.state = EnrollmentState::Retired;
-    store.commit(vec![Write::UpdateEnrollment(Box::new(gone))]).await.unwrap();
-    assert_eq!(store.count_without_root("ROOT").await.unwrap(), 3, "one that left needs none");
+    let (_, mut leaving) = enrolled(3);
+    leaving.state = EnrollmentState::Retiring;
+    let states = [gone, leaving].map(|enrollment| Write::UpdateEnrollment(Box::new(enrollment)));
+    store.commit(states.to_vec()).await.unwrap();
+    assert_eq!(store.count_without_root("ROOT").await.unwrap(), 3, "one that left needs none, one that leaves does");
     let has = |number, root: &str| Write::RootDelivered { enrollment_id: id(number), root: root.to_owned(), at: at(1) };
     store.commit(vec![has(1, "ROOT"), has(2, "OLDER")]).await.unwrap();
     assert_eq!(store.count_without_root("ROOT").await.unwrap(), 2);

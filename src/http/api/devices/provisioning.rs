@@ -1,6 +1,7 @@
 //! What a device has of its provisioning document that can be set anew.
 
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::stamp;
@@ -24,7 +25,7 @@ pub(in crate::http) struct ProvisioningStanding {
 /// One part of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct PartDocument<T> {
-    /// `current`, `due` (it is told in its next session), `refused` or `unanswered` (it is not told again).
+    /// `current`, `due` (it is told in its next session), `refused` or `unanswered` (it is not told again; of a root, after a day).
     #[schema(example = "current")]
     state: &'static str,
     /// What the device has; null where that is not known.
@@ -41,24 +42,33 @@ pub(in crate::http) struct PartDocument<T> {
 }
 
 impl ProvisioningStanding {
-    pub(super) fn new((provisioned, wanted): (Provisioned, Wanted), enrollment: &Enrollment) -> Self {
+    pub(super) fn new(
+        (provisioned, wanted): (Provisioned, Wanted),
+        enrollment: &Enrollment,
+        now: OffsetDateTime,
+    ) -> Self {
         let Provisioned { poll, renewal, ca } = provisioned;
         Self {
-            poll: part(poll, wanted.poll.as_ref(), enrollment),
-            renewal: part(renewal, wanted.renewal.as_ref(), enrollment),
-            trusted_root: trusted_root(ca, wanted.ca.as_ref(), enrollment),
+            poll: part(poll, wanted.poll.as_ref(), enrollment, now),
+            renewal: part(renewal, wanted.renewal.as_ref(), enrollment, now),
+            trusted_root: trusted_root(ca, wanted.ca.as_ref(), enrollment, now),
         }
     }
 }
 
-fn trusted_root(ca: Part<TrustedCa>, wanted: Option<&TrustedCa>, enrollment: &Enrollment) -> PartDocument<String> {
-    let PartDocument { state, has, missed, status, reason, told_at } = part(ca, wanted, enrollment);
+fn trusted_root(
+    ca: Part<TrustedCa>,
+    wanted: Option<&TrustedCa>,
+    enrollment: &Enrollment,
+    now: OffsetDateTime,
+) -> PartDocument<String> {
+    let PartDocument { state, has, missed, status, reason, told_at } = part(ca, wanted, enrollment, now);
     let (has, missed) = (has.map(|ca| ca.root), missed.map(|ca| ca.root));
     PartDocument { state, has, missed, status, reason, told_at }
 }
 
-fn part<T: Given>(part: Part<T>, wanted: Option<&T>, enrollment: &Enrollment) -> PartDocument<T> {
-    let standing = wanted.map_or(Standing::Current, |wanted| part.standing(wanted, enrollment));
+fn part<T: Given>(part: Part<T>, wanted: Option<&T>, enrollment: &Enrollment, now: OffsetDateTime) -> PartDocument<T> {
+    let standing = wanted.map_or(Standing::Current, |wanted| part.standing(wanted, enrollment, now));
     let missed = part.missed.filter(|_| standing != Standing::Current);
     PartDocument {
         state: standing.as_str(),

@@ -217,7 +217,6 @@ fn one_ca_takes_the_place_of_another_in_stages() {
     }
 }
 
-/// The certificate that the web host shows, by OpenSSL.
 // covers: R-17, E-101
 #[test]
 fn a_device_renews_into_the_ca_that_issues() {
@@ -227,7 +226,7 @@ fn a_device_renews_into_the_ca_that_issues() {
     device.settle();
     post(&server, "/ca/activate", 200);
     let both = published(&server);
-    device.trust_anew(&server);
+    device.trust_what_it_was_given();
     assert_eq!(post(&server, "/ca/retire-old", 409)["code"], "ca_in_use");
     // It was given them in its sessions.
     (device.provisioned.chain.root, device.provisioned.chain.issuing) = (both[0].clone(), both[1].clone());
@@ -236,10 +235,11 @@ fn a_device_renews_into_the_ca_that_issues() {
     assert_eq!(post(&server, "/ca/retire-old", 409)["code"], "ca_in_use", "the answer may be lost");
     device.settle();
     post(&server, "/ca/retire-old", 200);
-    device.trust_anew(&server);
+    device.trust_what_it_was_given();
     device.check_in();
 }
 
+/// The certificate that the web host shows, by OpenSSL.
 fn openssl_shows(server: &Server) -> Vec<u8> {
     let host = server.url.trim_start_matches("https://");
     let said = openssl::attempt(&["s_client", "-connect", host, "-servername", "localhost"], b"");

@@ -242,8 +242,9 @@ fn normalised(value: Value, names: &[(String, String)]) -> Value {
         }
         Value::Array(items) => items.into_iter().map(|item| normalised(item, names)).collect(),
         Value::Object(fields) => {
-            let kept =
-                fields.into_iter().filter(|(key, _)| !matches!(key.as_str(), "encoding" | "serial" | "thumbprint"));
+            // The schedule and the days of renewal are spread over the devices.
+            let own = ["encoding", "serial", "thumbprint", "poll", "renewal"];
+            let kept = fields.into_iter().filter(|(key, _)| !own.contains(&key.as_str()));
             kept.map(|(key, value)| {
                 let is_event_id =
                     key == "id" && value.as_str().is_some_and(|id| !names.iter().any(|(own, _)| own == id));

@@ -113,7 +113,7 @@ impl Metrics {
         registry.register("pushes", "Pushes to devices (WNS), by outcome", metrics.pushes.clone());
         registry.register("push_tokens", "Access tokens for push that were fetched", metrics.push_tokens.clone());
         registry.register("ca_key_available", "Whether the issuing CA can sign (1) or not (0)", metrics.ca_key.clone());
-        let words = "Active devices that do not have the root of the newest CA yet";
+        let words = "Devices under management that do not have the root of the newest CA yet";
         registry.register("ca_devices_without_root", words, metrics.without_root.clone());
         let words = "Certificates of the CA before that still let a device in";
         registry.register("ca_certificates_of_previous", words, metrics.of_previous_ca.clone());

@@ -42,7 +42,7 @@ pub struct CaView {
     pub stage: CaStage,
     /// The CAs, the one that issues first.
     pub authorities: Vec<(CaRole, std::sync::Arc<Authority>)>,
-    /// Active devices that do not have the root of the newest CA yet; none where nothing is handed out.
+    /// Devices under management that do not have the root of the newest CA yet; none where nothing is handed out.
     pub devices_without_root: u64,
     /// Names of the first of them.
     pub waiting: Vec<String>,
@@ -53,7 +53,7 @@ pub struct CaView {
 /// How far the roll-over has come, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaProgress {
-    /// Active devices that do not have the root of the newest CA yet.
+    /// Devices under management that do not have the root of the newest CA yet.
     pub devices_without_root: u64,
     /// Certificates of the CA before that still let a device in.
     pub certificates_of_previous: u64,

@@ -28,7 +28,7 @@ pub struct CaDocument {
     next: Option<AuthorityDocument>,
     /// The CA that did.
     previous: Option<AuthorityDocument>,
-    /// Active devices that do not have the root of the newest CA yet.
+    /// Devices under management that do not have the root of the newest CA yet.
     devices_without_root: u64,
     /// Names of the first of them.
     waiting: Vec<String>,

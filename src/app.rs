@@ -8,6 +8,7 @@ pub mod actions;
 mod admit;
 mod alerts;
 pub mod authorities;
+mod behind;
 pub mod ca;
 pub mod certificates;
 mod check_in;
@@ -63,6 +64,7 @@ pub use actions::ActionRequest;
 pub use admit::Delivery;
 use admit::Strangers;
 use authorities::Authorities;
+pub use behind::{BehindWriter, Commits};
 pub use check_in::CheckInAnswer;
 use clock_watch::ClockWatch;
 pub use commands::{NodeRemark, RunCommands};
@@ -81,7 +83,7 @@ pub use settings::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings
 use sign_in::Remembered;
 pub use storage::StorageWatch;
 use throttle::Throttles;
-pub use transcripts::{TranscriptLine, TranscriptWriter};
+pub use transcripts::TranscriptLine;
 use turns::Turns;
 pub use uploads::{Receiving, UploadRefused};
 
@@ -143,17 +145,16 @@ pub struct Memory {
     strangers: Strangers,
     /// Tokens of push, and who is to be woken.
     push: push::Memory,
+    /// What is written behind answers.
+    behind: behind::Behind,
     /// Certificates whose devices are late to renew them, when they were counted last.
     late_renewals: AtomicU64,
-    /// Where messages of transcripts go.
-    transcripts: transcripts::Line,
 }
 
 impl Memory {
-    /// Fresh memory, and the writer to which transcripts go; run the writer as a task of its own.
+    /// Fresh memory, and the writer of what is written behind answers; run it as a task of its own.
     #[must_use]
-    pub fn new(settings: &Settings, rng: &dyn Rng) -> (Self, TranscriptWriter) {
-        let (transcripts, writer) = transcripts::line();
+    pub fn new(settings: &Settings, rng: &dyn Rng) -> (Self, BehindWriter) {
         let memory = Self {
             events: Notify::new(),
             storage: StorageWatch::default(),
@@ -170,10 +171,10 @@ impl Memory {
             enrolling: Turns::new(),
             strangers: Strangers::default(),
             push: push::Memory::default(),
+            behind: behind::Behind::default(),
             late_renewals: AtomicU64::new(0),
-            transcripts,
         };
-        (memory, writer)
+        (memory, BehindWriter::default())
     }
 }
 
@@ -255,6 +256,19 @@ impl App {
     /// Commits, rings for the publisher of events and for push, and forgets the revocation list where something was revoked. A full
     /// disk is noticed.
     pub async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.memory.behind.commits.other.fetch_add(1, Ordering::Relaxed);
+        // Also where whoever asked for it is gone before its end.
+        let _committing = self.memory.behind.begin_other();
+        self.commit_and_ring(writes).await
+    }
+
+    /// What was committed so far, by what for.
+    #[must_use]
+    pub fn commits(&self) -> &Commits {
+        &self.memory.behind.commits
+    }
+
+    async fn commit_and_ring(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
         let wakes = writes.iter().any(|write| matches!(write, Write::WakeDevice { .. }));
         let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));

@@ -50,6 +50,7 @@ pub struct Metrics {
     without_root: Gauge,
     of_previous_ca: Gauge,
     steps: Counter<u64, AtomicU64>,
+    commits: Family<KindLabels, Counter<u64, AtomicU64>>,
     certificates_due: Gauge<u64, AtomicU64>,
 }
 
@@ -73,6 +74,11 @@ struct OutcomeLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OperationLabels {
     operation: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
 }
 
 impl Default for Metrics {
@@ -100,6 +106,7 @@ impl Metrics {
             without_root: Gauge::default(),
             of_previous_ca: Gauge::default(),
             steps: Counter::default(),
+            commits: Family::default(),
             certificates_due: Gauge::default(),
         };
         let registry = &mut metrics.registry;
@@ -118,6 +125,8 @@ impl Metrics {
         let words = "Certificates of the CA before that still let a device in";
         registry.register("ca_certificates_of_previous", words, metrics.of_previous_ca.clone());
         registry.register("sqlite_steps", "Steps that SQLite has done", metrics.steps.clone());
+        let help = "Commits: for a message of a device before it was answered, behind answers, and others";
+        registry.register("store_commits", help, metrics.commits.clone());
         let due = "Certificates whose devices should have begun to renew them, and have not renewed them";
         registry.register("certificates_due", due, metrics.certificates_due.clone());
         metrics
@@ -171,11 +180,14 @@ impl Metrics {
     }
 
     /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far; `steps`:
-    /// what SQLite has done.
+    /// what SQLite has done; `commits`: those so far, by kind.
     #[must_use]
-    pub fn render(&self, hashes: u64, steps: u64) -> String {
+    pub fn render(&self, hashes: u64, steps: u64, commits: &[(&'static str, u64)]) -> String {
         self.hashes.inner().store(hashes, Ordering::Relaxed);
         self.steps.inner().store(steps, Ordering::Relaxed);
+        for (kind, count) in commits {
+            self.commits.get_or_create(&KindLabels { kind }).inner().store(*count, Ordering::Relaxed);
+        }
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             // Only memory could be missing, and then the rest would not be written either.
@@ -213,7 +225,7 @@ mod tests {
         metrics.event(&event("muster.device.checkin", json!({})));
         metrics.pushes(&[Outcome::Received, Outcome::Gone, Outcome::Received], 3);
         metrics.certificates_due(2);
-        let text = metrics.render(7, 11);
+        let text = metrics.render(7, 11, &[("message", 5), ("behind", 2)]);
         for line in [
             "muster_http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 1",
             "muster_enrollments_total{outcome=\"failed\"} 1",
@@ -226,6 +238,8 @@ mod tests {
             "muster_push_tokens_total 3",
             "muster_certificates_due 2",
             "muster_sqlite_steps_total 11",
+            "muster_store_commits_total{kind=\"message\"} 5",
+            "muster_store_commits_total{kind=\"behind\"} 2",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -44,8 +44,8 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, Lease, Listed, Page, Sealer, SessionFilter, Store,
-    StoreError, Table, Write,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, Known, Lease, Listed, Page, Sealer, SessionFilter,
+    Store, StoreError, StoredConversation, Table, Write,
 };
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
@@ -330,8 +330,16 @@ impl Store for SqlStore {
         enrollments::quiet_since(self.db(), state, before, limit).await
     }
 
-    async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<String>, StoreError> {
+    async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<StoredConversation>, StoreError> {
         enrollments::conversation(self.db(), enrollment).await
+    }
+
+    async fn known(&self, enrollment: Id<Enrollment>) -> Result<Option<Known>, StoreError> {
+        enrollments::known(self.db(), enrollment).await
+    }
+
+    async fn known_by_certificate(&self, sha256: &[u8; 32]) -> Result<Option<(Certificate, Known)>, StoreError> {
+        enrollments::known_by_certificate(self.db(), sha256).await
     }
 
     async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError> {

@@ -4,7 +4,10 @@
 
 mod support;
 
-use rustls::HandshakeKind;
+use std::sync::Arc;
+
+use rustls::client::{Resumption, Tls12Resumption};
+use rustls::{ClientConfig, HandshakeKind};
 use serde_json::Value;
 use support::api::Api;
 use support::device::{FakeDevice, Profile};
@@ -82,6 +85,40 @@ fn a_resumed_tls_session_does_not_outlive_its_certificate() {
     }
     let response = connection.send(&device.request(message)).unwrap();
     response.expect_status("M-148, S-26", 403);
+}
+
+/// The same device, with a client that takes no tickets where `by_id`; nothing was resumed yet.
+fn resuming(device: &FakeDevice, by_id: bool) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::clone(&device.tls().versions(&[&rustls::version::TLS12]).config());
+    let kind = if by_id { Tls12Resumption::SessionIdOnly } else { Tls12Resumption::SessionIdOrTickets };
+    config.resumption = Resumption::in_memory_sessions(16).tls12_resumption(kind);
+    Arc::new(config)
+}
+
+#[test]
+// covers: M-148, S-26
+fn an_open_connection_and_its_resumption_end_with_the_certificate() {
+    for by_id in [false, true] {
+        let case = format!("S-26: by session id {by_id}");
+        let (mut device, _, api) = settled();
+        let config = resuming(&device, by_id);
+        let address = Address::of(device.management_url());
+        let send = |device: &mut FakeDevice, connection: &mut Connection| {
+            let message = device.package_one().xml();
+            connection.send(&device.request(message)).unwrap()
+        };
+        let mut first = Connection::open(&address, &config).unwrap();
+        assert_eq!(first.tls().handshake_kind(), Some(HandshakeKind::Full), "{case}");
+        send(&mut device, &mut first).expect_status(&case, 200);
+        let mut open = Connection::open(&address, &config).unwrap();
+        assert_eq!(open.tls().handshake_kind(), Some(HandshakeKind::Resumed), "{case}");
+        send(&mut device, &mut open).expect_status(&case, 200);
+        revoke(&api, &device);
+        send(&mut device, &mut open).expect_status(&case, 403);
+        let mut resumed = Connection::open(&address, &config).unwrap();
+        assert_eq!(resumed.tls().handshake_kind(), Some(HandshakeKind::Resumed), "{case}");
+        send(&mut device, &mut resumed).expect_status(&case, 403);
+    }
 }
 
 #[test]

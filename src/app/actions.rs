@@ -226,10 +226,9 @@ impl App {
         command.begin_step(0, Action::Retire.first_step(&order));
         enrollment.enter(EnrollmentState::Retiring, now);
         enrollment.warning = None;
-        let mut conversation = self.load_conversation(enrollment.id).await?;
+        let (mut conversation, revision) = self.load_conversation(enrollment.id).await?;
         conversation.retire = Some(command.id);
-        let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
-        writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
+        writes.push(self.conversation_write(enrollment.id, &conversation, revision)?);
         Ok(writes)
     }
 
@@ -289,10 +288,9 @@ impl App {
         let mut writes = Vec::new();
         if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
             enrollment.enter(EnrollmentState::Active, self.now());
-            let mut conversation = self.load_conversation(enrollment.id).await?;
+            let (mut conversation, revision) = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
-            let state = serde_json::to_string(&conversation).map_err(|error| Error::Internal(Box::new(error)))?;
-            writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
+            writes.push(self.conversation_write(enrollment.id, &conversation, revision)?);
         }
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
         Ok(writes)

@@ -112,6 +112,7 @@ impl App {
             signature: None,
             signs: false,
             certificate: CertificateUse::default(),
+            known: None,
         }))
     }
 
@@ -247,7 +248,7 @@ impl App {
             enrollment.warning.get_or_insert_with(|| SAID_IT_LEFT.to_owned());
         }
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
-        self.commit_check_in(writes).await
+        self.commit_check_in(enrollment_id, None, writes).await
     }
 
     /// Answers a name that nobody has as one is answered that somebody has.

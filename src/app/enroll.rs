@@ -168,8 +168,7 @@ impl App {
     /// What is remembered of an enrollment before its first session: what its document gave it.
     fn first_conversation(&self, id: Id<Enrollment>, issuer: &Authority) -> Result<Write, Refusal> {
         let conversation = Conversation { provisioned: self.provisioned(id, issuer), ..Conversation::default() };
-        let state = serde_json::to_string(&conversation).map_err(|error| Refusal::Internal(error.to_string()))?;
-        Ok(Write::SaveConversation { enrollment_id: id, state })
+        self.conversation_write(id, &conversation, None).map_err(|error| Refusal::Internal(error.to_string()))
     }
 
     fn new_enrollment(

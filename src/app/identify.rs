@@ -9,11 +9,13 @@ mod signer;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::check_in::Loaded;
 use super::enroll::ENROLLED_AGAIN;
 use super::ledger::cut;
 use super::ports::Write;
@@ -47,6 +49,8 @@ pub struct DeviceIdentity {
     pub signs: bool,
     /// What its certificate asks for beside, where one proves it.
     pub certificate: CertificateUse,
+    /// What was loaded of the enrollment with its certificate.
+    pub(super) known: Option<Arc<Loaded>>,
 }
 
 /// What is special about the certificate of a request.
@@ -165,26 +169,41 @@ impl App {
     /// Finds the enrollment of a certificate. Asked for every request, because a resumed TLS session or an open connection
     /// says nothing about revocation.
     async fn owner(&self, der: &[u8], proof: Proof, address: IpAddr) -> Result<DeviceIdentity, Unidentified> {
-        let (certificate, enrollment) = self.looked_up(der).await?;
-        let certificate = match self.judge(&certificate, &enrollment) {
+        let (certificate, loaded) = self.load_by(der).await?;
+        let enrollment = &loaded.known.enrollment;
+        let certificate = match self.judge(&certificate, enrollment) {
             Ok(special) => special,
             Err(refused) => {
-                self.remark_expiry(&refused, certificate, enrollment).await;
+                self.remark_expiry(&refused, certificate, loaded.known.enrollment).await;
                 return Err(refused);
             }
         };
-        let (enrollment_id, device_id) = (enrollment.id, enrollment.device_id);
-        let proofs = vec![proof];
-        Ok(DeviceIdentity { enrollment_id, device_id, address, proofs, signature: None, signs: false, certificate })
+        Ok(DeviceIdentity {
+            enrollment_id: enrollment.id,
+            device_id: enrollment.device_id,
+            address,
+            proofs: vec![proof],
+            signature: None,
+            signs: false,
+            certificate,
+            known: Some(Arc::new(loaded)),
+        })
     }
 
     /// A certificate of ours and its enrollment.
     pub(super) async fn looked_up(&self, der: &[u8]) -> Result<(Certificate, Enrollment), Unidentified> {
+        let (certificate, loaded) = self.load_by(der).await?;
+        Ok((certificate, loaded.known.enrollment))
+    }
+
+    /// A certificate of ours, and what is known of its enrollment.
+    async fn load_by(&self, der: &[u8]) -> Result<(Certificate, Loaded), Unidentified> {
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, der).as_ref());
-        let certificate = self.store.certificate(&sha256).await.map_err(store)?.ok_or(Unidentified::Unknown)?;
-        let enrollment = self.store.enrollment(certificate.enrollment_id).await.map_err(store)?;
-        Ok((certificate, enrollment.ok_or(Unidentified::Unknown)?))
+        let moment = self.memory.behind.moment();
+        let known = self.store.known_by_certificate(&sha256).await.map_err(store)?;
+        let (certificate, known) = known.ok_or(Unidentified::Unknown)?;
+        Ok((certificate, Loaded { known, moment }))
     }
 
     pub(super) fn judge(

@@ -2,7 +2,7 @@
 //!
 //! A use-case loads, computes and commits; there is no transaction across code. Everything of one [`Store::commit`]
 //! takes effect together or not at all. What must not change meanwhile is guarded by a row of the batch: the version of
-//! the enrollment for its queue, its sessions and its state, the count of the user's enrollments for the device limit. A
+//! the enrollment for its queue and its state, the revision of the conversation for its sessions, the count of the user's enrollments for the device limit. A
 //! missed guard is [`StoreError::Conflict`], and the use-case loads again.
 
 mod http;
@@ -35,9 +35,10 @@ use crate::domain::user::{Token, User};
 
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpPost};
 pub use select::{
-    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DuePush, Lease, Listed, Page, SessionFilter, Table,
+    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DuePush, Known, Lease, Listed, Page, SessionFilter,
+    StoredConversation, Table,
 };
-pub use write::{Expired, Write};
+pub use write::{ConversationChange, Expired, Write};
 
 /// The wall clock, and one that shows when it is moved.
 pub trait Clock: Send + Sync {
@@ -191,7 +192,11 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Enrollment>, StoreError>;
     /// The state of an enrollment's sessions.
-    async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<String>, StoreError>;
+    async fn conversation(&self, enrollment: Id<Enrollment>) -> Result<Option<StoredConversation>, StoreError>;
+    /// What has to be known of an enrollment when a message of its device comes.
+    async fn known(&self, enrollment: Id<Enrollment>) -> Result<Option<Known>, StoreError>;
+    /// The same for the enrollment of the certificate with that SHA-256 of its DER, and the certificate.
+    async fn known_by_certificate(&self, sha256: &[u8; 32]) -> Result<Option<(Certificate, Known)>, StoreError>;
 
     /// What is known of push to an enrollment; `None` where that is nothing.
     async fn push(&self, enrollment: Id<Enrollment>) -> Result<Option<Push>, StoreError>;

@@ -61,8 +61,8 @@ impl App {
         let actions = self.action_offers(&view, &known, &evidence);
         let inventory = self.store.inventory(id).await?;
         let missing = self.store.missing_nodes(id).await?;
-        let Conversation { status_page, documents, provisioned, .. } =
-            self.load_conversation(view.enrollment.id).await?;
+        let (conversation, _) = self.load_conversation(view.enrollment.id).await?;
+        let Conversation { status_page, documents, provisioned, .. } = conversation;
         let provider_id = self.settings.provider_id.clone();
         let push = self.store.push(view.enrollment.id).await?;
         let provisioned = (provisioned, self.wanted(view.enrollment.id, push.as_ref()));

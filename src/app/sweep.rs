@@ -64,6 +64,7 @@ impl App {
 
     /// Ends early where every further part would have to wait for the database as well.
     async fn round(&self, hold: &Hold) -> Result<(), StoreError> {
+        self.catch_up().await;
         if self.may_end_by_age() {
             tell("idle sessions", self.time_out_sessions().await)?;
             tell("overdue commands", self.expire_commands().await)?;
@@ -90,14 +91,14 @@ impl App {
         before: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let Some(enrollment) = self.store.enrollment(enrollment).await? else { return Ok(()) };
-        let conversation = self.load_conversation(enrollment.id).await?;
+        let (conversation, revision) = self.load_conversation(enrollment.id).await?;
         let Some(record) = self.store.session(id).await?.filter(|record| record.closed_at.is_none()) else {
             return Ok(());
         };
         match conversation.open().filter(|session| session.id == id) {
             // A message came meanwhile.
             Some(session) if session.last_at >= before => Ok(()),
-            Some(_) => self.time_out_current(enrollment, conversation).await,
+            Some(_) => self.time_out_current(enrollment, conversation, revision).await,
             None => {
                 // Superseded without its record having been told: only the record is behind.
                 let closed = SessionRecord { closed_at: Some(self.now()), state: "superseded".to_owned(), ..record };
@@ -112,12 +113,12 @@ impl App {
         &self,
         enrollment: Enrollment,
         conversation: Conversation,
+        revision: Option<i64>,
     ) -> Result<(), StoreError> {
         let offered = self.store.offered_commands(enrollment.id, None).await?;
         let output = time_out(conversation, enrollment, &offered, &self.session_limits(), self.now());
         let mut writes = vec![Write::UpdateEnrollment(Box::new(output.enrollment.clone()))];
-        let state = written(&output.conversation)?;
-        writes.push(Write::SaveConversation { enrollment_id: output.enrollment.id, state });
+        writes.push(self.conversation_write(output.enrollment.id, &output.conversation, revision)?);
         for session in &output.sessions {
             writes.push(Write::SaveSession(Box::new(super::check_in::record(session, &output.enrollment))));
         }
@@ -152,10 +153,9 @@ impl App {
             enrollment.enter(EnrollmentState::Active, now);
             enrollment.warning =
                 Some("was to leave, but did not come in time; consider to revoke its certificate".to_owned());
-            let mut conversation = self.load_conversation(enrollment.id).await?;
+            let (mut conversation, revision) = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
-            let state = written(&conversation)?;
-            writes.push(Write::SaveConversation { enrollment_id: enrollment.id, state });
+            writes.push(self.conversation_write(enrollment.id, &conversation, revision)?);
         }
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
         writes.push(self.action_event(&command));
@@ -179,7 +179,7 @@ impl App {
 
     /// After a day of silence if the device accepted to leave, after thirty if it was only asked.
     async fn close_retiring(&self, enrollment: Enrollment, now: OffsetDateTime) -> Result<(), StoreError> {
-        let retire = self.load_conversation(enrollment.id).await?.retire;
+        let retire = self.load_conversation(enrollment.id).await?.0.retire;
         let retire = match retire {
             Some(id) => self.store.command(id).await?,
             None => None,
@@ -311,10 +311,6 @@ impl App {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn written(conversation: &Conversation) -> Result<String, StoreError> {
-    serde_json::to_string(conversation).map_err(|error| StoreError::Internal(format!("conversations.state: {error}")))
 }
 
 /// Logs why a part failed; only a database that does not answer is left as a failure.

@@ -212,10 +212,10 @@ impl Ground {
     /// A session as the newest of its enrollment.
     pub(crate) async fn save_session(&self, enrollment: &Enrollment, session: &SessionState) {
         let conversation = Conversation { current: Some(session.clone()), ..Conversation::default() };
-        let state = serde_json::to_string(&conversation).unwrap();
+        let (_, before) = self.app.load_conversation(enrollment.id).await.unwrap();
         let writes = vec![
             Write::SaveSession(Box::new(record(session, enrollment))),
-            Write::SaveConversation { enrollment_id: enrollment.id, state },
+            self.app.conversation_write(enrollment.id, &conversation, before).unwrap(),
         ];
         self.app.commit(writes).await.unwrap();
     }

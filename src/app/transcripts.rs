@@ -1,12 +1,12 @@
 //! Transcripts: every message of a session, redacted before it is written, compressed, written behind the answer.
 //!
-//! A crash may lose the last few; nothing else depends on them.
+//! A crash may lose those of the last second; nothing else depends on them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::ports::{StoreError, Write};
 use super::redact::{self, Redaction};
@@ -16,21 +16,8 @@ use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage,
 use crate::proto::syncml::Encoding;
 use crate::session::{Input, Snapshot};
 
-/// A message on its way into a transcript, not redacted yet; it has no Debug, so that no log shows its body.
-pub(super) struct Recorded {
-    pub(super) session_id: Id<SessionRecord>,
-    pub(super) seq: i64,
-    pub(super) direction: Direction,
-    pub(super) at: OffsetDateTime,
-    pub(super) encoding: Encoding,
-    /// The HTTP status of an answer.
-    pub(super) status: Option<u16>,
-    pub(super) body: Body,
-    /// What the engine was given with a message of the device.
-    pub(super) given: Option<Box<Input>>,
-}
-
-/// One message of a device and what it was answered, on their way into the transcript of a session.
+/// One message of a device and what it was answered, on their way into the transcript of a session, not redacted yet. It has no
+/// Debug, so that no log shows a body.
 pub(super) struct Exchange {
     pub(super) session: Id<SessionRecord>,
     /// Messages of the device in the session so far: what came again, or was refused, has the number of the one before.
@@ -62,10 +49,10 @@ impl Body {
     }
 }
 
-impl Recorded {
+impl Exchange {
     /// Bytes that it takes while it waits.
-    fn weight(&self) -> usize {
-        self.body.len() + self.given.as_ref().map_or(0, |input| input.weight())
+    pub(super) fn weight(&self) -> usize {
+        self.message.len() + self.answer.len() + self.given.as_ref().map_or(0, |input| input.weight())
     }
 }
 
@@ -86,107 +73,101 @@ pub struct TranscriptLine {
     pub given: Option<serde_json::Value>,
 }
 
-/// Messages that may wait to be written, and their bytes; what is beyond it is dropped, and that is logged.
-const WAITING: usize = 1024;
-const WAITING_BYTES: usize = 64 * 1024 * 1024;
-/// Messages that are written together.
-const TOGETHER: usize = 64;
+/// Messages with their answers that are written together.
+const TOGETHER: usize = 128;
 /// Bytes of one message that are kept.
 const LONGEST: usize = 1024 * 1024;
-/// zstd level: the default of the library, which is fast.
-const LEVEL: i32 = 3;
+/// zstd level: messages are small, and a higher one finds little more in them.
+const LEVEL: i32 = 1;
 /// How long a failed write waits before it is tried once more.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A message in the line, and the room that it takes there until it is written.
-type Waiting = (Recorded, OwnedSemaphorePermit);
-
-/// The beginning of the line at which transcripts are written.
-pub(super) struct Line {
-    sender: mpsc::Sender<Waiting>,
-    room: Arc<Semaphore>,
-}
-
-/// The end of the line at which transcripts are written. Run it as a task of its own.
-pub struct TranscriptWriter {
-    receiver: mpsc::Receiver<Waiting>,
-}
-
-pub(super) fn line() -> (Line, TranscriptWriter) {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    (Line { sender, room: Arc::new(Semaphore::new(WAITING_BYTES)) }, TranscriptWriter { receiver })
-}
-
-impl Line {
-    /// Puts a message into the line, if there is room.
-    fn join(&self, message: Recorded) -> bool {
-        let bytes = u32::try_from(message.weight()).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
-        room.is_ok_and(|room| self.sender.try_send((message, room)).is_ok())
-    }
-}
-
-impl TranscriptWriter {
-    /// Writes until all senders are gone or `stop` resolves; what waits then is written first.
-    pub async fn run(mut self, app: App, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        let mut batch = Vec::with_capacity(TOGETHER);
+impl App {
+    /// Redacts and writes; what makes one message fail costs that message alone.
+    pub(super) async fn write_transcripts(&self, exchanges: Vec<Exchange>) {
+        let mut exchanges = exchanges.into_iter();
         loop {
-            tokio::select! {
-                count = self.receiver.recv_many(&mut batch, TOGETHER) => {
-                    if count == 0 {
-                        return;
-                    }
-                    write(&app, std::mem::take(&mut batch)).await;
+            let part: Vec<Exchange> = exchanges.by_ref().take(TOGETHER).collect();
+            if part.is_empty() {
+                return;
+            }
+            let (sealer, rules) = (Arc::clone(&self.sealer), self.redaction());
+            let redacted = tokio::task::spawn_blocking(move || {
+                let mut press = Press::new(Redaction { rules: &rules, sealer: &*sealer });
+                part.into_iter().flat_map(|exchange| press.exchange(exchange)).flatten().collect::<Vec<_>>()
+            });
+            let messages = match redacted.await {
+                Ok(messages) => messages,
+                Err(error) => {
+                    tracing::error!(%error, "messages of transcripts are lost");
+                    continue;
                 }
-                () = &mut stop => break,
+            };
+            if let Err(error) = keep(self, &messages).await {
+                tracing::error!(%error, messages = messages.len(), "messages of transcripts are lost");
             }
         }
-        self.receiver.close();
-        while self.receiver.recv_many(&mut batch, TOGETHER).await > 0 {
-            write(&app, std::mem::take(&mut batch)).await;
-        }
     }
 }
 
-/// Redacts and writes; what makes one message fail costs that message alone.
-async fn write(app: &App, batch: Vec<Waiting>) {
-    let mut messages = Vec::with_capacity(batch.len());
-    let mut rooms = Vec::with_capacity(batch.len());
-    for (message, room) in batch {
-        rooms.push(room);
-        messages.extend(prepared(app, message).await);
-    }
-    if let Err(error) = keep(app, &messages).await {
-        tracing::error!(%error, messages = messages.len(), "messages of transcripts are lost");
-    }
+/// Makes of messages what is stored: redacted, bounded, compressed.
+struct Press<'r> {
+    redaction: Redaction<'r>,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
 }
 
-/// As it is stored: redacted, bounded, compressed.
-async fn prepared(app: &App, message: Recorded) -> Option<TranscriptMessage> {
-    let Recorded { session_id, seq, direction, at, encoding, status, body, given } = message;
-    let (sealer, rules) = (Arc::clone(&app.sealer), app.redaction());
-    // A task of its own: should the message bring it to a panic, that ends here.
-    let task = tokio::task::spawn_blocking(move || {
-        let redaction = Redaction { rules: &rules, sealer: &*sealer };
+impl<'r> Press<'r> {
+    fn new(redaction: Redaction<'r>) -> Self {
+        Self { redaction, compressor: None }
+    }
+
+    /// The message of the device and the answer.
+    fn exchange(&mut self, exchange: Exchange) -> [Option<TranscriptMessage>; 2] {
+        let Exchange { session: session_id, number, at, encoding, message, given, status, answer } = exchange;
+        let seq = i64::from(number) * 2;
+        let line = |seq, direction, status, pressed: Option<(Vec<u8>, Option<Vec<u8>>)>| {
+            let (body, given) = pressed?;
+            Some(TranscriptMessage { session_id, seq, direction, at, encoding, status, body, given })
+        };
+        let mut press = |seq, body, given| {
+            // Should the message bring it to a panic, that ends here. What a panic says may hold a piece of the message.
+            let pressed = catch_unwind(AssertUnwindSafe(|| self.press(body, encoding, given)));
+            let cause = match pressed {
+                Ok(Ok(pressed)) => return Some(pressed),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "its redaction broke off".to_owned(),
+            };
+            tracing::error!(%session_id, seq, cause, "a message of a transcript is lost");
+            None
+        };
+        let (message, answer) = (press(seq, message, given), press(seq + 1, answer, None));
+        [line(seq, Direction::Device, None, message), line(seq + 1, Direction::Server, Some(status), answer)]
+    }
+
+    fn press(
+        &mut self,
+        body: Body,
+        encoding: Encoding,
+        given: Option<Box<Input>>,
+    ) -> std::io::Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let redaction = self.redaction;
         let text = match body {
             Body::Message(bytes) => shortened(redact::message(&bytes, encoding, redaction)),
             Body::Words(words) => words,
         };
         let given = given.and_then(|input| snapshot(*input, redaction));
-        let given = given.map(|json| zstd::encode_all(json.as_slice(), LEVEL)).transpose()?;
-        zstd::encode_all(text.as_bytes(), LEVEL).map(|body| (body, given))
-    });
-    let cause = match task.await {
-        Ok(Ok((body, given))) => {
-            return Some(TranscriptMessage { session_id, seq, direction, at, encoding, status, body, given });
-        }
-        Ok(Err(error)) => error.to_string(),
-        // What a panic says may hold a piece of the message.
-        Err(_) => "its redaction broke off".to_owned(),
-    };
-    tracing::error!(%session_id, seq, cause, "a message of a transcript is lost");
-    None
+        let given = given.map(|json| self.compress(&json)).transpose()?;
+        Ok((self.compress(text.as_bytes())?, given))
+    }
+
+    /// With one context for many messages: to make one costs more than to use it.
+    fn compress(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            None => self.compressor.insert(zstd::bulk::Compressor::new(LEVEL)?),
+        };
+        compressor.compress(bytes)
+    }
 }
 
 /// What the engine was given, as JSON; nothing where it is more than is kept of a message.
@@ -206,8 +187,9 @@ fn shortened(mut text: String) -> String {
 
 /// Writes all together; one by one where one of them is in the way.
 async fn keep(app: &App, messages: &[TranscriptMessage]) -> Result<(), StoreError> {
-    let commit =
-        async |messages: &[TranscriptMessage]| app.commit(vec![Write::AppendTranscript(messages.to_vec())]).await;
+    let commit = async |messages: &[TranscriptMessage]| {
+        app.commit_behind(vec![Write::AppendTranscript(messages.to_vec())]).await
+    };
     let mut kept = commit(messages).await;
     if kept.as_ref().is_err_and(StoreError::is_passing) {
         tokio::time::sleep(AGAIN).await;
@@ -226,42 +208,9 @@ async fn keep(app: &App, messages: &[TranscriptMessage]) -> Result<(), StoreErro
 }
 
 impl App {
-    /// Hands a message and its answer to the transcript, off the hot path.
-    pub(super) fn transcribe(&self, exchange: Exchange) {
-        let Exchange { session, number, at, encoding, message, given, status, answer } = exchange;
-        let (session_id, seq) = (session, i64::from(number) * 2);
-        self.record_message(Recorded {
-            session_id,
-            seq,
-            direction: Direction::Device,
-            at,
-            encoding,
-            status: None,
-            body: message,
-            given,
-        });
-        self.record_message(Recorded {
-            session_id,
-            seq: seq + 1,
-            direction: Direction::Server,
-            at,
-            encoding,
-            status: Some(status),
-            body: answer,
-            given: None,
-        });
-    }
-
-    /// Hands a message to the transcript. Never waits: if too many wait already, it is dropped.
-    fn record_message(&self, message: Recorded) {
-        let (session_id, seq) = (message.session_id, message.seq);
-        if !self.memory.transcripts.join(message) {
-            tracing::warn!(%session_id, seq, "a message of a transcript is dropped: too many wait to be written");
-        }
-    }
-
     /// The messages of a session in order, redacted as they were written.
     pub async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptLine>, Error> {
+        self.catch_up().await;
         self.store.transcript(session).await?.into_iter().map(shown).collect()
     }
 }

@@ -29,7 +29,7 @@ use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::authorities::Authorities;
 use crate::app::ports::{CaFiles, Clock, HttpClient, Store, StoreError};
-use crate::app::{App, Memory, Settings, TranscriptWriter};
+use crate::app::{App, BehindWriter, Memory, Settings};
 use crate::config::{Config, DatabaseUrl, HttpsUrl};
 use crate::domain::ca::CaRole;
 use crate::domain::push::ChannelHost;
@@ -141,8 +141,7 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
     let settings = settings(&config, &url, &device_url);
-    let (app, transcripts) =
-        application(settings, (authority.clone(), ca_files), store.clone(), sealer, entra, clock, http);
+    let (app, behind) = application(settings, (authority.clone(), ca_files), store.clone(), sealer, entra, clock, http);
     app.refresh_authorities().await?;
     tls.trust(issuers(&authority))?;
     if doubtful {
@@ -164,7 +163,7 @@ pub async fn start(options: Options) -> Result<Running> {
     // So that no request has to wait for it to be read.
     tokio::task::spawn_blocking(crate::proto::csp::catalogue::embedded);
     let (stop, stopped) = watch::channel(false);
-    let work = Work::begin(&shared, store, transcripts, options.upkeep_every);
+    let work = Work::begin(&shared, store, behind, options.upkeep_every);
     let rest = work.rest.clone();
     let mut beside = vec![tokio::spawn(keeper.run(options.upkeep_every, authority.changes(), until(stopped.clone())))];
     beside.extend(ops.map(|listener| tokio::spawn(serve_operators(listener, shared.clone(), stopped.clone()))));
@@ -222,7 +221,7 @@ fn drain_time(config: &Config) -> Duration {
     Duration::from_secs(u64::from(config.limits.drain_seconds))
 }
 
-/// The use-cases over their ports, and the writer of transcripts that goes with them.
+/// The use-cases over their ports, and the writer that goes with them.
 pub(super) fn application(
     settings: Settings,
     (authority, ca_files): (Arc<Authorities>, Arc<dyn CaFiles>),
@@ -231,8 +230,8 @@ pub(super) fn application(
     entra: Arc<EntraTokens>,
     clock: Arc<dyn Clock>,
     http: Arc<dyn HttpClient>,
-) -> (App, TranscriptWriter) {
-    let (memory, transcripts) = Memory::new(&settings, &SystemRng);
+) -> (App, BehindWriter) {
+    let (memory, behind) = Memory::new(&settings, &SystemRng);
     let app = App {
         settings: Arc::new(settings),
         authority,
@@ -246,7 +245,7 @@ pub(super) fn application(
         http,
         memory: Arc::new(memory),
     };
-    (app, transcripts)
+    (app, behind)
 }
 
 impl Running {

@@ -65,6 +65,58 @@ pub struct Enrollment {
 }
 
 impl Enrollment {
+    /// Whether nothing differs but when the device was seen.
+    #[must_use]
+    pub fn same_but_seen(&self, other: &Self) -> bool {
+        let Self {
+            id,
+            device_id,
+            user_id,
+            state,
+            mode,
+            kind,
+            claimed_device_id,
+            hw_dev_id,
+            reported_dev_id,
+            reported_source,
+            os_version,
+            os_edition,
+            context,
+            account,
+            enrolled_at,
+            last_seen_at: _,
+            inventory_at,
+            state_since,
+            closed_reason,
+            warning,
+            locked_to_tenant,
+            entra_device_id,
+            version,
+        } = self;
+        *id == other.id
+            && *device_id == other.device_id
+            && *user_id == other.user_id
+            && *state == other.state
+            && *mode == other.mode
+            && *kind == other.kind
+            && *claimed_device_id == other.claimed_device_id
+            && *hw_dev_id == other.hw_dev_id
+            && *reported_dev_id == other.reported_dev_id
+            && *reported_source == other.reported_source
+            && *os_version == other.os_version
+            && *os_edition == other.os_edition
+            && *context == other.context
+            && *account == other.account
+            && *enrolled_at == other.enrolled_at
+            && *inventory_at == other.inventory_at
+            && *state_since == other.state_since
+            && *closed_reason == other.closed_reason
+            && *warning == other.warning
+            && *locked_to_tenant == other.locked_to_tenant
+            && *entra_device_id == other.entra_device_id
+            && *version == other.version
+    }
+
     /// Whether `claim` is one of the identifiers of this enrollment, compared trimmed and without case.
     #[must_use]
     pub fn answers_to(&self, claim: &str) -> bool {

@@ -31,6 +31,8 @@ pub(super) async fn require(State(demand): State<Demand>, mut request: Request, 
     match admit(&demand, bearer.as_deref(), address(&demand, &request)).await {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
+            // What devices did a moment ago may wait to be written; whoever asks here is to see it.
+            demand.shared.app.catch_up().await;
             next.run(request).await
         }
         Err(error) => Problem::from(error).into_response(),

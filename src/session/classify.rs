@@ -33,6 +33,13 @@ pub enum Incoming {
 }
 
 impl Incoming {
+    /// What a retransmission is whose answer is no longer kept. It ordered nothing, so nothing happens twice: package 1 begins
+    /// anew, and of any other message the answers count as they do after the end of a session.
+    #[must_use]
+    pub fn without_answer(message: &Message) -> Self {
+        if message.header.msg_id.0 == 1 { Self::Open { odd: false } } else { Self::Late }
+    }
+
     /// What a message is that answers our challenge: with package 1 in it, the device begins again, whatever became of the
     /// session before. What we sent there may have been carried out, so it is not taken for unread.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -18,6 +19,7 @@ use super::status_page::{PageTurn, StatusPage};
 use crate::domain::Id;
 use crate::domain::command::QueuedCommand;
 use crate::domain::entra::TokenEvidence;
+use crate::domain::inventory::InventoryItem;
 use crate::domain::proof::Proof;
 use crate::domain::session_record::SessionRecord;
 
@@ -59,6 +61,9 @@ pub struct Conversation {
     /// What it has of what can be set anew of its provisioning document.
     #[serde(default)]
     pub provisioned: Provisioned,
+    /// A digest of what the device told about itself last with package 1, as long as that is in the inventory.
+    #[serde(default)]
+    pub told: Option<u64>,
 }
 
 /// One session.
@@ -299,6 +304,41 @@ impl Conversation {
             .find(|session| session.wire_id == wire_id && session.is_remembered(now))
     }
 
+    /// Whether nothing differs but the sessions themselves.
+    #[must_use]
+    pub fn lasts_as(&self, other: &Self) -> bool {
+        let Self {
+            current: _,
+            earlier: _,
+            one_by_one,
+            farewell,
+            retire,
+            signatures,
+            status_page,
+            documents,
+            csps_of,
+            mixed,
+            provisioned,
+            told,
+        } = self;
+        *one_by_one == other.one_by_one
+            && *farewell == other.farewell
+            && *retire == other.retire
+            && *signatures == other.signatures
+            && *status_page == other.status_page
+            && *documents == other.documents
+            && *csps_of == other.csps_of
+            && *mixed == other.mixed
+            && *provisioned == other.provisioned
+            && *told == other.told
+    }
+
+    /// Whether what a device tells about itself with package 1 is something else than the last time; from now on this counts.
+    pub fn is_told_anew(&mut self, items: &[InventoryItem]) -> bool {
+        let told = Some(digest_of(items));
+        std::mem::replace(&mut self.told, told) != told
+    }
+
     /// Makes `next` the current session; the one before is closed as superseded and remembered for a while.
     pub fn begin(&mut self, next: SessionState, now: OffsetDateTime) -> Option<SessionState> {
         let mut before = self.current.replace(next);
@@ -311,6 +351,21 @@ impl Conversation {
         self.earlier.truncate(MOST_EARLIER);
         superseded
     }
+}
+
+fn digest_of(items: &[InventoryItem]) -> u64 {
+    let mut context = Context::new(&SHA256);
+    for item in items {
+        for part in [Some(item.loc_uri.as_str()), item.value.as_deref(), item.format.as_deref()] {
+            let (mark, text) = part.map_or((0, ""), |text| (1, text));
+            context.update(&[mark]);
+            context.update(&(text.len() as u64).to_be_bytes());
+            context.update(text.as_bytes());
+        }
+    }
+    let mut first = [0; 8];
+    first.iter_mut().zip(context.finish().as_ref()).for_each(|(byte, from)| *byte = *from);
+    u64::from_be_bytes(first)
 }
 
 /// Closed sessions that are remembered at most; a device that opens sessions faster loses the oldest.

@@ -271,6 +271,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         csps_of,
         mixed,
         provisioned,
+        told: _,
     } = conversation;
     Conversation {
         current: current.map(|each| session(each, redactor)),
@@ -288,6 +289,7 @@ fn conversed(conversation: Conversation, redactor: &dyn Redactor) -> Conversatio
         csps_of,
         mixed,
         provisioned,
+        told: None,
     }
 }
 

@@ -107,7 +107,7 @@ pub(super) async fn revoked(engine: &dyn Engine, now: OffsetDateTime) -> Result<
     many(engine, REVOKED, vec![now.into()], read).await
 }
 
-fn read(row: &Row) -> Result<Certificate, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Certificate, StoreError> {
     let row = row.of("certificates");
     Ok(Certificate {
         serial: row.string("serial")?,

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Record, Row, Statement, Value};
-use super::query::{List, cursor, many, one, readable};
+use super::query::{List, cursor, few, found, readable};
 use crate::app::ports::{CommandFilter, Listed, Page, Sealer, StoreError};
 use crate::domain::Id;
 use crate::domain::action::{Action, Placing};
@@ -24,7 +24,7 @@ pub(super) struct Commands<'s> {
 
 impl Commands<'_> {
     pub(super) async fn find(self, id: Id<QueuedCommand>) -> Result<Option<QueuedCommand>, StoreError> {
-        one(self.engine, FIND, vec![id.into()], |row| read(row, self.sealer)).await
+        found(self.engine, FIND, vec![id.into()], |row| read(row, self.sealer)).await
     }
 
     pub(super) async fn list(self, filter: &CommandFilter, page: &Page) -> Result<Listed<QueuedCommand>, StoreError> {
@@ -42,7 +42,7 @@ impl Commands<'_> {
     }
 
     pub(super) async fn open(self, enrollment: Id<Enrollment>, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {
-        many(self.engine, OPEN, vec![enrollment.into(), limit.into()], |row| read(row, self.sealer)).await
+        few(self.engine, OPEN, vec![enrollment.into(), limit.into()], |row| read(row, self.sealer)).await
     }
 
     pub(super) async fn sendable(
@@ -51,8 +51,7 @@ impl Commands<'_> {
         at: OffsetDateTime,
         limit: u32,
     ) -> Result<Vec<QueuedCommand>, StoreError> {
-        many(self.engine, SENDABLE, vec![enrollment.into(), at.into(), limit.into()], |row| read(row, self.sealer))
-            .await
+        few(self.engine, SENDABLE, vec![enrollment.into(), at.into(), limit.into()], |row| read(row, self.sealer)).await
     }
 
     pub(super) async fn offered(
@@ -62,7 +61,7 @@ impl Commands<'_> {
     ) -> Result<Vec<QueuedCommand>, StoreError> {
         let (session, since) = session.unzip();
         let params = vec![enrollment.into(), session.into(), since.into()];
-        many(self.engine, OFFERED, params, |row| read(row, self.sealer)).await
+        few(self.engine, OFFERED, params, |row| read(row, self.sealer)).await
     }
 
     pub(super) async fn overdue(self, now: OffsetDateTime, limit: u32) -> Result<Vec<QueuedCommand>, StoreError> {

@@ -19,6 +19,16 @@ pub(crate) trait Engine: Send + Sync {
     /// Runs a statement that only reads.
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError>;
 
+    /// Runs statements that each find a few rows by an index, in one go. What a message of a device needs is read so: nothing
+    /// is handed from thread to thread, nor asked of a server one by one. They need not see the same moment.
+    async fn look_up(&self, questions: Vec<Question>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for Question { sql, params } in questions {
+            answers.push(self.query(sql, params).await?);
+        }
+        Ok(answers)
+    }
+
     /// Runs the statements in order and answers, once they are durable, how many rows each touched.
     ///
     /// A count outside the expectation of its statement, or a violated key, undoes the whole batch and is
@@ -64,6 +74,22 @@ pub(crate) trait Engine: Send + Sync {
     /// Finishes what was asked for, and lets go of the database. Whatever is asked afterwards is
     /// [`StoreError::Unavailable`].
     async fn close(&self);
+}
+
+/// A statement that only reads.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// SQL.
+    pub(crate) sql: &'static str,
+    /// The values of `$1` to `$n`.
+    pub(crate) params: Vec<Value>,
+}
+
+impl Question {
+    /// Asks.
+    pub(crate) fn new(sql: &'static str, params: Vec<Value>) -> Self {
+        Self { sql, params }
+    }
 }
 
 /// One statement of a batch.

@@ -2,10 +2,12 @@
 
 use time::OffsetDateTime;
 
-use super::engine::{Engine, Row, Statement, Value};
-use super::query::{many, one, readable, rows};
-use crate::app::ports::StoreError;
+use super::certificates;
+use super::engine::{Engine, Question, Row, Statement, Value};
+use super::query::{found, many, readable};
+use crate::app::ports::{ConversationChange, Known, StoreError, StoredConversation};
 use crate::domain::Id;
+use crate::domain::certificate::Certificate;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::user::User;
 
@@ -21,12 +23,57 @@ pub(super) fn update(enrollment: &Enrollment) -> Result<Vec<Statement>, StoreErr
     Ok(batch)
 }
 
-pub(super) fn save_conversation(enrollment: Id<Enrollment>, state: &str) -> Statement {
-    Statement::one(SAVE_CONVERSATION, vec![enrollment.into(), state.into()])
+pub(super) fn see(id: Id<Enrollment>, version: i64, at: OffsetDateTime) -> Statement {
+    Statement::one(SEE, vec![id.into(), version.into(), at.into()])
+}
+
+pub(super) fn catch_up_seen(id: Id<Enrollment>, at: OffsetDateTime) -> Statement {
+    Statement::at_most_one(CATCH_UP_SEEN, vec![id.into(), at.into()])
+}
+
+pub(super) fn save_conversation(change: &ConversationChange) -> Statement {
+    Statement::one(SAVE_CONVERSATION, conversation_columns(change))
+}
+
+/// The same, but it may miss.
+pub(super) fn catch_up_conversation(change: &ConversationChange) -> Statement {
+    Statement::at_most_one(SAVE_CONVERSATION, conversation_columns(change))
+}
+
+fn conversation_columns(change: &ConversationChange) -> Vec<Value> {
+    let ConversationChange { enrollment_id, state, replaces, revision } = change;
+    vec![(*enrollment_id).into(), state.as_str().into(), (*revision).into(), (*replaces).into()]
 }
 
 pub(super) async fn find(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError> {
-    one(engine, FIND, vec![id.into()], read).await
+    found(engine, FIND, vec![id.into()], read).await
+}
+
+pub(super) async fn known(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Option<Known>, StoreError> {
+    let questions = [FIND, CONVERSATION, HAS_WORK].map(|sql| Question::new(sql, vec![id.into()]));
+    let answers = engine.look_up(questions.into()).await?;
+    read_known(&answers)
+}
+
+pub(super) async fn known_by_certificate(
+    engine: &dyn Engine,
+    sha256: &[u8; 32],
+) -> Result<Option<(Certificate, Known)>, StoreError> {
+    let questions = [certificates::FIND, FIND_BY_CERTIFICATE, CONVERSATION_BY_CERTIFICATE, HAS_WORK_BY_CERTIFICATE]
+        .map(|sql| Question::new(sql, vec![sha256.as_slice().into()]));
+    let answers = engine.look_up(questions.into()).await?;
+    let Some((certificate, known)) = answers.split_first() else { return Ok(None) };
+    let certificate = certificate.first().map(certificates::read).transpose()?;
+    // They may come of different moments, but a certificate never changes hands.
+    Ok(certificate.zip(read_known(known)?))
+}
+
+/// The answers to the questions for an enrollment, its conversation and its work.
+fn read_known(answers: &[Vec<Row>]) -> Result<Option<Known>, StoreError> {
+    let row = |index: usize| answers.get(index).and_then(|rows| rows.first());
+    let Some(enrollment) = row(0).map(read).transpose()? else { return Ok(None) };
+    let conversation = row(1).map(read_conversation).transpose()?;
+    Ok(Some(Known { enrollment, conversation, has_work: row(2).is_some() }))
 }
 
 pub(super) async fn claiming(engine: &dyn Engine, identifier: &str) -> Result<Vec<Enrollment>, StoreError> {
@@ -50,9 +97,16 @@ pub(super) async fn quiet_since(
     readable(engine, QUIET_SINCE, vec![state.as_str().into(), before.into(), limit.into()], read).await
 }
 
-pub(super) async fn conversation(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Option<String>, StoreError> {
-    let rows = rows(engine, CONVERSATION, vec![id.into()]).await?;
-    rows.first().map(|row| row.of("conversations").string("state")).transpose()
+pub(super) async fn conversation(
+    engine: &dyn Engine,
+    id: Id<Enrollment>,
+) -> Result<Option<StoredConversation>, StoreError> {
+    found(engine, CONVERSATION, vec![id.into()], read_conversation).await
+}
+
+fn read_conversation(row: &Row) -> Result<StoredConversation, StoreError> {
+    let row = row.of("conversations");
+    Ok(StoredConversation { state: row.string("state")?, revision: row.number("revision")? })
 }
 
 /// Rows of identifiers that are right already stay untouched: the two statements run with every check-in.
@@ -132,10 +186,12 @@ const INSERT: &str = "
         inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, version)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)";
 
+/// Somebody who has loaded it before does not set an earlier moment in which its device was seen.
 const UPDATE: &str = "
     UPDATE enrollments SET device_id = $2, user_id = $3, state = $4, is_open = $5, mode = $6, kind = $7,
         claimed_device_id = $8, hw_dev_id = $9, reported_dev_id = $10, reported_source = $11, os_version = $12,
-        os_edition = $13, context = $14, account = $15, enrolled_at = $16, last_seen_at = $17, inventory_at = $18,
+        os_edition = $13, context = $14, account = $15, enrolled_at = $16, inventory_at = $18,
+        last_seen_at = CASE WHEN last_seen_at > $17 THEN last_seen_at ELSE COALESCE($17, last_seen_at) END,
         state_since = $19, closed_reason = $20, warning = $21, locked_to_tenant = $22, entra_device_id = $23,
         version = version + 1
     WHERE id = $1 AND version = $24";
@@ -147,9 +203,15 @@ const ADD_IDENTIFIERS: &str = "
     INSERT INTO enrollment_identifiers (enrollment_id, identifier) VALUES ($1, $2), ($1, $3), ($1, $4), ($1, $5)
     ON CONFLICT DO NOTHING";
 
+const SEE: &str = "UPDATE enrollments SET version = version + 1, last_seen_at = $3 WHERE id = $1 AND version = $2";
+
+const CATCH_UP_SEEN: &str = "
+    UPDATE enrollments SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)";
+
 const SAVE_CONVERSATION: &str = "
-    INSERT INTO conversations (enrollment_id, state) VALUES ($1, $2)
-    ON CONFLICT (enrollment_id) DO UPDATE SET state = excluded.state";
+    INSERT INTO conversations (enrollment_id, state, revision) VALUES ($1, $2, $3)
+    ON CONFLICT (enrollment_id) DO UPDATE SET state = excluded.state, revision = excluded.revision
+        WHERE conversations.revision = $4";
 
 pub(super) const FIND: &str = "SELECT * FROM enrollments WHERE id = $1";
 
@@ -168,4 +230,17 @@ pub(super) const QUIET_SINCE: &str = "
     WHERE state = $1 AND state_since < $2 AND (last_seen_at IS NULL OR last_seen_at < $2)
     ORDER BY CASE WHEN last_seen_at > state_since THEN last_seen_at ELSE state_since END, id LIMIT $3";
 
-pub(super) const CONVERSATION: &str = "SELECT state FROM conversations WHERE enrollment_id = $1";
+pub(super) const CONVERSATION: &str = "SELECT state, revision FROM conversations WHERE enrollment_id = $1";
+
+pub(super) const HAS_WORK: &str = "SELECT id FROM commands WHERE enrollment_id = $1 AND is_open = 1 LIMIT 1";
+
+pub(super) const FIND_BY_CERTIFICATE: &str = "
+    SELECT e.* FROM certificates c JOIN enrollments e ON e.id = c.enrollment_id WHERE c.sha256 = $1";
+
+pub(super) const CONVERSATION_BY_CERTIFICATE: &str = "
+    SELECT v.state, v.revision FROM certificates c JOIN conversations v ON v.enrollment_id = c.enrollment_id
+    WHERE c.sha256 = $1";
+
+pub(super) const HAS_WORK_BY_CERTIFICATE: &str = "
+    SELECT q.id FROM certificates c JOIN commands q ON q.enrollment_id = c.enrollment_id
+    WHERE c.sha256 = $1 AND q.is_open = 1 LIMIT 1";

@@ -23,6 +23,11 @@ impl Faults {
         self.hangs.store(true, Ordering::Relaxed);
     }
 
+    /// Commits work again.
+    pub(crate) fn resume(&self) {
+        self.hangs.store(false, Ordering::Relaxed);
+    }
+
     /// How many commits were asked for since the last look.
     pub(crate) fn commits(&self) -> u32 {
         self.commits.swap(0, Ordering::Relaxed)

@@ -23,7 +23,7 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, Recycling
 use time::OffsetDateTime;
 use tokio::sync::RwLock;
 
-use super::engine::{Engine, Row, Statement, Value};
+use super::engine::{Engine, Question, Row, Statement, Value};
 use super::tables;
 use crate::app::ports::StoreError;
 use address::{Address, Trust};
@@ -103,11 +103,16 @@ impl PostgresEngine {
 #[async_trait]
 impl Engine for PostgresEngine {
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let answers = self.look_up(vec![Question::new(sql, params)]).await?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    async fn look_up(&self, questions: Vec<Question>) -> Result<Vec<Vec<Row>>, StoreError> {
         let closed = self.database.gate.read().await;
         if *closed {
             return Err(self::closed());
         }
-        self.database.query(sql, &params).await
+        self.database.look_up(&questions).await
     }
 
     async fn commit(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {

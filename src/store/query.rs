@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::engine::{Engine, Row, Value, millis};
+use super::engine::{Engine, Question, Row, Value, millis};
 use crate::app::ports::{Cursor, Listed, Page, StoreError};
 
 /// Rows of a query.
@@ -23,6 +23,30 @@ pub(super) async fn one<T>(
     read: impl Fn(&Row) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
     rows(engine, sql, params).await?.first().map(read).transpose()
+}
+
+/// The rows of a statement that finds a few by an index; see [`Engine::look_up`].
+pub(super) async fn few<T>(
+    engine: &dyn Engine,
+    sql: &'static str,
+    params: Vec<Value>,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    if !params.iter().all(Value::is_storable) {
+        return Ok(Vec::new());
+    }
+    let answers = engine.look_up(vec![Question::new(sql, params)]).await?;
+    answers.iter().flatten().map(read).collect()
+}
+
+/// The one row of such a statement, or none.
+pub(super) async fn found<T>(
+    engine: &dyn Engine,
+    sql: &'static str,
+    params: Vec<Value>,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    Ok(few(engine, sql, params, read).await?.into_iter().next())
 }
 
 /// All rows of a query.

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Row, Statement};
-use super::query::{List, cursor, many, one, readable};
+use super::query::{List, cursor, found, many, one, readable};
 use crate::app::ports::{Listed, Page, SessionFilter, StoreError};
 use crate::domain::Id;
 use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer, TranscriptMessage};
@@ -32,7 +32,7 @@ pub(super) fn save(session: &SessionRecord) -> Result<Statement, StoreError> {
         proofs.into(),
         tokens.into(),
     ];
-    Ok(Statement::one(SAVE, params))
+    Ok(Statement::at_most_one(SAVE, params))
 }
 
 pub(super) fn save_answer(answer: &StoredAnswer) -> Statement {
@@ -99,7 +99,7 @@ pub(super) async fn answer(
     engine: &dyn Engine,
     session: Id<SessionRecord>,
 ) -> Result<Option<StoredAnswer>, StoreError> {
-    one(engine, ANSWER, vec![session.into()], read_answer).await
+    found(engine, ANSWER, vec![session.into()], read_answer).await
 }
 
 fn read(row: &Row) -> Result<SessionRecord, StoreError> {
@@ -150,6 +150,7 @@ fn read_answer(row: &Row) -> Result<StoredAnswer, StoreError> {
     })
 }
 
+/// What was written behind comes too late where the session went on meanwhile.
 const SAVE: &str = "
     INSERT INTO sessions (id, enrollment_id, device_id, wire_id, opened_at, last_at, closed_at, state, messages, login,
         mode, correlation, client_request_id, remarks, proofs, tokens)
@@ -159,7 +160,8 @@ const SAVE: &str = "
         opened_at = excluded.opened_at, last_at = excluded.last_at, closed_at = excluded.closed_at,
         state = excluded.state, messages = excluded.messages, login = excluded.login, mode = excluded.mode,
         correlation = excluded.correlation, client_request_id = excluded.client_request_id,
-        remarks = excluded.remarks, proofs = excluded.proofs, tokens = excluded.tokens";
+        remarks = excluded.remarks, proofs = excluded.proofs, tokens = excluded.tokens
+    WHERE sessions.messages <= excluded.messages AND (sessions.closed_at IS NULL OR excluded.closed_at IS NOT NULL)";
 
 const SAVE_ANSWER: &str = "
     INSERT INTO answers (session_id, enrollment_id, msg_id, digest, at, sealed) VALUES ($1, $2, $3, $4, $5, $6)

@@ -13,14 +13,15 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::engine::{Engine, Row, Statement, Value};
+use super::engine::{Engine, Question, Row, Statement, Value};
 use crate::app::ports::StoreError;
 pub use connection::steps;
 use reserve::Reserve;
@@ -48,6 +49,8 @@ impl Default for Options {
 pub(crate) struct SqliteEngine {
     writes: Sender<writer::Message>,
     reads: Sender<reader::Message>,
+    /// Connections for what is read in place; `None` once it is closed.
+    at_hand: Arc<Mutex<Option<Vec<Connection>>>>,
     running: Arc<Mutex<Option<Running>>>,
     is_shared: bool,
 }
@@ -58,6 +61,7 @@ struct Running {
     reads: Sender<reader::Message>,
     writer: JoinHandle<()>,
     readers: Vec<JoinHandle<()>>,
+    at_hand: Arc<Mutex<Option<Vec<Connection>>>>,
     _lock: File,
 }
 
@@ -83,14 +87,18 @@ impl SqliteEngine {
             let questions = Arc::clone(&questions);
             spawn("sqlite-reader", move || reader::run(&connection, &questions))
         });
+        let at_hand = (0..options.readers).map(|_| connection::open_reader(path, options.busy_timeout));
+        let at_hand = Arc::new(Mutex::new(Some(at_hand.collect::<Result<Vec<_>, _>>()?)));
         let running = Running {
             writes: writes.clone(),
             reads: reads.clone(),
+            at_hand: Arc::clone(&at_hand),
             readers: readers.collect::<Result<_, _>>()?,
             writer: spawn("sqlite-writer", move || writer.run())?,
             _lock: lock,
         };
-        Ok(Self { writes, reads, running: Arc::new(Mutex::new(Some(running))), is_shared: options.is_shared })
+        let running = Arc::new(Mutex::new(Some(running)));
+        Ok(Self { writes, reads, at_hand, running, is_shared: options.is_shared })
     }
 }
 
@@ -98,9 +106,27 @@ impl SqliteEngine {
 impl Engine for SqliteEngine {
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let question = reader::Question { sql, params, answer };
-        self.reads.send(reader::Message::Ask(question)).map_err(|_| closed())?;
+        let job = reader::Job { sql, params, answer };
+        self.reads.send(reader::Message::Ask(job)).map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
+    }
+
+    /// In place, where a connection is free: to wake a thread costs more than to read a few pages.
+    async fn look_up(&self, questions: Vec<Question>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let free = self.at_hand().as_mut().and_then(Vec::pop);
+        let Some(connection) = free else {
+            let mut answers = Vec::with_capacity(questions.len());
+            for Question { sql, params } in questions {
+                answers.push(self.query(sql, params).await?);
+            }
+            return Ok(answers);
+        };
+        let answers = connection::look_up(&connection, &questions);
+        // One whose transaction could not be ended is of no more use.
+        if let Some(at_hand) = self.at_hand().as_mut().filter(|_| connection.is_autocommit()) {
+            at_hand.push(connection);
+        }
+        answers
     }
 
     async fn commit(&self, batch: Vec<Statement>) -> Result<Vec<u64>, StoreError> {
@@ -138,6 +164,12 @@ impl Engine for SqliteEngine {
     }
 }
 
+impl SqliteEngine {
+    fn at_hand(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// An engine that nobody closed closes itself.
 impl Drop for SqliteEngine {
     fn drop(&mut self) {
@@ -149,7 +181,8 @@ impl Drop for SqliteEngine {
 /// goes after it. The mutex is held until then: whoever closes at the same time waits for the same end.
 fn stop(running: &Mutex<Option<Running>>) {
     let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(Running { writes, reads, writer, readers, _lock }) = running.take() else { return };
+    let Some(Running { writes, reads, writer, readers, at_hand, _lock }) = running.take() else { return };
+    drop(at_hand.lock().unwrap_or_else(PoisonError::into_inner).take());
     for _ in &readers {
         let _ = reads.send(reader::Message::Stop);
     }

@@ -127,3 +127,23 @@ pub enum Table {
     /// Uploads.
     Uploads,
 }
+
+/// The state of an enrollment's sessions as it is stored (`session::Conversation` as JSON).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConversation {
+    /// JSON.
+    pub state: String,
+    /// Another one with every change, so that nobody replaces what he has not read.
+    pub revision: i64,
+}
+
+/// What has to be known of an enrollment to answer a message of its device, but for its commands.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The enrollment.
+    pub enrollment: Enrollment,
+    /// The state of its sessions; `None` before the first.
+    pub conversation: Option<StoredConversation>,
+    /// Whether it has commands that are not over.
+    pub has_work: bool,
+}

@@ -47,6 +47,19 @@ pub enum Expired {
     UnusedUploads,
 }
 
+/// Another state of an enrollment's sessions (`session::Conversation` as JSON).
+#[derive(Clone, Debug)]
+pub struct ConversationChange {
+    /// Whose.
+    pub enrollment_id: Id<Enrollment>,
+    /// JSON.
+    pub state: String,
+    /// The revision that it replaces; `None` where there was none.
+    pub replaces: Option<i64>,
+    /// Its own revision, random.
+    pub revision: i64,
+}
+
 /// Something that changes.
 #[derive(Clone, Debug)]
 pub enum Write {
@@ -92,15 +105,29 @@ pub enum Write {
     /// A new enrollment with its identifiers.
     InsertEnrollment(Box<Enrollment>),
     /// A changed enrollment and its identifiers, if its version is still the one in the value; the stored version
-    /// becomes one more.
+    /// becomes one more. A later moment in which its device was seen stays.
     UpdateEnrollment(Box<Enrollment>),
-    /// The state of an enrollment's sessions (`session::Conversation` as JSON).
-    SaveConversation {
+    /// When the device of an enrollment was last seen, if its version is still this one; the stored version becomes one more.
+    /// It may be earlier than what is stored: a clock that ran ahead was put right.
+    SeeEnrollment {
         /// Whose.
-        enrollment_id: Id<Enrollment>,
-        /// JSON.
-        state: String,
+        id: Id<Enrollment>,
+        /// The version that is expected.
+        version: i64,
+        /// When.
+        at: OffsetDateTime,
     },
+    /// The same without the version, written behind: a later moment stays.
+    CatchUpSeen {
+        /// Whose.
+        id: Id<Enrollment>,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// The state of an enrollment's sessions, if it is still the one that it replaces.
+    SaveConversation(ConversationChange),
+    /// The same written behind: nothing where it is another one by now.
+    CatchUpConversation(ConversationChange),
     /// What a device told about push.
     ChangePush {
         /// Whose.

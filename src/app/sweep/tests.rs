@@ -1,4 +1,5 @@
 use super::*;
+use crate::app::ports::ConversationChange;
 use crate::app::testing::{Ground, NOON};
 use crate::domain::command::Offer;
 use crate::session::Closing;
@@ -33,7 +34,9 @@ async fn a_row_that_cannot_be_read_does_not_hide_the_others() {
     let first = ground.session(&odd).await.id;
     ground.clock.advance(Duration::SECOND);
     let second = ground.session(&even).await.id;
-    let damage = Write::SaveConversation { enrollment_id: odd.id, state: "no JSON".to_owned() };
+    let (_, replaces) = ground.app.load_conversation(odd.id).await.unwrap();
+    let (enrollment_id, state) = (odd.id, "no JSON".to_owned());
+    let damage = Write::SaveConversation(ConversationChange { enrollment_id, state, replaces, revision: 1 });
     ground.app.commit(vec![damage]).await.unwrap();
     ground.clock.advance(Duration::minutes(31));
     ground.app.sweep().await;
@@ -89,7 +92,7 @@ async fn a_device_that_comes_at_the_last_moment_is_not_taken_for_gone() {
         let writes = vec![
             Write::InsertCommand(Box::new(retire)),
             Write::UpdateEnrollment(Box::new(enrollment.clone())),
-            Write::SaveConversation { enrollment_id: enrollment.id, state: written(&conversation).unwrap() },
+            ground.app.conversation_write(enrollment.id, &conversation, None).unwrap(),
         ];
         ground.app.commit(writes).await.unwrap();
         ground.clock.advance(Duration::days(31));

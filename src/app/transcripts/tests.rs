@@ -1,12 +1,5 @@
 use super::*;
-use crate::app::Memory;
 use crate::app::testing::Ground;
-
-/// An application with the writer that belongs to it.
-fn with_writer(ground: &Ground) -> (App, TranscriptWriter) {
-    let (memory, writer) = Memory::new(&ground.app.settings, ground.app.rng.as_ref());
-    (App { memory: Arc::new(memory), ..ground.app.clone() }, writer)
-}
 
 async fn session(ground: &Ground) -> Id<SessionRecord> {
     let enrollment = ground.enrollment().await;
@@ -32,17 +25,24 @@ async fn session(ground: &Ground) -> Id<SessionRecord> {
     session.id
 }
 
-fn message(ground: &Ground, session_id: Id<SessionRecord>, seq: i64, body: &str) -> Recorded {
-    Recorded {
-        session_id,
-        seq,
-        direction: Direction::Device,
+/// A message, and an answer without interest.
+fn exchange(ground: &Ground, session: Id<SessionRecord>, number: u32, body: &str) -> Exchange {
+    Exchange {
+        session,
+        number,
         at: ground.app.now(),
         encoding: Encoding::Xml,
-        status: None,
-        body: Body::Message(body.as_bytes().to_vec()),
+        message: Body::Message(body.as_bytes().to_vec()),
         given: None,
+        status: 200,
+        answer: Body::Words("answered".to_owned()),
     }
+}
+
+/// What a device said.
+async fn said(app: &App, session: Id<SessionRecord>) -> Vec<String> {
+    let shown = app.transcript(session).await.unwrap().into_iter();
+    shown.filter(|line| line.direction == Direction::Device).map(|line| line.body).collect()
 }
 
 fn get(manufacturer: &str) -> String {
@@ -52,48 +52,43 @@ fn get(manufacturer: &str) -> String {
 #[tokio::test]
 async fn a_message_that_cannot_be_kept_costs_no_other() {
     let ground = Ground::new().await;
-    let (app, writer) = with_writer(&ground);
+    let app = &ground.app;
     let session = session(&ground).await;
-    app.record_message(message(&ground, session, 0, &get("Contoso")));
-    app.record_message(message(&ground, app.new_id(), 0, &get("nobody's")));
-    app.record_message(message(&ground, session, 1, "no XML <"));
-    app.record_message(message(&ground, session, 2, "<Results><Item><Data/></Item><Item><Data/></Item></Results>"));
-    writer.run(app.clone(), std::future::ready(())).await;
-    let kept: Vec<String> = app.transcript(session).await.unwrap().into_iter().map(|shown| shown.body).collect();
+    let record = |session, number, body: &str| app.memory.behind.record(exchange(&ground, session, number, body));
+    record(session, 0, &get("Contoso"));
+    record(app.new_id(), 0, &get("nobody's"));
+    record(session, 1, "no XML <");
+    record(session, 2, "<Results><Item><Data/></Item><Item><Data/></Item></Results>");
+    let kept = said(app, session).await;
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert_eq!(kept[0], get("Contoso"));
     assert_eq!(kept[1], "[unreadable, 8 bytes]");
+    let lines = app.transcript(session).await.unwrap();
+    assert_eq!((lines.len(), lines[1].status, lines[1].body.as_str()), (6, Some(200), "answered"));
 }
 
 #[tokio::test]
 async fn a_long_message_is_cut_and_says_so() {
     let ground = Ground::new().await;
-    let (app, writer) = with_writer(&ground);
+    let app = &ground.app;
     let session = session(&ground).await;
     let long = get(&"é".repeat(LONGEST));
-    app.record_message(message(&ground, session, 0, &long));
-    app.record_message(message(&ground, session, 1, &get("Contoso")));
-    writer.run(app.clone(), std::future::ready(())).await;
-    let kept = app.transcript(session).await.unwrap();
-    let (cut, mark) = kept[0].body.split_once("\n[cut here: ").unwrap();
+    app.memory.behind.record(exchange(&ground, session, 0, &long));
+    app.memory.behind.record(exchange(&ground, session, 1, &get("Contoso")));
+    let kept = said(app, session).await;
+    let (cut, mark) = kept[0].split_once("\n[cut here: ").unwrap();
     assert!(long.starts_with(cut) && (LONGEST - 3..=LONGEST).contains(&cut.len()));
     assert_eq!(mark, format!("the message goes on for {} bytes]", long.len() - cut.len()));
-    assert_eq!(kept[1].body, get("Contoso"), "a message as long as allowed is whole");
+    assert_eq!(kept[1], get("Contoso"), "a message as long as allowed is whole");
 }
 
 #[tokio::test]
-async fn what_waits_is_bounded_in_bytes() {
+async fn more_than_one_batch_is_written_whole() {
     let ground = Ground::new().await;
-    let (line, mut writer) = line();
-    let id = ground.app.new_id();
-    let big = || Recorded { body: Body::Message(vec![0; WAITING_BYTES / 4]), ..message(&ground, id, 0, "") };
-    let taken = (0..6).filter(|_| line.join(big())).count();
-    assert_eq!(taken, 4);
-    assert!(line.join(message(&ground, id, 0, "")), "nothing needs no room");
-    drop(writer.receiver.recv().await);
-    assert!(line.join(big()), "what was written makes room");
-    assert!(!line.join(big()));
-    assert!(!line.join(Recorded { body: Body::Message(vec![0; WAITING_BYTES + 1]), ..big() }), "never fits");
+    let session = session(&ground).await;
+    let count = u32::try_from(TOGETHER).unwrap() * 2 + 3;
+    (0..count).for_each(|number| ground.app.memory.behind.record(exchange(&ground, session, number, &get("x"))));
+    assert_eq!(said(&ground.app, session).await.len(), count as usize);
 }
 
 // covers: M-146
@@ -105,7 +100,7 @@ async fn what_the_engine_was_given_is_kept_without_secrets() {
     use crate::session::{Admission, Conversation, Incoming, Opening, Proven};
 
     let ground = Ground::new().await;
-    let (app, writer) = with_writer(&ground);
+    let app = &ground.app;
     let session_id = session(&ground).await;
     let mut enrollment = ground.enrollment().await;
     enrollment.account = b"sealed-account".to_vec();
@@ -148,8 +143,7 @@ async fn what_the_engine_was_given_is_kept_without_secrets() {
         limits: app.session_limits(),
     };
     let given = Some(Box::new(input.clone()));
-    app.record_message(Recorded { given, ..message(&ground, session_id, 0, text) });
-    writer.run(app.clone(), std::future::ready(())).await;
+    app.memory.behind.record(Exchange { given, ..exchange(&ground, session_id, 0, text) });
     let kept = app.transcript(session_id).await.unwrap().remove(0).given.unwrap();
     let shown = kept.to_string();
     let secrets = [

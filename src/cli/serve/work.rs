@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::until;
-use crate::app::{App, TranscriptWriter};
+use crate::app::{App, BehindWriter};
 use crate::http::Shared;
 use crate::http::gate::Gate;
 use crate::store::SqlStore;
@@ -25,8 +25,8 @@ pub(super) struct Work {
     background: Vec<JoinHandle<()>>,
     /// Tells the background to end.
     pub(super) rest: watch::Sender<bool>,
-    transcripts: JoinHandle<()>,
-    /// Tells the writer of transcripts to end.
+    behind: JoinHandle<()>,
+    /// Tells the writer of what is written behind answers to end.
     flush: watch::Sender<bool>,
 }
 
@@ -36,16 +36,11 @@ pub(super) struct Ending(Arc<Mutex<Option<Work>>>);
 
 impl Work {
     /// Begins it.
-    pub(super) fn begin(
-        shared: &Shared,
-        store: Arc<SqlStore>,
-        transcripts: TranscriptWriter,
-        upkeep_every: Duration,
-    ) -> Self {
+    pub(super) fn begin(shared: &Shared, store: Arc<SqlStore>, behind: BehindWriter, upkeep_every: Duration) -> Self {
         let app = shared.app.clone();
         let (rest, rested) = watch::channel(false);
         let (flush, flushed) = watch::channel(false);
-        let transcripts = tokio::spawn(transcripts.run(app.clone(), until(flushed)));
+        let behind = tokio::spawn(behind.run(app.clone(), until(flushed)));
         let background = vec![
             tokio::spawn(publish(shared.clone(), rested.clone())),
             tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
@@ -53,7 +48,7 @@ impl Work {
             tokio::spawn(watch_storage(app.clone(), rested.clone())),
             tokio::spawn(push(shared.clone(), rested)),
         ];
-        Self { app, store, background, rest, transcripts, flush }
+        Self { app, store, background, rest, behind, flush }
     }
 
     /// Ends everything after the last request; what does not end by itself until the deadline is cut.
@@ -62,7 +57,7 @@ impl Work {
         let _ = self.rest.send(true);
         // Only now: the last requests have handed over their messages.
         let _ = self.flush.send(true);
-        end(self.transcripts, deadline).await;
+        end(self.behind, deadline).await;
         for task in self.background {
             end(task, deadline).await;
         }

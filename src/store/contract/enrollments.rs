@@ -1,8 +1,11 @@
 //! Enrollments, their identifiers, and the state of their sessions.
 
 use super::Ground;
-use super::fixtures::{assert_same, at, enroll, enroll_all, enrolled, id, ids, is_conflict, user};
-use crate::app::ports::{Store, Write};
+use super::fixtures::{
+    assert_same, at, certificate, command, enroll, enroll_all, enrolled, id, ids, is_conflict, user,
+};
+use crate::app::ports::{ConversationChange, Store, Write};
+use crate::domain::command::CommandState;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
@@ -13,6 +16,8 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     former_enrollments_of_one_user_newest_first(&make().await).await;
     quiet_enrollments_oldest_first(&make().await).await;
     conversations_are_replaced(&make().await).await;
+    when_a_device_was_seen(&make().await).await;
+    what_a_message_needs_is_known_in_one_go(&make().await).await;
 }
 
 fn full_enrollment() -> Enrollment {
@@ -49,7 +54,9 @@ async fn an_enrollment_is_read_as_written(Ground { store, .. }: &Ground) {
     assert!(store.enrollment(id(2)).await.unwrap().is_none());
     let bare = Enrollment { version: 41, ..enrolled(1).1 };
     store.commit(vec![Write::UpdateEnrollment(Box::new(bare.clone()))]).await.unwrap();
-    assert_same(&store.enrollment(id(1)).await.unwrap().unwrap(), &Enrollment { version: 42, ..bare });
+    let last_seen_at = full.last_seen_at;
+    let expected = Enrollment { version: 42, last_seen_at, ..bare };
+    assert_same(&store.enrollment(id(1)).await.unwrap().unwrap(), &expected);
     assert!(is_conflict(store.commit(vec![Write::InsertEnrollment(Box::new(full))]).await), "a taken id");
 }
 
@@ -62,10 +69,8 @@ async fn the_version_guards_an_enrollment(Ground { store, .. }: &Ground) {
             let (store, mut mine) = (store.clone(), loaded.clone());
             mine.warning = Some(format!("{number}"));
             let state = format!("{number}");
-            let writes = vec![
-                Write::SaveConversation { enrollment_id: id(1), state: state.clone() },
-                Write::UpdateEnrollment(Box::new(mine)),
-            ];
+            let writes =
+                vec![Write::SaveConversation(talk(1, &state, None, number)), Write::UpdateEnrollment(Box::new(mine))];
             tokio::spawn(async move { (!is_conflict(store.commit(writes).await)).then_some(state) })
         })
         .collect();
@@ -76,7 +81,8 @@ async fn the_version_guards_an_enrollment(Ground { store, .. }: &Ground) {
     assert_eq!(winners.len(), 1);
     let stored = store.enrollment(id(1)).await.unwrap().unwrap();
     assert_eq!((stored.version, stored.warning.as_ref()), (2, winners.first()));
-    assert_eq!(store.conversation(id(1)).await.unwrap().as_ref(), winners.first(), "losers left nothing");
+    let kept = store.conversation(id(1)).await.unwrap().map(|stored| stored.state);
+    assert_eq!(kept.as_ref(), winners.first(), "losers left nothing");
 }
 
 async fn claiming(store: &impl Store, identifier: &str) -> Vec<String> {
@@ -180,10 +186,73 @@ async fn quiet_enrollments_oldest_first(Ground { store, .. }: &Ground) {
 async fn conversations_are_replaced(Ground { store, .. }: &Ground) {
     enroll_all(store, [1, 2]).await;
     assert_eq!(store.conversation(id(1)).await.unwrap(), None);
-    for state in ["{}", "{\"current\":\"'%\"}"] {
-        let save = Write::SaveConversation { enrollment_id: id(1), state: state.to_owned() };
-        store.commit(vec![save]).await.unwrap();
-        assert_eq!(store.conversation(id(1)).await.unwrap().as_deref(), Some(state));
+    let save = async |change| store.commit(vec![Write::SaveConversation(change)]).await;
+    let catch_up = async |change| store.commit(vec![Write::CatchUpConversation(change)]).await.unwrap();
+    let kept = async || store.conversation(id(1)).await.unwrap().map(|stored| (stored.state, stored.revision));
+    let of = |state: &str, revision| Some((state.to_owned(), revision));
+    save(talk(1, "{}", None, -7)).await.unwrap();
+    assert_eq!(kept().await, of("{}", -7));
+    save(talk(1, "{\"current\":\"'%\"}", Some(-7), 8)).await.unwrap();
+    assert_eq!(kept().await, of("{\"current\":\"'%\"}", 8));
+    for replaces in [None, Some(-7), Some(9)] {
+        assert!(is_conflict(save(talk(1, "late", replaces, 10)).await), "{replaces:?}");
+        catch_up(talk(1, "late", replaces, 10)).await;
+        assert_eq!(kept().await, of("{\"current\":\"'%\"}", 8), "{replaces:?}");
     }
+    catch_up(talk(1, "caught up", Some(8), 11)).await;
+    assert_eq!(kept().await, of("caught up", 11));
     assert_eq!(store.conversation(id(2)).await.unwrap(), None);
+    catch_up(talk(2, "first", None, 1)).await;
+    assert_eq!(store.conversation(id(2)).await.unwrap().unwrap().state, "first");
+}
+
+fn talk(enrollment: u128, state: &str, replaces: Option<i64>, revision: i64) -> ConversationChange {
+    ConversationChange { enrollment_id: id(enrollment), state: state.to_owned(), replaces, revision }
+}
+
+/// What is written behind, and whoever has loaded an older moment, does not set it back; a message that comes now does.
+async fn when_a_device_was_seen(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1]).await;
+    let load = async || store.enrollment(id(1)).await.unwrap().unwrap();
+    let loaded = load().await;
+    let catch_up = async |seconds| store.commit(vec![Write::CatchUpSeen { id: id(1), at: at(seconds) }]).await.unwrap();
+    catch_up(50).await;
+    catch_up(40).await;
+    let seen = load().await;
+    assert_eq!((seen.last_seen_at, seen.version), (Some(at(50)), loaded.version), "no version is made of it");
+    store.commit(vec![Write::UpdateEnrollment(Box::new(loaded.clone()))]).await.unwrap();
+    let updated = load().await;
+    assert_eq!((updated.last_seen_at, updated.version), (Some(at(50)), loaded.version + 1));
+    let see =
+        async |version, seconds| store.commit(vec![Write::SeeEnrollment { id: id(1), version, at: at(seconds) }]).await;
+    assert!(is_conflict(see(loaded.version, 60).await));
+    see(updated.version, 60).await.unwrap();
+    see(updated.version + 1, 30).await.unwrap();
+    assert_eq!((load().await.last_seen_at, load().await.version), (Some(at(30)), updated.version + 2));
+}
+
+/// One look-up tells everything that a message needs, by the enrollment and by the certificate.
+async fn what_a_message_needs_is_known_in_one_go(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1, 2]).await;
+    let mut issued = certificate(1);
+    issued.enrollment_id = id(1);
+    store.commit(vec![Write::InsertCertificate(Box::new(issued.clone()))]).await.unwrap();
+    let known = async || {
+        let by_id = store.known(id(1)).await.unwrap().unwrap();
+        let (certificate, known) = store.known_by_certificate(&issued.sha256).await.unwrap().unwrap();
+        assert_eq!(certificate.serial, issued.serial);
+        assert_eq!((known.enrollment.id, known.has_work), (by_id.enrollment.id, by_id.has_work));
+        assert_eq!(known.conversation, by_id.conversation);
+        (known.conversation.map(|stored| stored.revision), known.has_work)
+    };
+    assert_eq!(known().await, (None, false));
+    store.commit(vec![Write::SaveConversation(talk(1, "{}", None, 3))]).await.unwrap();
+    store.commit(vec![Write::InsertCommand(Box::new(command(1)))]).await.unwrap();
+    assert_eq!(known().await, (Some(3), true));
+    let mut done = store.command(id(1)).await.unwrap().unwrap();
+    done.end(CommandState::Succeeded, "done", at(0));
+    store.commit(vec![Write::UpdateCommand(Box::new(done))]).await.unwrap();
+    assert_eq!(known().await, (Some(3), false));
+    assert!(store.known(id(99)).await.unwrap().is_none());
+    assert!(store.known_by_certificate(&[99; 32]).await.unwrap().is_none());
 }

@@ -5,7 +5,7 @@ use super::fixtures::{
     assert_same, attempt, audit_row, certificate, command, enroll, enrolled, event, first, id, session, token, user,
 };
 use crate::app::LONGEST_ENTRY;
-use crate::app::ports::{AttemptFilter, CommandFilter, DeviceFilter, Page, Store, Table, Write};
+use crate::app::ports::{AttemptFilter, CommandFilter, ConversationChange, DeviceFilter, Page, Store, Table, Write};
 use crate::app::users::LONGEST_EMAIL;
 use crate::domain::device::LONGEST_IDENTIFIER;
 use crate::domain::inventory::{InventoryItem, LONGEST_NODE, MissingNode};
@@ -64,14 +64,19 @@ async fn hostile_text_of_devices_is_stored_as_it_is(Ground { store, .. }: &Groun
         Write::SaveSession(Box::new(talk.clone())),
         Write::SaveAttempt(Box::new(tried.clone())),
         Write::InsertCertificate(Box::new(issued.clone())),
-        Write::SaveConversation { enrollment_id: id(1), state: text() },
+        Write::SaveConversation(ConversationChange {
+            enrollment_id: id(1),
+            state: text(),
+            replaces: None,
+            revision: 1,
+        }),
     ];
     store.commit(writes).await.unwrap();
     assert_same(&store.session(id(1)).await.unwrap().unwrap(), &talk);
     let filter = AttemptFilter { trace_id: Some(text()), email: Some(text()), outcome: None };
     assert_same(&store.attempts(&filter, &first(9)).await.unwrap().items, &vec![tried]);
     assert_same(&store.certificate_by_serial(HOSTILE).await.unwrap().unwrap(), &issued);
-    assert_eq!(store.conversation(id(1)).await.unwrap().as_deref(), Some(HOSTILE));
+    assert_eq!(store.conversation(id(1)).await.unwrap().unwrap().state, HOSTILE);
 }
 
 async fn hostile_nodes_are_stored_as_they_are(Ground { store, .. }: &Ground) {

@@ -108,7 +108,8 @@ CREATE INDEX identifiers_of_enrollment ON enrollment_identifiers (enrollment_id)
 
 CREATE TABLE conversations (
     enrollment_id TEXT NOT NULL PRIMARY KEY REFERENCES enrollments (id),
-    state TEXT NOT NULL
+    state TEXT NOT NULL,
+    revision BIGINT NOT NULL
 );
 
 -- Waking devices by push. channel is sealed, channel_seq counts its changes; claimed_by names the process that sends.

@@ -7,7 +7,7 @@ use std::task::Poll;
 use deadpool_postgres::Object;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::super::engine::{Statement, Value};
+use super::super::engine::{Question, Statement, Value};
 use super::failure::{Fault, fault};
 use super::marks::{self, Mark};
 use super::wire;
@@ -27,7 +27,7 @@ pub(super) async fn pipelined(
         prepared.push(client.prepare_typed_cached(statement.sql, &types(&statement.params)).await?);
     }
     let leave = marks::prepare(client).await?;
-    let mut steps: Vec<Step<'_>> = Vec::with_capacity(batch.len() + 2);
+    let mut steps: Vec<Step<'_, u64>> = Vec::with_capacity(batch.len() + 2);
     steps.push(Box::pin(async { client.batch_execute(BEGIN).await.map(|()| 0) }));
     for (statement, prepared) in batch.iter().zip(&prepared) {
         steps.push(Box::pin(async move {
@@ -44,6 +44,25 @@ pub(super) async fn pipelined(
         ended?;
     }
     Ok(answers)
+}
+
+/// Sends all questions before the first is answered.
+pub(super) async fn asked(
+    client: &Object,
+    questions: &[Question],
+) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
+    let mut prepared = Vec::with_capacity(questions.len());
+    for question in questions {
+        prepared.push(client.prepare_typed_cached(question.sql, &types(&question.params)).await?);
+    }
+    let steps: Vec<Step<'_, Vec<tokio_postgres::Row>>> = questions
+        .iter()
+        .zip(&prepared)
+        .map(|(question, prepared)| -> Step<'_, Vec<tokio_postgres::Row>> {
+            Box::pin(async move { client.query(prepared, &references(&question.params)).await })
+        })
+        .collect();
+    in_order(steps).await.into_iter().collect()
 }
 
 /// Begins a transaction and runs one statement after the other, as far as they are as expected.
@@ -68,12 +87,12 @@ pub(super) async fn in_turn(
     Ok(answers)
 }
 
-type Step<'a> = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send + 'a>>;
+type Step<'a, T> = Pin<Box<dyn Future<Output = Result<T, tokio_postgres::Error>> + Send + 'a>>;
 
 /// Runs the steps side by side. They are begun in order, and the server answers in order: so only the first that waits
 /// has to be looked at.
-async fn in_order(mut steps: Vec<Step<'_>>) -> Vec<Result<u64, tokio_postgres::Error>> {
-    let mut answers: Vec<Option<Result<u64, tokio_postgres::Error>>> = steps.iter().map(|_| None).collect();
+async fn in_order<T>(mut steps: Vec<Step<'_, T>>) -> Vec<Result<T, tokio_postgres::Error>> {
+    let mut answers: Vec<Option<Result<T, tokio_postgres::Error>>> = steps.iter().map(|_| None).collect();
     let mut next = 0;
     let mut is_begun = false;
     std::future::poll_fn(|cx| {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::RwLock;
 
-use super::super::engine::{Row, Statement, Value};
-use super::batch::{in_turn, judge, pipelined, references, types};
+use super::super::engine::{Question, Row, Statement, Value};
+use super::batch::{asked, in_turn, judge, pipelined};
 use super::failure::{Doubt, Fault, fault, of_pool};
 use super::marks::{self, Mark, Marks};
 use super::{Options, wire};
@@ -65,27 +65,26 @@ impl Database {
         Ok(())
     }
 
-    pub(super) async fn query(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        check_parameters(sql, params)?;
+    /// Asks everything in one go.
+    pub(super) async fn look_up(&self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
+        for question in questions {
+            check_parameters(question.sql, &question.params)?;
+        }
         let mut tries = Tries::new();
         loop {
-            let fault = match self.read(sql, params).await {
-                Ok(rows) => return Ok(rows),
+            let fault = match self.read(questions).await {
+                Ok(answers) => return Ok(answers),
                 Err(fault) => fault,
             };
             self.after(fault, &mut tries).await?;
         }
     }
 
-    async fn read(&self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, Fault> {
+    async fn read(&self, questions: &[Question]) -> Result<Vec<Vec<Row>>, Fault> {
         let mut borrowed = self.borrow().await?;
-        let answer = within(self.options.patience, async {
-            let client = borrowed.client();
-            let statement = client.prepare_typed_cached(sql, &types(params)).await?;
-            client.query(&statement, &references(params)).await
-        });
-        let answer = answer.await?.and_then(|rows| wire::rows(&rows));
-        borrowed.judge(answer.map_err(|error| fault(&error)))
+        let answers = within(self.options.patience, asked(borrowed.client(), questions)).await?;
+        let answers = answers.and_then(|answers| answers.iter().map(|rows| wire::rows(rows)).collect());
+        borrowed.judge(answers.map_err(|error| fault(&error)))
     }
 
     pub(super) async fn commit(&self, batch: &[Statement], how: How) -> Result<Vec<u64>, StoreError> {

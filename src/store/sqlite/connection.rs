@@ -1,15 +1,17 @@
 //! Connections of the SQLite engine: how they are set up, how statements run on them, what their errors mean.
 
-use std::fmt::Write as _;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, StatementStatus, ToSql, ffi};
 
-use super::super::engine::{Cell, Row, Value};
+use super::super::engine::{Cell, Question, Row, Value};
 use crate::app::ports::StoreError;
 
 /// Opens the connection that writes, and puts the file into WAL mode.
@@ -48,15 +50,31 @@ fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(&error))?;
     connection.busy_timeout(busy_timeout).map_err(|error| failure(&error))?;
+    // Plans do not depend on values; else SQLite would prepare a statement anew when another value is bound.
+    let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+    stable.map_err(|error| failure(&error))?;
     // All statements of the program are constants; this many are more than there are.
     connection.set_prepared_statement_cache_capacity(192);
     Ok(connection)
 }
 
+/// The rows of each statement, all as of one moment.
+pub(super) fn look_up(connection: &Connection, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
+    let is_one = questions.len() < 2;
+    if !is_one {
+        execute(connection, "BEGIN", &[])?;
+    }
+    let answers = questions.iter().map(|question| query(connection, question.sql, &question.params)).collect();
+    if !is_one {
+        execute(connection, "COMMIT", &[])?;
+    }
+    answers
+}
+
 /// Runs a statement and returns its rows.
-pub(super) fn query(connection: &Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+pub(super) fn query(connection: &Connection, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
     let mut statement = prepare(connection, sql, params)?;
-    let names: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
+    let names = names(&statement, sql);
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(|error| failure(&error))? {
@@ -69,7 +87,7 @@ pub(super) fn query(connection: &Connection, sql: &str, params: &[Value]) -> Res
 }
 
 /// Runs a statement and returns how many rows it touched.
-pub(super) fn execute(connection: &Connection, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+pub(super) fn execute(connection: &Connection, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
     let mut statement = prepare(connection, sql, params)?;
     if statement.column_count() == 0 {
         let touched = statement.raw_execute().map_err(|error| failure(&error))?;
@@ -100,22 +118,66 @@ fn count(statement: &CachedStatement<'_>) {
     STEPS.fetch_add(u64::try_from(steps).unwrap_or_default(), Ordering::Relaxed);
 }
 
-/// `$1` is a name to SQLite, numbered by first appearance: so values are bound by name. A value that the statement does
-/// not use, and a parameter without a value, are mistakes; SQLite would take the latter for NULL.
-fn prepare<'c>(connection: &'c Connection, sql: &str, params: &[Value]) -> Result<CachedStatement<'c>, StoreError> {
+/// What is the same whenever a statement runs. All statements are constants, so they are told apart by where they stand.
+#[derive(Default)]
+struct Shape {
+    /// Where each value is bound; empty until it was bound once.
+    places: Vec<usize>,
+    /// The names of its columns.
+    names: Option<Arc<[String]>>,
+}
+
+thread_local! {
+    static SHAPES: RefCell<HashMap<(usize, usize), Shape>> = RefCell::default();
+}
+
+fn with_shape<T>(sql: &'static str, work: impl FnOnce(&mut Shape) -> T) -> T {
+    SHAPES.with_borrow_mut(|shapes| work(shapes.entry((sql.as_ptr() as usize, sql.len())).or_default()))
+}
+
+/// The names of the columns; a step of the schema may have changed those of `SELECT *`.
+fn names(statement: &CachedStatement<'_>, sql: &'static str) -> Arc<[String]> {
+    with_shape(sql, |shape| {
+        let is_same = |known: &&Arc<[String]>| {
+            known.len() == statement.column_count() && known.iter().zip(statement.column_names()).all(|(a, b)| a == b)
+        };
+        let known = shape.names.as_ref().filter(is_same).map(Arc::clone);
+        let names = known.unwrap_or_else(|| statement.column_names().map(str::to_owned).collect());
+        shape.names = Some(Arc::clone(&names));
+        names
+    })
+}
+
+/// Prepares a statement once for the connection, and binds the values.
+fn prepare<'c>(
+    connection: &'c Connection,
+    sql: &'static str,
+    params: &[Value],
+) -> Result<CachedStatement<'c>, StoreError> {
     let mut statement = connection.prepare_cached(sql).map_err(|error| failure(&error))?;
     if statement.parameter_count() != params.len() {
         return Err(misuse(sql, "has another number of parameters than values"));
     }
-    let mut name = String::with_capacity(4);
-    for (index, value) in params.iter().enumerate() {
-        name.clear();
-        let _ = write!(name, "${}", index + 1);
-        let place = statement.parameter_index(&name).map_err(|error| failure(&error))?;
-        let place = place.ok_or_else(|| misuse(sql, "does not use every value"))?;
-        statement.raw_bind_parameter(place, value).map_err(|error| failure(&error))?;
-    }
+    with_shape(sql, |shape| {
+        if shape.places.len() != params.len() {
+            shape.places = places(&statement, sql, params.len())?;
+        }
+        for (place, value) in shape.places.iter().zip(params) {
+            statement.raw_bind_parameter(*place, value).map_err(|error| failure(&error))?;
+        }
+        Ok(())
+    })?;
     Ok(statement)
+}
+
+/// `$1` is a name to SQLite, numbered by first appearance: so values are bound by name. A value that the statement does
+/// not use, and a parameter without a value, are mistakes; SQLite would take the latter for NULL.
+fn places(statement: &CachedStatement<'_>, sql: &str, count: usize) -> Result<Vec<usize>, StoreError> {
+    let place = |number: usize| {
+        let place = statement.parameter_index(&format!("${number}")).map_err(|error| failure(&error))?;
+        place.ok_or_else(|| misuse(sql, "does not use every value"))
+    };
+    (1..=count).map(place).collect()
 }
 
 impl ToSql for Value {

@@ -13,13 +13,13 @@ use crate::app::ports::StoreError;
 /// What a reader is told.
 pub(super) enum Message {
     /// Answer this.
-    Ask(Question),
+    Ask(Job),
     /// End; each message ends one reader.
     Stop,
 }
 
 /// A query that waits for a reader.
-pub(super) struct Question {
+pub(super) struct Job {
     pub(super) sql: &'static str,
     pub(super) params: Vec<Value>,
     pub(super) answer: oneshot::Sender<Result<Vec<Row>, StoreError>>,
@@ -27,7 +27,7 @@ pub(super) struct Question {
 
 /// Answers questions until told to stop. The readers share one inbox: whoever is free takes the next question.
 pub(super) fn run(connection: &Connection, inbox: &Mutex<Receiver<Message>>) {
-    while let Some(Question { sql, params, answer }) = next(inbox) {
+    while let Some(Job { sql, params, answer }) = next(inbox) {
         // Whoever asked may be gone.
         if !answer.is_closed() {
             let _ = answer.send(connection::query(connection, sql, &params));
@@ -35,9 +35,9 @@ pub(super) fn run(connection: &Connection, inbox: &Mutex<Receiver<Message>>) {
     }
 }
 
-fn next(inbox: &Mutex<Receiver<Message>>) -> Option<Question> {
+fn next(inbox: &Mutex<Receiver<Message>>) -> Option<Job> {
     match inbox.lock().unwrap_or_else(PoisonError::into_inner).recv() {
-        Ok(Message::Ask(question)) => Some(question),
+        Ok(Message::Ask(job)) => Some(job),
         Ok(Message::Stop) | Err(_) => None,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::load::Loaded;
+use super::load::{Loaded, may_concern_commands};
 use super::{CONFLICT, CheckIn, CheckInAnswer, answer_purpose, record};
 use crate::app::behind::{Answer as Kept, Left, Moment, Put};
 use crate::app::objects::object_write;
@@ -217,6 +217,7 @@ fn leave_out_what_is_known(output: &mut Output) {
 }
 
 /// Whether nothing changed but when the device was seen and one session, which is over, and nothing was answered but statuses.
+/// Where there are commands, the guards of a commit have to say whether another process has just sent them or taken their answers.
 /// Whoever repeats such a message after a restart may as well be answered anew (management reference 1.14).
 fn may_be_lost(loaded: &Loaded, input: &Input, output: &Output) -> bool {
     let (Answer::Reply(reply), [session]) = (&output.answer, output.sessions.as_slice()) else { return false };
@@ -226,6 +227,7 @@ fn may_be_lost(loaded: &Loaded, input: &Input, output: &Output) -> bool {
         && session.arrival.is_none()
         && session.sending.is_none()
         && output.commands.is_empty()
+        && !may_concern_commands(loaded, &input.conversation, before, &input.message)
         && output.objects.is_empty()
         && input.proven.admission == Admission::Certain
         && input.proven.signature.is_none()

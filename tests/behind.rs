@@ -183,7 +183,7 @@ fn a_server_that_is_asked_to_end_loses_nothing() {
     assert_eq!(server.api().session_count(&id), sessions + 3);
 }
 
-/// The next message finds what the one before it left, written or not.
+/// A session of several messages is stored with each of them.
 #[test]
 fn messages_of_a_session_find_each_other() {
     let (server, mut device, id) = settled();
@@ -197,7 +197,7 @@ fn messages_of_a_session_find_each_other() {
     let next = device.next_message(&reply);
     let reply = device.exchange(&next);
     assert!(reply.flat().is_empty(), "{}", reply.xml);
-    assert_eq!(commits(&server, "message"), before + 1, "its end is not waited for");
+    assert_eq!(commits(&server, "message"), before + 2, "and so is its end");
     let shown = server.api().sessions(&id);
     let last = shown.iter().max_by_key(|session| session["opened_at"].as_str().unwrap().to_owned()).unwrap();
     assert_eq!((&last["state"], last["messages"].as_array().unwrap().len()), (&"completed".into(), 4), "{last}");

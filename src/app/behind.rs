@@ -4,11 +4,14 @@
 //! but nobody waits for the disk over it. It is kept in memory and written about a second later, that of many devices
 //! together. A crash loses it, as if the device had not come; never anything that was ordered or told.
 //!
-//! Until it is written, the next message of the device finds it here: [`Behind::waiting_for`] has it as long as the
-//! database holds what it was computed from. What another process, or an administrator, changed meanwhile wins.
+//! What the sessions of an enrollment are remembered by is not written at all: such a session is over, and leaves nothing but
+//! what a retransmission of its message is recognised by. The next message of the device finds it here:
+//! [`Behind::remembered`] has it as long as the database holds what it was computed from. What another process, or an
+//! administrator, changed meanwhile wins.
 
 mod answers;
 mod round;
+mod talks;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,13 +29,12 @@ use crate::domain::enrollment::Enrollment;
 use crate::domain::session_record::SessionRecord;
 use crate::session::Conversation;
 use answers::Answers;
+use talks::{Talk, Talks};
 
 pub use round::BehindWriter;
 
-/// Enrollments that may wait; with more, messages are written before they are answered.
-const MOST_TALKS: usize = 8192;
-/// Sessions and events that may wait, and be on their way to the database.
-const MOST_ROWS: usize = 4 * MOST_TALKS;
+/// Rows that may wait, and be on their way to the database; with more, messages are written before they are answered.
+const MOST_ROWS: usize = 32 * 1024;
 /// Messages of transcripts that may wait, and their bytes; what is beyond it is dropped, and that is logged.
 const MOST_EXCHANGES: usize = 16_384;
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -64,7 +66,9 @@ pub struct Commits {
 }
 
 struct Waiting {
-    talks: HashMap<Id<Enrollment>, Talk>,
+    talks: Talks,
+    /// When devices were seen.
+    seen: HashMap<Id<Enrollment>, OffsetDateTime>,
     sessions: HashMap<Id<SessionRecord>, SessionRecord>,
     events: Vec<(Id<Enrollment>, Write)>,
     exchanges: Vec<Exchange>,
@@ -94,17 +98,6 @@ struct Taken {
     since: Option<Instant>,
 }
 
-/// The state of an enrollment's sessions that waits to be written.
-struct Talk {
-    /// The stored revision that it replaces.
-    base: Option<i64>,
-    /// The revision of an earlier state of it that is being written just now.
-    in_flight: Option<i64>,
-    revision: i64,
-    conversation: Arc<Conversation>,
-    seen: OffsetDateTime,
-}
-
 /// A moment in the life of this process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
@@ -124,8 +117,6 @@ pub(super) struct Left {
     pub(super) enrollment: Id<Enrollment>,
     /// The stored revision of the conversation that it was computed from.
     pub(super) base: Option<i64>,
-    /// The revision of its own.
-    pub(super) revision: i64,
     pub(super) conversation: Arc<Conversation>,
     pub(super) seen: OffsetDateTime,
     pub(super) sessions: Vec<SessionRecord>,
@@ -157,7 +148,8 @@ pub(super) enum Put {
 impl Default for Behind {
     fn default() -> Self {
         let waiting = Waiting {
-            talks: HashMap::new(),
+            talks: Talks::default(),
+            seen: HashMap::new(),
             sessions: HashMap::new(),
             events: Vec::new(),
             exchanges: Vec::new(),
@@ -191,16 +183,14 @@ impl Behind {
         waiting.change <= moment.step && waiting.is_next(moment, enrollment)
     }
 
-    /// The state of an enrollment's sessions that waits to be written in place of that stored revision, and when its device was
-    /// seen; `None` where the stored one counts.
-    pub(super) fn waiting_for(
+    /// The sessions of an enrollment as they are remembered here in place of that stored revision, and when its device was seen;
+    /// `None` where the stored one counts.
+    pub(super) fn remembered(
         &self,
         enrollment: Id<Enrollment>,
         stored: Option<i64>,
     ) -> Option<(Arc<Conversation>, OffsetDateTime)> {
-        let waiting = self.waiting();
-        let talk = waiting.talks.get(&enrollment).filter(|talk| talk.goes_on_from(stored))?;
-        Some((Arc::clone(&talk.conversation), talk.seen))
+        self.waiting().talks.find(enrollment, stored).map(|talk| (Arc::clone(&talk.conversation), talk.seen))
     }
 
     /// Takes what a message left, if no other of the enrollment came since that moment. What others commit stands in nobody's
@@ -208,17 +198,16 @@ impl Behind {
     pub(super) fn put(&self, since: Moment, left: Left) -> Put {
         let mut waiting = self.waiting();
         let id = left.enrollment;
-        if waiting.failed_at.is_some() || waiting.busy.contains_key(&id) || waiting.is_full(id) {
+        if waiting.failed_at.is_some() || waiting.busy.contains_key(&id) || waiting.is_full() {
             return Put::NotNow;
         }
         if !waiting.is_next(since, id) {
             return Put::Changed;
         }
-        let Left { base, revision, conversation, seen, sessions, events, answer, .. } = left;
+        let Left { base, conversation, seen, sessions, events, answer, .. } = left;
         let was_idle = waiting.is_idle();
-        let known = waiting.talks.remove(&id).filter(|talk| talk.goes_on_from(base));
-        let (base, in_flight) = known.map_or((base, None), |talk| (talk.base, talk.in_flight));
-        waiting.talks.insert(id, Talk { base, in_flight, revision, conversation, seen });
+        waiting.talks.keep(Instant::now(), id, Talk { base, conversation, seen });
+        waiting.seen.insert(id, seen);
         waiting.sessions.extend(sessions.into_iter().map(|session| (session.id, session)));
         waiting.events.extend(events.into_iter().map(|event| (id, event)));
         answer.into_iter().for_each(|answer| waiting.answers.keep(answer));
@@ -267,7 +256,7 @@ impl Behind {
     }
 
     fn ring(&self, waiting: &Waiting, was_idle: bool) {
-        if was_idle || waiting.exchanges.len() == ENOUGH || waiting.talks.len() == ENOUGH {
+        if was_idle || waiting.exchanges.len() == ENOUGH || waiting.seen.len() == ENOUGH {
             self.bell.notify_one();
         }
     }
@@ -286,10 +275,10 @@ pub(super) struct Committing<'b> {
 }
 
 impl Committing<'_> {
-    /// It is committed: what waited of the conversation is part of what replaced it.
+    /// It is committed: what was remembered of the conversation is part of what replaced it.
     pub(super) fn succeed(self) {
         if self.replaces {
-            self.behind.waiting().talks.remove(&self.enrollment);
+            self.behind.waiting().talks.forget(self.enrollment);
         }
     }
 }
@@ -320,13 +309,16 @@ impl Drop for CommittingOther<'_> {
 
 impl Waiting {
     fn is_idle(&self) -> bool {
-        self.talks.is_empty() && self.sessions.is_empty() && self.events.is_empty() && self.exchanges.is_empty()
+        self.seen.is_empty() && self.sessions.is_empty() && self.events.is_empty() && self.exchanges.is_empty()
     }
 
-    /// Whether there is no room for what a message of that enrollment leaves.
-    fn is_full(&self, enrollment: Id<Enrollment>) -> bool {
-        let rows = self.sessions.len() + self.events.len() + self.taken.rows;
-        rows >= MOST_ROWS || (self.talks.len() >= MOST_TALKS && !self.talks.contains_key(&enrollment))
+    /// Whether there is no room for what a message leaves.
+    fn is_full(&self) -> bool {
+        self.rows() + self.taken.rows >= MOST_ROWS
+    }
+
+    fn rows(&self) -> usize {
+        self.seen.len() + self.sessions.len() + self.events.len()
     }
 
     /// Whether no other message of the enrollment came since that moment.
@@ -344,13 +336,6 @@ impl Waiting {
 fn counter(enrollment: Id<Enrollment>) -> usize {
     let bytes = enrollment.uuid().into_bytes();
     usize::from(u16::from_be_bytes([bytes[14], bytes[15]])) % COUNTERS
-}
-
-impl Talk {
-    /// Whether it was computed from that stored revision.
-    fn goes_on_from(&self, stored: Option<i64>) -> bool {
-        stored == self.base || (stored.is_some() && stored == self.in_flight)
-    }
 }
 
 impl Commits {

@@ -34,9 +34,9 @@ pub(super) struct Exchange {
 
 /// What is kept of a message.
 pub(super) enum Body {
-    /// The message.
+    /// The message, to be redacted.
     Message(Vec<u8>),
-    /// Words in its place, which hold nothing of it.
+    /// Words that hold nothing secret: in its place, or the message itself.
     Words(String),
 }
 

@@ -32,17 +32,9 @@ pub(super) fn catch_up_seen(id: Id<Enrollment>, at: OffsetDateTime) -> Statement
 }
 
 pub(super) fn save_conversation(change: &ConversationChange) -> Statement {
-    Statement::one(SAVE_CONVERSATION, conversation_columns(change))
-}
-
-/// The same, but it may miss.
-pub(super) fn catch_up_conversation(change: &ConversationChange) -> Statement {
-    Statement::at_most_one(SAVE_CONVERSATION, conversation_columns(change))
-}
-
-fn conversation_columns(change: &ConversationChange) -> Vec<Value> {
     let ConversationChange { enrollment_id, state, replaces, revision } = change;
-    vec![(*enrollment_id).into(), state.as_str().into(), (*revision).into(), (*replaces).into()]
+    let params = vec![(*enrollment_id).into(), state.as_str().into(), (*revision).into(), (*replaces).into()];
+    Statement::one(SAVE_CONVERSATION, params)
 }
 
 pub(super) async fn find(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Option<Enrollment>, StoreError> {

@@ -49,7 +49,6 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::SeeEnrollment { id, version, at } => vec![enrollments::see(*id, *version, *at)],
         Write::CatchUpSeen { id, at } => vec![enrollments::catch_up_seen(*id, *at)],
         Write::SaveConversation(change) => vec![enrollments::save_conversation(change)],
-        Write::CatchUpConversation(change) => vec![enrollments::catch_up_conversation(change)],
         Write::ChangePush { enrollment_id, change } => vec![push::change(*enrollment_id, change, sealer)],
         Write::WakeDevice { enrollment_id, at } => vec![push::wake(*enrollment_id, *at)],
         Write::ClaimPush { enrollment_id, by, from } => vec![push::claim(*enrollment_id, by, from.as_deref())],

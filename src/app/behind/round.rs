@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Behind, Taken, Talk};
+use super::{Behind, Taken};
 use crate::app::App;
-use crate::app::ports::{ConversationChange, StoreError, Write};
+use crate::app::ports::{StoreError, Write};
 use crate::app::transcripts::Exchange;
 use crate::domain::Id;
 use crate::domain::enrollment::Enrollment;
@@ -67,7 +67,7 @@ impl App {
     pub(super) async fn write_behind(&self) -> Result<(), StoreError> {
         let behind = &self.memory.behind;
         let _one_at_a_time = behind.round.lock().await;
-        let (rows, revisions, exchanges) = behind.take();
+        let (rows, exchanges) = behind.take();
         let mut rest: Vec<(Id<Enrollment>, Vec<Write>)> = rows.into_iter().rev().collect();
         while !rest.is_empty() {
             let mut part = Vec::new();
@@ -80,12 +80,9 @@ impl App {
             }
             if let Err(error) = self.write_part(&part).await {
                 tracing::warn!(%error, "what devices did is written later");
-                behind.put_back(part.into_iter().chain(rest), &revisions, exchanges);
+                behind.put_back(part.into_iter().chain(rest), exchanges);
                 behind.end_round(Some(Instant::now()));
                 return Err(error);
-            }
-            for (id, _) in &part {
-                behind.settle(*id, revisions.get(id).copied());
             }
         }
         self.write_transcripts(exchanges).await;
@@ -139,21 +136,18 @@ impl Behind {
         }
     }
 
-    /// Takes everything; the talks stay until they are settled, because the next message goes on from them.
-    pub(super) fn take(&self) -> (Rows, BTreeMap<Id<Enrollment>, i64>, Vec<Exchange>) {
+    /// Takes everything.
+    pub(super) fn take(&self) -> (Rows, Vec<Exchange>) {
         let mut waiting = self.waiting();
         waiting.taken = Taken {
-            rows: waiting.sessions.len() + waiting.events.len(),
+            rows: waiting.rows(),
             exchanges: waiting.exchanges.len(),
             bytes: std::mem::take(&mut waiting.bytes),
             since: Some(Instant::now()),
         };
         let mut rows = Rows::new();
-        let mut revisions = BTreeMap::new();
-        for (id, talk) in &mut waiting.talks {
-            talk.in_flight = Some(talk.revision);
-            revisions.insert(*id, talk.revision);
-            rows.entry(*id).or_default().extend(talk.writes(*id));
+        for (id, at) in std::mem::take(&mut waiting.seen) {
+            rows.entry(id).or_default().push(Write::CatchUpSeen { id, at });
         }
         for (_, session) in std::mem::take(&mut waiting.sessions) {
             rows.entry(session.enrollment_id).or_default().push(Write::SaveSession(Box::new(session)));
@@ -162,59 +156,28 @@ impl Behind {
             rows.entry(id).or_default().push(event);
         }
         let exchanges = std::mem::take(&mut waiting.exchanges);
-        (rows, revisions, exchanges)
+        (rows, exchanges)
     }
 
-    /// The state of an enrollment's sessions is written, or never will be.
-    pub(super) fn settle(&self, id: Id<Enrollment>, written: Option<i64>) {
-        let mut waiting = self.waiting();
-        let Some(talk) = waiting.talks.get_mut(&id).filter(|talk| written.is_some() && talk.in_flight == written)
-        else {
-            return;
-        };
-        if Some(talk.revision) == written {
-            waiting.talks.remove(&id);
-        } else {
-            (talk.base, talk.in_flight) = (written, None);
-        }
-    }
-
-    fn put_back(
-        &self,
-        rows: impl Iterator<Item = (Id<Enrollment>, Vec<Write>)>,
-        revisions: &BTreeMap<Id<Enrollment>, i64>,
-        mut exchanges: Vec<Exchange>,
-    ) {
+    fn put_back(&self, rows: impl Iterator<Item = (Id<Enrollment>, Vec<Write>)>, mut exchanges: Vec<Exchange>) {
         let mut waiting = self.waiting();
         for (id, writes) in rows {
-            let in_flight = revisions.get(&id).copied();
-            if let Some(talk) = waiting.talks.get_mut(&id).filter(|talk| talk.in_flight == in_flight) {
-                talk.in_flight = None;
-            }
             for write in writes {
                 match write {
+                    Write::CatchUpSeen { id, at } => {
+                        // A later moment may wait already.
+                        waiting.seen.entry(id).or_insert(at);
+                    }
                     Write::SaveSession(session) => {
                         waiting.sessions.entry(session.id).or_insert(*session);
                     }
                     Write::AppendEvent(_) => waiting.events.push((id, write)),
-                    // The talk itself makes them anew.
-                    _ => {}
+                    _ => tracing::error!(enrollment_id = %id, "something else waited to be written"),
                 }
             }
         }
         exchanges.append(&mut waiting.exchanges);
         waiting.bytes = exchanges.iter().map(Exchange::weight).sum();
         waiting.exchanges = exchanges;
-    }
-}
-
-impl Talk {
-    fn writes(&self, enrollment_id: Id<Enrollment>) -> Vec<Write> {
-        let mut writes = vec![Write::CatchUpSeen { id: enrollment_id, at: self.seen }];
-        if let Ok(state) = serde_json::to_string(&*self.conversation) {
-            let (replaces, revision) = (self.base, self.revision);
-            writes.push(Write::CatchUpConversation(ConversationChange { enrollment_id, state, replaces, revision }));
-        }
-        writes
     }
 }

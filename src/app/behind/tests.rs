@@ -1,5 +1,5 @@
 use super::*;
-use crate::app::ports::{ConversationChange, StoreError};
+use crate::app::ports::StoreError;
 use crate::app::testing::Ground;
 use crate::app::transcripts::Body;
 use crate::proto::syncml::Encoding;
@@ -9,7 +9,6 @@ fn left(enrollment: &Enrollment, base: Option<i64>, number: u64) -> Left {
     Left {
         enrollment: enrollment.id,
         base,
-        revision: i64::try_from(number).unwrap(),
         conversation: Arc::new(Conversation { told: Some(number), ..Conversation::default() }),
         seen: crate::app::testing::NOON,
         sessions: Vec::new(),
@@ -18,13 +17,13 @@ fn left(enrollment: &Enrollment, base: Option<i64>, number: u64) -> Left {
     }
 }
 
-async fn stored(ground: &Ground, enrollment: &Enrollment) -> Option<(Option<u64>, i64)> {
-    let stored = ground.app.store.conversation(enrollment.id).await.unwrap()?;
-    Some((serde_json::from_str::<Conversation>(&stored.state).unwrap().told, stored.revision))
+async fn seen(ground: &Ground, enrollment: &Enrollment) -> bool {
+    let stored = ground.app.store.enrollment(enrollment.id).await.unwrap().unwrap();
+    stored.last_seen_at == Some(crate::app::testing::NOON)
 }
 
-fn waiting(behind: &Behind, enrollment: &Enrollment, stored: Option<i64>) -> Option<u64> {
-    behind.waiting_for(enrollment.id, stored).and_then(|(conversation, _)| conversation.told)
+fn remembered(behind: &Behind, enrollment: &Enrollment, stored: Option<i64>) -> Option<u64> {
+    behind.remembered(enrollment.id, stored).and_then(|(conversation, _)| conversation.told)
 }
 
 #[tokio::test]
@@ -33,15 +32,15 @@ async fn what_waits_is_seen_by_the_next_message_and_written_once() {
     let enrollment = ground.enrollment().await;
     let behind = &ground.app.memory.behind;
     assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 1)), Put::Kept);
-    assert_eq!(waiting(behind, &enrollment, None), Some(1));
+    assert_eq!(remembered(behind, &enrollment, None), Some(1));
     assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 2)), Put::Kept);
-    assert_eq!(stored(&ground, &enrollment).await, None, "not before its time");
+    assert!(!seen(&ground, &enrollment).await, "not before its time");
     ground.app.catch_up().await;
-    assert_eq!(stored(&ground, &enrollment).await, Some((Some(2), 2)));
-    let seen = ground.app.store.enrollment(enrollment.id).await.unwrap().unwrap();
-    assert_eq!((seen.last_seen_at, seen.version), (Some(crate::app::testing::NOON), enrollment.version));
-    assert_eq!(waiting(behind, &enrollment, Some(2)), None, "what is stored counts");
+    let stored = ground.app.store.enrollment(enrollment.id).await.unwrap().unwrap();
+    assert_eq!((stored.last_seen_at, stored.version), (Some(crate::app::testing::NOON), enrollment.version));
     assert!(ground.app.memory.behind.waiting().is_idle());
+    assert_eq!(remembered(behind, &enrollment, None), Some(2), "for a retransmission");
+    assert!(ground.app.store.conversation(enrollment.id).await.unwrap().is_none(), "nowhere else");
     assert_eq!(ground.app.commits().counts()[1], ("behind", 1));
 }
 
@@ -63,14 +62,14 @@ async fn what_was_computed_from_something_older_is_not_taken() {
     assert_eq!(behind.put(behind.moment(), left(&one, None, 3)), Put::NotNow, "a message of it is being committed");
     drop(committing);
     assert_eq!(behind.put(before, left(&one, None, 3)), Put::Changed);
-    assert_eq!(waiting(behind, &one, None), Some(2), "what failed to commit took nothing along");
+    assert_eq!(remembered(behind, &one, None), Some(2), "what failed to commit took nothing along");
     behind.begin(one.id, None).unwrap().succeed();
-    assert_eq!(waiting(behind, &one, None), Some(2), "no conversation was committed");
+    assert_eq!(remembered(behind, &one, None), Some(2), "no conversation was committed");
     let before = behind.moment();
     assert_eq!(behind.put(behind.moment(), left(&one, None, 3)), Put::Kept);
-    assert!(behind.begin(one.id, Some(before)).is_none(), "what would be committed does not hold what waits");
+    assert!(behind.begin(one.id, Some(before)).is_none(), "what would be committed does not hold it");
     behind.begin(one.id, Some(behind.moment())).unwrap().succeed();
-    assert_eq!(waiting(behind, &one, None), None, "what was committed holds what waited");
+    assert_eq!(remembered(behind, &one, None), None, "what was committed holds it");
 }
 
 /// What others commit turns no message back, and is noted even when whoever asked for it does not wait for its end.
@@ -102,7 +101,7 @@ async fn a_round_goes_on_when_its_caller_is_gone() {
     while !behind.is_idle() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(stored(&ground, &enrollment).await, Some((Some(1), 1)));
+    assert!(seen(&ground, &enrollment).await);
 }
 
 #[tokio::test]
@@ -112,48 +111,24 @@ async fn what_comes_during_a_round_is_rung_for() {
     let behind = &ground.app.memory.behind;
     assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 1)), Put::Kept);
     behind.bell.notified().await;
-    let (_, revisions, _) = behind.take();
+    drop(behind.take());
     assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 2)), Put::Kept);
-    behind.settle(enrollment.id, revisions.get(&enrollment.id).copied());
     behind.end_round(None);
     let rung = tokio::time::timeout(Duration::from_secs(5), behind.bell.notified()).await;
     assert!(rung.is_ok(), "what waits is written though nothing else comes");
 }
 
-/// What somebody else has changed meanwhile stays, and is what the next message finds.
+/// What somebody else has changed meanwhile counts.
 #[tokio::test]
 async fn a_change_of_others_wins() {
     let ground = Ground::new().await;
     let enrollment = ground.enrollment().await;
     let behind = &ground.app.memory.behind;
     assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 1)), Put::Kept);
-    let state = serde_json::to_string(&Conversation { told: Some(77), ..Conversation::default() }).unwrap();
-    let change = ConversationChange { enrollment_id: enrollment.id, state, replaces: None, revision: 77 };
-    ground.app.store.commit(vec![Write::SaveConversation(change)]).await.unwrap();
-    assert_eq!(waiting(behind, &enrollment, Some(77)), None);
+    assert_eq!(remembered(behind, &enrollment, Some(77)), None);
     assert_eq!(behind.put(behind.moment(), left(&enrollment, Some(77), 78)), Put::Kept);
-    assert_eq!(waiting(behind, &enrollment, Some(77)), Some(78));
-    ground.app.catch_up().await;
-    assert_eq!(stored(&ground, &enrollment).await, Some((Some(78), 78)));
-}
-
-/// A message that comes while an earlier one is being written goes on from it, whichever of both it finds stored.
-#[tokio::test]
-async fn what_comes_during_a_round_goes_on_from_what_is_written() {
-    let ground = Ground::new().await;
-    let enrollment = ground.enrollment().await;
-    let behind = &ground.app.memory.behind;
-    assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 1)), Put::Kept);
-    let (rows, revisions, _) = behind.take();
-    assert_eq!(waiting(behind, &enrollment, None), Some(1));
-    assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 2)), Put::Kept);
-    ground.app.commit_behind(rows.into_values().flatten().collect()).await.unwrap();
-    assert_eq!(waiting(behind, &enrollment, Some(1)), Some(2), "written, and nobody was told yet");
-    behind.settle(enrollment.id, revisions.get(&enrollment.id).copied());
-    assert_eq!(waiting(behind, &enrollment, Some(1)), Some(2));
-    assert_eq!(waiting(behind, &enrollment, None), None);
-    ground.app.catch_up().await;
-    assert_eq!(stored(&ground, &enrollment).await, Some((Some(2), 2)));
+    assert_eq!(remembered(behind, &enrollment, Some(77)), Some(78));
+    assert_eq!(remembered(behind, &enrollment, None), None);
 }
 
 #[tokio::test]
@@ -166,13 +141,13 @@ async fn what_the_database_does_not_take_waits_on() {
     assert_eq!(behind.put(behind.moment(), with_event), Put::Kept);
     faults.hang();
     assert!(matches!(ground.app.write_behind().await, Err(StoreError::Unavailable(_))));
-    assert_eq!(waiting(behind, &enrollment, None), Some(1));
-    assert_eq!(behind.waiting().events.len(), 1);
+    assert_eq!(behind.waiting().rows(), 2, "the event, and when it was seen");
     assert_eq!(behind.put(behind.moment(), left(&another, None, 1)), Put::NotNow, "whoever commits learns of it");
     faults.resume();
     ground.app.write_behind().await.unwrap();
     assert_eq!(behind.put(behind.moment(), left(&another, None, 1)), Put::Kept);
-    assert_eq!(stored(&ground, &enrollment).await, Some((Some(1), 1)));
+    assert!(!seen(&ground, &another).await, "of the next round");
+    assert!(seen(&ground, &enrollment).await);
     assert_eq!(ground.app.store.unnumbered_events(10).await.unwrap().len(), 1);
 }
 
@@ -186,7 +161,7 @@ async fn what_cannot_be_written_stands_in_nobodys_way() {
     assert_eq!(behind.put(behind.moment(), left(&gone, None, 1)), Put::Kept);
     assert_eq!(behind.put(behind.moment(), left(&enrollment, None, 2)), Put::Kept);
     ground.app.catch_up().await;
-    assert_eq!(stored(&ground, &enrollment).await, Some((Some(2), 2)));
+    assert!(seen(&ground, &enrollment).await);
     assert!(behind.waiting().is_idle());
 }
 
@@ -195,7 +170,7 @@ async fn what_waits_is_bounded() {
     let ground = Ground::new().await;
     let behind = Behind::default();
     let enrollment = ground.enrollment().await;
-    for _ in 0..MOST_TALKS {
+    for _ in 0..MOST_ROWS {
         let another = Enrollment { id: ground.app.new_id(), ..enrollment.clone() };
         assert_eq!(behind.put(behind.moment(), left(&another, None, 1)), Put::Kept);
     }

@@ -85,7 +85,6 @@ impl App {
         let left = Left {
             enrollment: enrollment.id,
             base: loaded.revision(),
-            revision: self.new_revision(),
             conversation: Arc::new(output.conversation.clone()),
             seen: input.now,
             sessions: output.sessions.iter().map(|session| record(session, enrollment)).collect(),
@@ -181,14 +180,10 @@ impl App {
     ) -> Result<Write, StoreError> {
         let state = serde_json::to_string(conversation)
             .map_err(|error| StoreError::Internal(format!("conversations.state: {error}")))?;
-        let revision = self.new_revision();
-        Ok(Write::SaveConversation(ConversationChange { enrollment_id, state, replaces, revision }))
-    }
-
-    fn new_revision(&self) -> i64 {
         let mut random = [0; 8];
         self.rng.fill(&mut random);
-        i64::from_be_bytes(random)
+        let revision = i64::from_be_bytes(random);
+        Ok(Write::SaveConversation(ConversationChange { enrollment_id, state, replaces, revision }))
     }
 
     /// The event of a session that began.
@@ -222,7 +217,9 @@ fn leave_out_what_is_known(output: &mut Output) {
 fn may_be_lost(loaded: &Loaded, input: &Input, output: &Output) -> bool {
     let (Answer::Reply(reply), [session]) = (&output.answer, output.sessions.as_slice()) else { return false };
     let (before, enrollment) = (&loaded.known.enrollment, &output.enrollment);
-    session.closed.is_some_and(|closed| closed.how == Closing::Completed)
+    // An open session is stored, and so has its end to be.
+    input.conversation.open().is_none()
+        && session.closed.is_some_and(|closed| closed.how == Closing::Completed)
         && reply.body.iter().all(|element| matches!(element, Element::Status(_)))
         && session.arrival.is_none()
         && session.sending.is_none()

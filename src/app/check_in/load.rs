@@ -70,10 +70,10 @@ impl App {
             && self.memory.behind.is_same_since(loaded.moment, loaded.known.enrollment.id)
     }
 
-    /// The enrollment and its sessions with what waits to be written.
+    /// The enrollment and its sessions with what is remembered beside the database.
     pub(super) fn as_of_now(&self, loaded: &Loaded) -> Result<(Enrollment, Conversation), StoreError> {
         let mut enrollment = loaded.known.enrollment.clone();
-        let Some((conversation, seen)) = self.memory.behind.waiting_for(enrollment.id, loaded.revision()) else {
+        let Some((conversation, seen)) = self.memory.behind.remembered(enrollment.id, loaded.revision()) else {
             let stored = loaded.known.conversation.as_ref();
             let conversation = read_conversation(enrollment.id, stored)?;
             return Ok((enrollment, conversation));

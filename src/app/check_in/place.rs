@@ -7,7 +7,8 @@ use crate::app::App;
 use crate::app::transcripts::{Body, Exchange};
 use crate::domain::Id;
 use crate::domain::session_record::SessionRecord;
-use crate::session::{Conversation, Input, Output, SessionState};
+use crate::proto::syncml::{Element, Encoding};
+use crate::session::{Answer, Conversation, Input, Output, SessionState};
 
 impl App {
     /// Hands both messages to the transcript of the session that they belong to.
@@ -15,12 +16,26 @@ impl App {
         let named = || input.conversation.remembered(&input.message.header.session_id.0, input.now);
         let Some(place) = output.sessions.first().or_else(named).map(Place::of) else { return };
         let answer = match answer {
-            CheckInAnswer::Reply(bytes) => (200, Body::Message(bytes.clone())),
+            CheckInAnswer::Reply(bytes) => (200, kept(bytes, request.encoding, output)),
             CheckInAnswer::Bad(line) => (400, Body::Words(line.clone())),
             CheckInAnswer::Forbidden => (403, Body::Words(String::new())),
         };
         let (now, message) = (input.now, Body::Message(request.body.clone()));
         self.memory.behind.record(place.exchange(request, now, (message, Some(Box::new(input))), answer));
+    }
+}
+
+/// An answer of statuses alone has nothing that would have to be looked for in it: it is kept as it is.
+fn kept(answer: &[u8], encoding: Encoding, output: &Output) -> Body {
+    let is_code = |element: &Element| matches!(element, Element::Status(status) if status.chal.is_none() && status.items.is_empty());
+    match &output.answer {
+        Answer::Reply(reply) if reply.header.cred.is_none() && reply.body.iter().all(is_code) => {
+            match (encoding, str::from_utf8(answer)) {
+                (Encoding::Xml, Ok(text)) => Body::Words(text.to_owned()),
+                _ => Body::Message(answer.to_vec()),
+            }
+        }
+        _ => Body::Message(answer.to_vec()),
     }
 }
 

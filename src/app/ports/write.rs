@@ -126,8 +126,6 @@ pub enum Write {
     },
     /// The state of an enrollment's sessions, if it is still the one that it replaces.
     SaveConversation(ConversationChange),
-    /// The same written behind: nothing where it is another one by now.
-    CatchUpConversation(ConversationChange),
     /// What a device told about push.
     ChangePush {
         /// Whose.

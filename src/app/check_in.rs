@@ -69,7 +69,7 @@ const LONGEST_SOURCE: usize = 512;
 
 impl App {
     /// Answers a message of a device.
-    pub(super) async fn check_in(&self, request: CheckIn) -> Result<CheckInAnswer, Error> {
+    pub(super) async fn check_in(&self, mut request: CheckIn) -> Result<CheckInAnswer, Error> {
         if !request.device.proofs.is_empty() {
             self.allow(&request.device)?;
         }
@@ -87,8 +87,12 @@ impl App {
             };
             // A step takes the message; one that is judged again is read again.
             let message = request.encoding.decode(&request.body, &self.settings.xml);
-            match self.try_check_in(&request, &loaded, message, sha256).await {
-                Err(Error::Unavailable(cause)) if cause == CONFLICT => {}
+match self.try_check_in(&request, &loaded, message, sha256).await {
+                Err(Error::Unavailable(cause)) if cause == CONFLICT => {
+                    if !self.is_still_good(&mut request.device.certificate).await? {
+                        return Ok(CheckInAnswer::Forbidden);
+                    }
+                }
                 other => return other,
             }
         }

@@ -13,7 +13,9 @@ use time::OffsetDateTime;
 use super::enroll::Enrolled;
 use super::ledger::{Entry, cut};
 use super::ports::{StoreError, Write};
-use super::{App, Caller, MOST_TRIES, NotRenewed, Principal, Refusal, Renewing, TurnedAway, Unidentified};
+use super::{
+    App, Caller, CertificateUse, MOST_TRIES, NotRenewed, Principal, Refusal, Renewing, TurnedAway, Unidentified,
+};
 use crate::domain::attempt::{Outcome, Phase};
 use crate::domain::certificate::Certificate;
 use crate::domain::device::is_usable_identifier;
@@ -260,6 +262,16 @@ impl App {
     async fn email_of(&self, enrollment: &Enrollment) -> Result<String, StoreError> {
         let Some(id) = enrollment.user_id else { return Ok(String::new()) };
         Ok(self.store.user(id).await?.map(|user| user.email).unwrap_or_default())
+    }
+
+    /// Whether a certificate that waited still lets its device in, after something changed meanwhile. Another session may
+    /// have been the first with it.
+    pub(super) async fn is_still_good(&self, certificate: &mut CertificateUse) -> Result<bool, StoreError> {
+        let Some(serial) = &certificate.waiting else { return Ok(true) };
+        let found = self.store.certificate_by_serial(serial).await?;
+        let Some(found) = found.filter(Certificate::is_good) else { return Ok(false) };
+        certificate.waiting = found.is_waiting().then_some(found.serial);
+        Ok(true)
     }
 
     /// What it changes that a device was seen with a certificate that waited: the ones before it are superseded, and no

@@ -121,8 +121,13 @@ impl Pc {
 
     /// Package 1 of a new session; why it was refused.
     async fn session(&mut self, app: &App) -> Result<(), String> {
-        self.sessions += 1;
         let sender = app.sender(&self.shown(Wanted::Session)).await.map_err(|refused| refused.to_string())?;
+        self.open(app, sender).await
+    }
+
+    /// The same, where it was judged before whose certificate it is.
+    async fn open(&mut self, app: &App, sender: Sender) -> Result<(), String> {
+        self.sessions += 1;
         let (id, name) = (self.sessions, &self.name);
         let body = format!(
             r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{id}</SessionID><MsgID>1</MsgID><Target><LocURI>https://mdm.example.test:8443/ManagementServer/MDM.svc</LocURI></Target><Source><LocURI>{name}</LocURI></Source></SyncHdr><SyncBody><Alert><CmdID>2</CmdID><Data>1201</Data></Alert><Final/></SyncBody></SyncML>"#
@@ -311,6 +316,35 @@ async fn a_revocation_at_the_moment_of_a_renewal_takes_both() {
         revoking.await.unwrap().unwrap();
         let good = pc.certificates(app).await.into_iter().filter(Certificate::is_good).count();
         assert_eq!(good, 0, "round {round}, renewal {granted:?}");
+    }
+}
+
+/// Both were judged while the certificate waited.
+// covers: E-102, S-25
+#[tokio::test]
+async fn two_first_sessions_at_once_both_go_on() {
+    let ground = ground(365, 42, 0).await;
+    let app = &ground.app;
+    let mut pc = Pc::enroll(app, "pc").await;
+    for is_revoked in [false, true] {
+        let next = KeyPair::generate().unwrap();
+        let der = pc.renew(app, &next).await.unwrap();
+        pc.adopt(next, der);
+        let mut senders = Vec::new();
+        for _ in 0..2 {
+            senders.push(app.sender(&pc.shown(Wanted::Session)).await.unwrap());
+        }
+        if is_revoked {
+            let (waiting, _) = app.looked_up(&pc.der).await.unwrap();
+            app.revoke_certificate(&ground.admin().await, &waiting.serial, None, false).await.unwrap();
+        }
+        for sender in senders {
+            let opened = pc.open(app, sender).await;
+            match is_revoked {
+                false => assert_eq!(opened, Ok(())),
+                true => assert!(opened.unwrap_err().contains("Forbidden")),
+            }
+        }
     }
 }
 

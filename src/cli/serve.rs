@@ -35,7 +35,7 @@ use crate::domain::ca::CaRole;
 use crate::domain::push::ChannelHost;
 use crate::failpoint;
 use crate::http::gate::Gate;
-use crate::http::listener::tls::{DeviceTls, Tls};
+use crate::http::listener::tls::{DeviceTls, Time, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::mdm::Forwarded;
 use crate::http::{Doors, Shared, router};
@@ -136,6 +136,7 @@ pub async fn start(options: Options) -> Result<Running> {
         issuers: issuers(&authority),
         tls13: config.server.device_tls13,
         http2: config.server.device_http2,
+        time: Some(Time(clock.clone())),
     };
     let tls = Tls::new(keeper.certificate(), &device)?;
 

@@ -76,7 +76,8 @@ pub(in crate::cli) async fn run(globals: &Globals, _: BareArgs) -> Result<()> {
 fn server_tls(folder: DataFolder, config: &Config) -> Result<Tls> {
     let sealer = Arc::new(folder.sealer(SystemRng)?);
     let issuers = vec![folder.authority(&sealer)?.issuing().to_vec().into()];
-    let device = DeviceTls { issuers, tls13: config.server.device_tls13, http2: config.server.device_http2 };
+    let (tls13, http2) = (config.server.device_tls13, config.server.device_http2);
+    let device = DeviceTls { issuers, tls13, http2, time: None };
     let keeper = Keeper::open(folder, config.clone(), sealer, Arc::new(SystemClock))?;
     Ok(Tls::new(keeper.certificate(), &device)?)
 }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -14,8 +15,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, PeerMisbehaved, ServerConfig, SignatureScheme};
 
+use crate::app::ports::Clock;
 use crate::pki::DeviceCertificates;
 
 /// TLS 1.2 sessions remembered for clients that take no tickets.
@@ -32,6 +35,25 @@ pub struct DeviceTls {
     pub tls13: bool,
     /// Whether HTTP/2 is offered.
     pub http2: bool,
+    /// The clock by which certificates are judged; `None`: that of the system.
+    pub time: Option<Time>,
+}
+
+/// The clock of the application, as TLS asks for it.
+#[derive(Clone)]
+pub struct Time(pub Arc<dyn Clock>);
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Time").finish_non_exhaustive()
+    }
+}
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().unix_timestamp()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
 }
 
 /// The TLS configurations of both sides.
@@ -116,6 +138,7 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&before.cert_resolver));
         config.alpn_protocols.clone_from(&before.alpn_protocols);
         config.session_storage = Arc::clone(&before.session_storage);
+        config.time_provider = Arc::clone(&before.time_provider);
         config.ticketer = Arc::clone(&before.ticketer);
         *self.device.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         Ok(())
@@ -145,6 +168,9 @@ fn device_config(
         .with_client_cert_verifier(Arc::new(verifier))
         .with_cert_resolver(certificate);
     config.alpn_protocols = if device.http2 { vec![H2.to_vec(), HTTP11.to_vec()] } else { vec![HTTP11.to_vec()] };
+    if let Some(time) = &device.time {
+        config.time_provider = Arc::new(time.clone());
+    }
     resume(&mut config)?;
     Ok(config)
 }

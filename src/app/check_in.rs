@@ -87,7 +87,7 @@ impl App {
             };
             // A step takes the message; one that is judged again is read again.
             let message = request.encoding.decode(&request.body, &self.settings.xml);
-match self.try_check_in(&request, &loaded, message, sha256).await {
+            match self.try_check_in(&request, &loaded, message, sha256).await {
                 Err(Error::Unavailable(cause)) if cause == CONFLICT => {
                     if !self.is_still_good(&mut request.device.certificate).await? {
                         return Ok(CheckInAnswer::Forbidden);

@@ -3,6 +3,7 @@
 //! Each adapter stands behind a port of `app::ports`; nothing here knows a use-case.
 
 pub mod ca_files;
+pub mod doctor;
 pub mod entra;
 pub mod outgoing;
 pub mod password;

@@ -1,5 +1,5 @@
 //! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `sim`, `bench`,
-//! `migrate-db`, `check-config`, `routes` and `session replay` work without a server.
+//! `migrate-db`, `doctor`, `check-config`, `routes` and `session replay` work without a server.
 
 mod action;
 mod bench;
@@ -9,6 +9,7 @@ mod command;
 mod csp;
 pub mod demo;
 mod device;
+mod doctor;
 mod follow;
 pub mod init;
 mod installation;
@@ -137,6 +138,8 @@ enum Command {
     Sim(sim::SimArgs),
     /// Move an installation from its file to PostgreSQL: copy, verify, and mark what is left behind.
     MigrateDb(migrate_db::MigrateArgs),
+    /// Go the way of a PC to its server, from outside, and name the first thing that is wrong.
+    Doctor(doctor::DoctorArgs),
     /// Check muster.toml and name the first mistake with its line.
     CheckConfig,
     /// List every address that the server answers, and who may call it.
@@ -189,6 +192,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(args) => installation::serve(&globals, args).await,
         Command::Sim(args) => sim::run(&globals, &out, args).await,
         Command::MigrateDb(args) => migrate_db::run(&globals, &out, args).await,
+        Command::Doctor(args) => doctor::run(&globals, &out, args).await,
         Command::CheckConfig => installation::check_config(&globals, &out),
         Command::Routes => installation::routes(&out),
         Command::User(command) => user::run(&client()?, &out, command).await,

@@ -51,11 +51,12 @@ const MODULES: &[Module] = &[
     Module { name: "pki", may_use: &["proto"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "session", may_use: &["proto", "domain", "pki"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "failpoint", may_use: &[], crates: &[], words: &[] },
+    Module { name: "doctor", may_use: &["proto"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "sim", may_use: &["proto"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "replay", may_use: &["proto", "domain", "session"], crates: IMPURE, words: CLOCK_AND_CHANCE },
     Module { name: "app", may_use: BELOW_APP, crates: WIRE_AND_DATABASE, words: &["SystemTime", "now_utc"] },
     Module { name: "store", may_use: BELOW_PORTS, crates: &["axum", "hyper", "clap", "anyhow"], words: &[] },
-    Module { name: "adapters", may_use: BELOW_PORTS, crates: &["axum", "rusqlite", "clap", "anyhow"], words: &[] },
+    Module { name: "adapters", may_use: ADAPTERS, crates: &["axum", "rusqlite", "clap", "anyhow"], words: &[] },
     Module { name: "config", may_use: LAYER_3, crates: &["axum", "rusqlite"], words: &[] },
     Module { name: "observe", may_use: LAYER_3, crates: &["axum", "rusqlite"], words: &[] },
     Module { name: "http", may_use: SERVER, crates: &["rusqlite", "tokio_postgres", "clap", "anyhow"], words: &[] },
@@ -66,16 +67,18 @@ const MODULES: &[Module] = &[
 
 const BELOW_APP: &[&str] = &["proto", "domain", "pki", "session", "failpoint"];
 const BELOW_PORTS: &[&str] = &["proto", "domain", "pki", "session", "failpoint", "app::ports"];
+const ADAPTERS: &[&str] = &["proto", "domain", "pki", "session", "doctor", "failpoint", "app::ports"];
 const LAYER_3: &[&str] = &["proto", "domain", "pki", "session", "app", "config", "observe"];
 /// Not `sim`: the server must never take part in a simulation; not `cli`: it starts the server, not the other way round.
 const SERVER: &[&str] =
-    &["proto", "domain", "pki", "session", "failpoint", "app", "store", "adapters", "config", "observe"];
+    &["proto", "domain", "pki", "session", "doctor", "failpoint", "app", "store", "adapters", "config", "observe"];
 const EVERYTHING: &[&str] = &[
     "proto",
     "domain",
     "pki",
     "session",
     "replay",
+    "doctor",
     "failpoint",
     "sim",
     "app",

@@ -34,6 +34,7 @@ pub mod scene;
 pub mod server;
 pub mod signing;
 pub mod soap;
+pub mod standin;
 pub mod syncml;
 pub mod timed;
 pub mod tree;

@@ -1,0 +1,183 @@
+//! `muster doctor`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use rustls::RootCertStore;
+use serde_json::{Value, json};
+
+use super::client::{Target as Local, Trust};
+use super::output::Out;
+use super::sim::transport::{roots_from_file, system_roots};
+use super::{Globals, Usage, password};
+use crate::adapters::doctor::{Resolver, Settings, examine};
+use crate::config::Config;
+use crate::doctor::{Problem, Report, Step, Target, Verdict};
+use crate::proto::soap::security::Credential;
+
+/// `muster doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// A server (https://mdm.example.com, host:port), or the domain or the e-mail address that people type; without one
+    /// the local installation and its domains.
+    #[arg(value_name = "URL|DOMAIN")]
+    target: Option<String>,
+    /// Root certificates, PEM, that the PCs trust beside those of the system.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Ask this name server; without it those of this machine.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dns: Option<SocketAddr>,
+    /// The host that the name of the domain should lead to.
+    #[arg(long, value_name = "HOST")]
+    expect: Option<String>,
+    /// Sign in with the policy service too, with the password from standard input; nothing is enrolled.
+    #[arg(long, value_name = "NAME", requires = "password_stdin")]
+    user: Option<String>,
+    /// Read the password of --user from standard input.
+    #[arg(long, requires = "user")]
+    password_stdin: bool,
+    /// Longest time for a connection or an answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    timeout: u64,
+}
+
+pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Result<()> {
+    let plan = plan(globals, &args)?;
+    let credential = match &args.user {
+        Some(username) => Some(Credential::Username { username: username.clone(), password: password::from_stdin()? }),
+        None => None,
+    };
+    let roots = Arc::new(roots(globals, &args, plan.is_local)?);
+    let (mut first, mut documents) = (None, Vec::new());
+    for (target, expected) in plan.targets {
+        let resolver = args.dns.map_or_else(Resolver::of_system, Resolver::asking).map_err(|words| anyhow!(words))?;
+        let report = examine(
+            &target,
+            &Settings {
+                resolver,
+                roots: Arc::clone(&roots),
+                patience: Duration::from_secs(args.timeout),
+                expected,
+                credential: credential.clone(),
+            },
+        )
+        .await;
+        first = first.or_else(|| report.first_fault().cloned());
+        let name = target.domain.clone().unwrap_or_else(|| target.discovery.to_string());
+        if !out.json {
+            out.text(&shown(&name, &report))?;
+        }
+        documents.push(document(&name, &report));
+    }
+    if out.json {
+        out.document(&json!({
+            "ok": first.is_none(),
+            "first": first.as_ref().map(problem),
+            "targets": documents,
+        }))?;
+    }
+    match first {
+        None => Ok(()),
+        Some(first) => bail!("the first thing that is wrong: {first}"),
+    }
+}
+
+/// What is walked, with what each should lead to.
+struct Plan {
+    targets: Vec<(Target, Option<String>)>,
+    is_local: bool,
+}
+
+fn plan(globals: &Globals, args: &DoctorArgs) -> Result<Plan> {
+    if let Some(typed) = &args.target {
+        let target = Target::parse(typed).map_err(|error| Usage(error.to_string()))?;
+        return Ok(Plan { targets: vec![(target, args.expect.clone())], is_local: false });
+    }
+    let local = Local::find(globals).context("no address or domain is given, and there is no local installation")?;
+    let server = Target::parse(&local.url)?;
+    let host = server.discovery.host_str().map(str::to_owned);
+    let mut targets = vec![(server, None)];
+    if globals.server.is_none() {
+        let file = globals.data.join("muster.toml");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let config = Config::load(&text, std::env::vars()).map_err(|error| anyhow!("{error}"))?;
+        let domains = config.enroll.domains.iter();
+        let expected = args.expect.clone().or(host);
+        targets.extend(domains.filter_map(|domain| Target::of_domain(domain)).map(|target| (target, expected.clone())));
+    }
+    Ok(Plan { targets, is_local: globals.server.is_none() })
+}
+
+/// Those of the system, of the file and, for the local installation, its own.
+fn roots(globals: &Globals, args: &DoctorArgs, is_local: bool) -> Result<RootCertStore> {
+    let mut files: Vec<PathBuf> = args.ca.iter().chain(&globals.ca_file).cloned().collect();
+    if is_local && let Trust::Only(own) | Trust::SystemAnd(own) = Local::find(globals)?.trust {
+        files.push(own);
+    }
+    // A machine without authorities of its own is no hindrance where a file names one.
+    let mut roots = match system_roots() {
+        Ok(roots) => roots,
+        Err(error) if files.is_empty() => return Err(error),
+        Err(_) => RootCertStore::empty(),
+    };
+    for file in files {
+        roots.roots.extend(roots_from_file(&file)?.roots);
+    }
+    Ok(roots)
+}
+
+fn document(target: &str, report: &Report) -> Value {
+    let steps: Vec<Value> = report.steps.iter().map(step).collect();
+    json!({
+        "target": target,
+        "ok": report.is_good(),
+        "first": report.first_fault().map(problem),
+        "steps": steps,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    let mut document = step.verdict.problem().map_or_else(|| json!({"message": step.verdict.words()}), problem);
+    document["stage"] = step.stage.as_str().into();
+    document["subject"] = step.subject.as_str().into();
+    document["state"] = step.verdict.as_str().into();
+    document
+}
+
+fn problem(problem: &Problem) -> Value {
+    json!({
+        "code": problem.code(),
+        "message": problem.to_string(),
+        "fix": problem.fix(),
+        "hresult": problem.hresult().map(|code| format!("0x{code:08X}")),
+    })
+}
+
+fn shown(target: &str, report: &Report) -> String {
+    let mut text = format!("{target}\n");
+    for step in &report.steps {
+        let mark = match step.verdict {
+            Verdict::Good(_) => "ok",
+            Verdict::Warning(_) => "look",
+            Verdict::Fault(_) => "WRONG",
+            Verdict::Skipped(_) => "-",
+        };
+        let (stage, subject) = (step.stage.as_str(), &step.subject);
+        match step.verdict.problem() {
+            None => text.push_str(&format!("  {mark:<5}  {stage:<10}  {subject}: {}\n", step.verdict.words())),
+            Some(problem) => {
+                text.push_str(&format!("  {mark:<5}  {stage:<10}  {problem}\n"));
+                text.push_str(&format!("         {:<10}  {}\n", "", problem.fix()));
+            }
+        }
+    }
+    if report.is_good() {
+        text.push_str("  A PC gets as far as its sign-in.\n");
+    }
+    text
+}

@@ -1,0 +1,99 @@
+//! The messages of a PC, and what is to be thought of the answers.
+
+use url::Url;
+
+use super::{Problem, Verdict};
+use crate::proto::mde2::{AuthPolicy, Discover, DiscoverResponse};
+use crate::proto::soap::envelope::{Envelope, RequestHeader};
+use crate::proto::soap::security::Credential;
+use crate::proto::xcep::{GetPolicies, PolicySettings};
+
+/// A Discover as Windows 11 sends it.
+#[must_use]
+pub fn discover(url: &Url, email: &str) -> Vec<u8> {
+    let message = Discover {
+        email: email.to_owned(),
+        request_version: REQUEST_VERSION.parse().ok(),
+        device_type: Some("CIMClient_Windows".to_owned()),
+        application_version: Some("10.0.22621.3155".to_owned()),
+        os_edition: Some(PRO),
+        os_version: None,
+        auth_policies: OFFERED.to_vec(),
+    };
+    message.encode(&RequestHeader { message_id: DISCOVER_ID, to: url.as_str(), ..RequestHeader::default() })
+}
+
+/// A GetPolicies with a credential.
+#[must_use]
+pub fn policies(url: &Url, credential: &Credential) -> Vec<u8> {
+    let credential = Some(credential);
+    GetPolicies.encode(&RequestHeader { message_id: POLICIES_ID, to: url.as_str(), credential, created: None })
+}
+
+/// A GetPolicies without one: the fault shows that the service is there.
+#[must_use]
+pub fn policies_without_credential(url: &Url) -> Vec<u8> {
+    GetPolicies.encode(&RequestHeader { message_id: POLICIES_ID, to: url.as_str(), ..RequestHeader::default() })
+}
+
+/// Judges a DiscoverResponse; the second holds the addresses of policy and enrollment service.
+#[must_use]
+pub fn judge_discovery(envelope: &Envelope, url: &str) -> (Vec<Verdict>, Option<(Url, Url)>) {
+    let answer = match DiscoverResponse::decode(envelope) {
+        Ok(answer) => answer,
+        Err(reason) => {
+            let problem = Problem::NotSoap { url: url.to_owned(), cause: reason.to_string() };
+            return (vec![Verdict::Fault(problem)], None);
+        }
+    };
+    let mut verdicts = Vec::new();
+    if !OFFERED.contains(&answer.auth_policy) {
+        let policy = answer.auth_policy.as_str().chars().filter(|c| !c.is_control()).take(40).collect();
+        verdicts.push(Verdict::Fault(Problem::ForeignPolicy { policy }));
+    }
+    let mut address = |service, text: &str| {
+        let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.host_str().is_some());
+        if url.is_none() {
+            let address = text.chars().filter(|c| !c.is_control()).take(200).collect();
+            verdicts.push(Verdict::Fault(Problem::ServiceAddress { service, address }));
+        }
+        url
+    };
+    let policy = address("policy", &answer.policy_url);
+    let enrollment = address("enrollment", &answer.enrollment_url);
+    if answer.auth_policy == AuthPolicy::Federated {
+        address("sign-in", answer.authentication_url.as_deref().unwrap_or_default());
+    }
+    if let (Some(policy), Some(enrollment)) = (&policy, &enrollment)
+        && policy.host() != enrollment.host()
+    {
+        let host = |url: &Url| url.host_str().unwrap_or_default().to_owned();
+        let apart = Problem::ServicesApart { policy: host(policy), enrollment: host(enrollment) };
+        verdicts.push(Verdict::Warning(apart));
+    }
+    if verdicts.is_empty() {
+        verdicts.push(Verdict::Good(format!("signs in by {}", answer.auth_policy.as_str())));
+    }
+    (verdicts, policy.zip(enrollment))
+}
+
+/// Judges a GetPoliciesResponse.
+#[must_use]
+pub fn judge_policies(envelope: &Envelope, url: &str) -> Verdict {
+    match PolicySettings::decode(envelope) {
+        Ok(policy) if policy.minimal_key_length < SHORTEST_KEY => {
+            Verdict::Fault(Problem::ShortKey { bits: policy.minimal_key_length })
+        }
+        Ok(policy) => Verdict::Good(format!("signed in; keys of {} bits", policy.minimal_key_length)),
+        Err(reason) => Verdict::Fault(Problem::NotSoap { url: url.to_owned(), cause: reason.to_string() }),
+    }
+}
+
+const OFFERED: [AuthPolicy; 2] = [AuthPolicy::OnPremise, AuthPolicy::Federated];
+const REQUEST_VERSION: &str = "6.0";
+/// `PRODUCT_PROFESSIONAL`.
+const PRO: u32 = 48;
+const SHORTEST_KEY: u32 = 2048;
+// The same on every Windows.
+const DISCOVER_ID: &str = "urn:uuid:748132ec-a575-4329-b01b-6171a9cf8478";
+const POLICIES_ID: &str = "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0";

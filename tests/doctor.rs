@@ -1,0 +1,228 @@
+//! `muster doctor` against stand-ins with one flaw each, and against the server itself. Nothing here has an installation:
+//! it is the way of a PC, from outside.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod support;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use support::server::{Server, muster, wait_with_timeout};
+use support::standin::{Flaws, Record, StandIn, name_server};
+use support::{openssl, unique};
+
+const DOMAIN: &str = "fabrikam.test";
+const HOST: &str = "EnterpriseEnrollment.fabrikam.test";
+const LOWER: &str = "enterpriseenrollment.fabrikam.test";
+/// What a name server knows.
+type Zone = Vec<(&'static str, Record)>;
+const HERE: Record = Record::A([127, 0, 0, 1]);
+
+/// Runs it for JSON; the document and the exit code.
+#[track_caller]
+fn doctor(arguments: &[&str], input: &str) -> (Value, i32) {
+    let (code, out, err) = run(&[arguments, &["--json"]].concat(), input);
+    let document = serde_json::from_str(&out).unwrap_or_else(|error| panic!("no JSON ({error}): {out}\n{err}"));
+    (document, code)
+}
+
+#[track_caller]
+fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let nowhere = support::server::workspace().join(format!("nowhere-{}", unique()));
+    let mut child = muster()
+        .args(["doctor", "--data"])
+        .arg(nowhere)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let (status, out, err) = wait_with_timeout(&mut child, Duration::from_secs(60)).expect("it ends");
+    (status.code().unwrap(), out, err)
+}
+
+/// The faults of the only target, in their order.
+fn faults(document: &Value) -> Vec<String> {
+    let steps = document["targets"][0]["steps"].as_array().expect("there are steps");
+    let faults = steps.iter().filter(|step| step["state"] == "fault");
+    faults.map(|step| step["code"].as_str().unwrap().to_owned()).collect()
+}
+
+fn plain_names() -> SocketAddr {
+    name_server(&[(LOWER, Record::Cname("mdm.fabrikam.test")), ("mdm.fabrikam.test", HERE)])
+}
+
+#[track_caller]
+fn examine(server: &StandIn, names: SocketAddr, more: &[&str]) -> (Value, i32) {
+    let (url, names) = (format!("https://{HOST}:{}", server.port), names.to_string());
+    let arguments = [&[url.as_str(), "--dns", &names, "--ca", path(&server.root)], more].concat();
+    doctor(&arguments, "")
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("the workspace has a plain name")
+}
+
+#[test]
+fn a_server_without_flaw_passes() {
+    let server = StandIn::start(LOWER, Flaws::default());
+    let (document, code) = examine(&server, plain_names(), &["--expect", "mdm.fabrikam.test"]);
+    assert_eq!((code, &document["ok"]), (0, &Value::Bool(true)), "{document:#}");
+    let steps = document["targets"][0]["steps"].as_array().unwrap();
+    let stages: Vec<_> =
+        steps.iter().map(|step| (step["stage"].as_str().unwrap(), step["state"].as_str().unwrap())).collect();
+    let expected = ["dns", "tls", "clock", "probe", "discovery", "policy", "enrollment"].map(|stage| (stage, "good"));
+    assert_eq!(stages, expected, "{document:#}");
+}
+
+#[test]
+fn each_flaw_is_named_first_and_alone() {
+    let hour = time::Duration::hours(1);
+    let cases: [(&str, Flaws, &str); 10] = [
+        ("name mismatch", Flaws { other_name: Some("www.fabrikam.test"), ..Flaws::default() }, "tls_name_mismatch"),
+        ("incomplete chain", Flaws { without_intermediate: true, ..Flaws::default() }, "tls_incomplete_chain"),
+        ("expired certificate", Flaws { expired: true, ..Flaws::default() }, "tls_expired"),
+        ("wrong path", Flaws { missing: Some("/EnrollmentServer/Policy"), ..Flaws::default() }, "http_wrong_path"),
+        ("no enrollment", Flaws { missing: Some("/EnrollmentServer/Enrol"), ..Flaws::default() }, "http_wrong_path"),
+        (
+            "redirect to http",
+            Flaws { redirect: Some("http://mdm.fabrikam.test/"), ..Flaws::default() },
+            "http_insecure_redirect",
+        ),
+        ("clock behind", Flaws { ahead: -hour * 2, ..Flaws::default() }, "clock_apart"),
+        ("clock ahead", Flaws { ahead: hour, ..Flaws::default() }, "clock_apart"),
+        ("chunked proxy", Flaws { chunked: true, ..Flaws::default() }, "http_chunked"),
+        ("sign-in page of a proxy", Flaws { media_type: Some("text/html"), ..Flaws::default() }, "http_media_type"),
+    ];
+    for (name, flaws, code) in cases {
+        let server = StandIn::start(LOWER, flaws);
+        let (document, exit) = examine(&server, plain_names(), &[]);
+        assert_eq!((exit, &document["ok"]), (1, &Value::Bool(false)), "{name}: {document:#}");
+        assert_eq!(document["first"]["code"], code, "{name}: {document:#}");
+        assert!(faults(&document).iter().all(|fault| fault == code), "{name}: {:?}", faults(&document));
+        for word in ["message", "fix"] {
+            let text = document["first"][word].as_str().unwrap();
+            assert!(text.ends_with('.') && text.len() > 20, "{name}: {word}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_met_by_probe_and_message() {
+    let server = StandIn::start(LOWER, Flaws { missing: Some("/"), ..Flaws::default() });
+    let (document, _) = examine(&server, plain_names(), &[]);
+    assert_eq!(faults(&document), ["http_wrong_path"; 2], "{document:#}");
+    assert_eq!(document["first"]["hresult"], "0x80190194");
+}
+
+#[test]
+fn a_wrong_cname_is_named() {
+    let server = StandIn::start(LOWER, Flaws::default());
+    let intune = "enterpriseenrollment-s.manage.microsoft.com";
+    let elsewhere = [(LOWER, Record::Cname("old.fabrikam.test")), ("old.fabrikam.test", HERE)];
+    let mdm = ("mdm.fabrikam.test", Record::A([127, 0, 0, 9]));
+    let cases: [(&str, Zone, &str); 5] = [
+        ("nothing", vec![], "dns_no_such_name"),
+        (
+            "no address",
+            vec![(LOWER, Record::Cname("a.test")), ("a.test", Record::Cname("b.test"))],
+            "dns_dangling_cname",
+        ),
+        ("gone", vec![(LOWER, Record::Cname("gone.fabrikam.test"))], "dns_dangling_cname"),
+        ("Intune", vec![(LOWER, Record::Cname(intune)), (intune, HERE)], "dns_foreign_service"),
+        ("another host", [&elsewhere[..], &[mdm]].concat(), "dns_leads_elsewhere"),
+    ];
+    for (name, records, code) in cases {
+        let (document, exit) = examine(&server, name_server(&records), &["--expect", "mdm.fabrikam.test"]);
+        assert_eq!(exit, 1, "{name}");
+        assert_eq!(faults(&document), [code], "{name}: {document:#}");
+    }
+    // What a person types is a domain; the name is made of it.
+    let names = name_server(&[]).to_string();
+    let (document, _) = doctor(&[DOMAIN, "--dns", &names, "--ca", path(&server.root)], "");
+    assert_eq!(document["first"]["message"], format!("{LOWER} does not exist in DNS."));
+}
+
+#[test]
+fn what_else_is_wrong_is_told_too() {
+    let flaws = Flaws { expired: true, other_name: Some("a.test"), chunked: true, ..Flaws::default() };
+    let server = StandIn::start(LOWER, flaws);
+    let (document, _) = examine(&server, plain_names(), &[]);
+    assert_eq!(faults(&document), ["tls_expired", "tls_name_mismatch", "http_chunked", "http_chunked"], "{document:#}");
+}
+
+#[test]
+fn no_credential_goes_where_the_certificate_is_not_good() {
+    let url = |server: &StandIn| format!("https://{HOST}:{}", server.port);
+    for (flaws, is_sent) in [(Flaws { expired: true, ..Flaws::default() }, false), (Flaws::default(), true)] {
+        let server = StandIn::start(LOWER, flaws);
+        let (url, names) = (url(&server), plain_names().to_string());
+        let user = ["--user", "ada@fabrikam.test", "--password-stdin"];
+        let arguments = [&[url.as_str(), "--dns", &names, "--ca", path(&server.root)], &user[..]].concat();
+        let (document, code) = doctor(&arguments, "hidden word\n");
+        assert_eq!(code, 1, "{document:#}");
+        let requests = server.requests.lock().unwrap();
+        assert!(!requests.is_empty());
+        assert_eq!(requests.iter().any(|request| request.contains("hidden word")), is_sent, "{document:#}");
+        assert!(!document.to_string().contains("hidden word"));
+    }
+}
+
+#[test]
+fn the_server_itself_passes_and_a_sign_in_is_tried() {
+    let server = Server::shared();
+    let root = openssl::temporary("root.pem", &server.root_pem());
+    let (document, code) = doctor(&[&server.url, "--ca", path(&root)], "");
+    assert_eq!((code, &document["ok"]), (0, &Value::Bool(true)), "{document:#}");
+    let (code, out, err) = run(&[&server.url, "--ca", path(&root)], "");
+    assert!(code == 0 && err.is_empty() && out.contains("A PC gets as far as its sign-in."), "{out}{err}");
+    let ada = server.api().add_user();
+    let user = ["--ca", path(&root), "--user", &ada.email, "--password-stdin"];
+    let signed_in = [&[server.url.as_str()], &user[..]].concat();
+    let (document, code) = doctor(&signed_in, &format!("{}\n", ada.password));
+    assert_eq!(code, 0, "{document:#}");
+    let (document, code) = doctor(&signed_in, "not the password\n");
+    assert_eq!((code, &document["first"]["hresult"]), (1, &Value::from("0x80180002")), "{document:#}");
+    let devices = server.api().get("/devices?limit=500");
+    assert!(!devices.to_string().contains(&ada.email), "nothing is enrolled");
+}
+
+#[test]
+fn a_private_root_has_to_be_named() {
+    let server = Server::shared();
+    let (document, code) = doctor(&[&server.url], "");
+    assert_eq!(code, 1);
+    assert_eq!(document["first"]["code"], "tls_untrusted_root", "{document:#}");
+    assert!(document["first"]["fix"].as_str().unwrap().contains("--ca"), "{document:#}");
+}
+
+#[test]
+fn the_local_installation_is_walked_with_its_domains() {
+    let server = Server::start_with(&[]);
+    let file = server.data().join("muster.toml");
+    let config = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, config.replace("# domains = []", "domains = [\"fabrikam.test\"]")).unwrap();
+    let names = name_server(&[("localhost", HERE)]).to_string();
+    let output = muster().args(["doctor", "--json", "--dns", &names, "--data"]).arg(server.data()).output().unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let targets: Vec<_> = document["targets"].as_array().unwrap().iter().map(|target| &target["ok"]).collect();
+    assert_eq!(targets, [&Value::Bool(true), &Value::Bool(false)], "{document:#}");
+    assert_eq!(document["first"]["code"], "dns_no_such_name");
+}
+
+#[test]
+fn what_is_no_target_is_said_before_anything_is_asked() {
+    for typed in ["http://mdm.fabrikam.test", "a b", "https://user:word@mdm.fabrikam.test/"] {
+        let (code, out, err) = run(&[typed], "");
+        assert_eq!((code, out.as_str()), (2, ""), "{typed}: {err}");
+    }
+    let (code, _, err) = run(&[], "");
+    assert!(code == 1 && err.contains("no address or domain is given"), "{err}");
+}

@@ -1,5 +1,5 @@
 //! Layer 5: the command line. What administers is a thin client of the API; `init`, `serve`, `demo`, `sim`, `bench`,
-//! `migrate-db`, `doctor`, `check-config`, `routes` and `session replay` work without a server.
+//! `migrate-db`, `doctor`, `explain`, `check-config`, `routes` and `session replay` work without a server.
 
 mod action;
 mod bench;
@@ -10,6 +10,7 @@ mod csp;
 pub mod demo;
 mod device;
 mod doctor;
+mod explain;
 mod follow;
 pub mod init;
 mod installation;
@@ -140,6 +141,8 @@ enum Command {
     MigrateDb(migrate_db::MigrateArgs),
     /// Go the way of a PC to its server, from outside, and name the first thing that is wrong.
     Doctor(doctor::DoctorArgs),
+    /// Say what a code of Windows means that a person sees when an enrollment fails, and what to do.
+    Explain(explain::ExplainArgs),
     /// Check muster.toml and name the first mistake with its line.
     CheckConfig,
     /// List every address that the server answers, and who may call it.
@@ -193,6 +196,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sim(args) => sim::run(&globals, &out, args).await,
         Command::MigrateDb(args) => migrate_db::run(&globals, &out, args).await,
         Command::Doctor(args) => doctor::run(&globals, &out, args).await,
+        Command::Explain(args) => explain::run(&out, &args),
         Command::CheckConfig => installation::check_config(&globals, &out),
         Command::Routes => installation::routes(&out),
         Command::User(command) => user::run(&client()?, &out, command).await,

@@ -12,6 +12,7 @@ pub mod device;
 pub mod enrollment;
 pub mod entra;
 pub mod event;
+pub mod hresult;
 pub mod id;
 pub mod inventory;
 pub mod mark;

@@ -574,6 +574,11 @@ fn attempts_are_written_down() {
     let failed = entries.iter().find(|e| e["outcome"] == "failed").expect("the refused attempt is there");
     assert_eq!(failed["trace_id"], trace_id.as_str(), "E-108: {failed}");
     assert!(server.log().contains(&trace_id), "E-108: the trace id is in the log");
+    assert_eq!((&failed["phase"], &failed["hresult"]), (&json!("enroll"), &json!("0x80180013")), "{failed}");
+    let advice = &failed["advice"];
+    assert_eq!(advice["name"], "MENROLL_E_DEVICECAPREACHED", "{failed}");
+    assert!(advice["cause"].is_string() && advice["fix"].as_str().is_some_and(|fix| fix.contains("limit")), "{failed}");
+    assert_eq!((&succeeded["advice"], &succeeded["stopped"]), (&json!(null), &json!(false)), "{succeeded}");
 }
 
 #[test]

@@ -4,13 +4,12 @@
 use std::net::IpAddr;
 
 use serde_json::json;
-use time::Duration;
 use uuid::Uuid;
 
 use super::ports::{StoreError, Write};
 use super::{App, MOST_TRIES, Refusal};
 use crate::domain::Id;
-use crate::domain::attempt::{Attempt, Outcome, Phase};
+use crate::domain::attempt::{Attempt, ONE_ATTEMPT, Outcome, Phase};
 use crate::domain::enrollment::Enrollment;
 
 /// Who sent an enrollment message.
@@ -53,12 +52,10 @@ impl<'a> Entry<'a> {
     /// A message that was refused.
     pub(super) fn failed(phase: Phase, email: &'a str, refusal: &Refusal) -> Self {
         let cause = refusal.to_string();
-        Self { outcome: Outcome::Failed, hresult: refusal.hresult(), ..Self::open(phase, email, &cause) }
+        Self { outcome: Outcome::Failed, hresult: Some(refusal.hresult()), ..Self::open(phase, email, &cause) }
     }
 }
 
-/// Messages of one attempt lie closer together than this.
-const ONE_ATTEMPT: Duration = Duration::minutes(30);
 /// Longest text, in characters, that is kept or logged of what a caller without a credential causes.
 pub(crate) const LONGEST: usize = 320;
 

@@ -91,6 +91,8 @@ pub enum NotRenewed {
     TooOften,
 }
 
+/// What Windows shows for HTTP 400.
+const HTTP_BAD_REQUEST: u32 = 0x8019_0190;
 /// One text for every failed authentication.
 const SIGN_IN_FAILED: &str = "The user name or password is not correct.";
 
@@ -129,9 +131,11 @@ impl Refusal {
 
     /// The number that the person at the device sees.
     #[must_use]
-    pub fn hresult(&self) -> Option<u32> {
-        let fault = self.fault()?;
-        Some(fault.error_type.map_or_else(|| fault.subcode.hresult(), ErrorType::hresult))
+    pub fn hresult(&self) -> u32 {
+        match self.fault() {
+            Some(fault) => fault.error_type.map_or_else(|| fault.subcode.hresult(), ErrorType::hresult),
+            None => HTTP_BAD_REQUEST,
+        }
     }
 
     /// Whether the cause lies with us, so that it belongs into the log as an error.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod apps;
+mod attempts;
 mod certificates;
 mod maintenance;
 mod settings;
@@ -132,6 +133,9 @@ pub(super) struct AttemptArgs {
     /// Only the one with the reference that the device shows.
     #[arg(long)]
     trace_id: Option<String>,
+    /// Tell of each what to make of it, and what to do.
+    #[arg(long)]
+    advice: bool,
     /// Most rows.
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -213,7 +217,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
     match command {
         Command::List(args) => list(client, out, args).await,
         Command::Show { device, inventory } => show(client, out, &device, inventory).await,
-        Command::Attempts(args) => attempts(client, out, args).await,
+        Command::Attempts(args) => attempts::list(client, out, args).await,
         Command::Actions { device, state, limit } => {
             super::action::list(client, out, &super::queue::ListArgs { device: Some(device), state, limit }).await
         }
@@ -354,28 +358,6 @@ fn nodes_in_lines(nodes: &Map<String, Value>) -> String {
     let width = nodes.keys().map(String::len).max().unwrap_or_default();
     let value = |node: &Value| if node["value"].is_null() { "(none)".to_owned() } else { field(node, "value") };
     nodes.iter().map(|(uri, node)| format!("{uri:<width$}  {}\n", value(node).replace(['\r', '\n'], " "))).collect()
-}
-
-async fn attempts(client: &Client, out: &Out, args: AttemptArgs) -> Result<()> {
-    let options = [("outcome", &args.outcome), ("email", &args.email), ("trace_id", &args.trace_id)];
-    let query: Vec<(&str, &str)> =
-        options.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
-    let found = client.list("/enrollment-attempts", &query, args.limit).await?;
-    out.list(&found.items, "no attempts", || {
-        let mut table = Table::new(["TIME (UTC)", "USER", "ADDRESS", "PHASE", "OUTCOME", "CODE", "CAUSE"]);
-        for attempt in &found.items {
-            table.row([
-                time(attempt, "updated_at"),
-                field(attempt, "email"),
-                field(attempt, "address"),
-                field(attempt, "phase"),
-                field(attempt, "outcome"),
-                field(attempt, "hresult"),
-                field(attempt, "cause"),
-            ]);
-        }
-        table
-    })
 }
 
 async fn order_final(client: &Client, out: &Out, args: FinalActArgs, effect: &str, body: Value) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The enrollment ledger: every attempt from Discover on, failed ones too.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::Id;
 use super::enrollment::Enrollment;
+use super::hresult::{Advice, Explanation, explain};
 
 /// One attempt to enroll. The messages of an attempt carry no common key, so one is joined to an open attempt of the same
 /// name and address; a fault closes it, and what follows is a new attempt.
@@ -35,6 +36,61 @@ pub struct Attempt {
     pub os_version: Option<String>,
     /// What it led to.
     pub enrollment_id: Option<Id<Enrollment>>,
+}
+
+/// Messages of one attempt lie closer together than this.
+pub const ONE_ATTEMPT: Duration = Duration::minutes(30);
+
+impl Attempt {
+    /// Whether the device said no more, though nothing was refused.
+    #[must_use]
+    pub fn has_stopped(&self, now: OffsetDateTime) -> bool {
+        self.outcome == Outcome::Open && now - self.updated_at >= ONE_ATTEMPT
+    }
+
+    /// What to make of an attempt that did not come to its end: by the code that the person saw, or by where it stopped.
+    #[must_use]
+    pub fn explanation(&self, now: OffsetDateTime) -> Option<Explanation> {
+        match self.hresult {
+            Some(code) => explain(code),
+            None if self.has_stopped(now) => stopped_after(self.phase),
+            None => None,
+        }
+    }
+}
+
+/// What is likely where a device did not go on after the answer to this phase.
+fn stopped_after(phase: Phase) -> Option<Explanation> {
+    let advice = |(cause, fix): (&'static str, &'static str)| Advice { cause: cause.into(), fix: fix.into() };
+    let (english, french) = match phase {
+        Phase::Discover => (
+            (
+                "The PC found the server and did not go on: nobody signed in, or it does not reach the next address that it was \
+                 given.",
+                "Ask whether the window for the password was closed; run `muster doctor` from the network of the PC.",
+            ),
+            (
+                "Le PC a trouvé le serveur mais n'a pas continué : personne ne s'est connecté, ou il n'atteint pas l'adresse \
+                 suivante.",
+                "Demandez si la fenêtre du mot de passe a été fermée ; lancez « muster doctor » depuis le réseau du PC.",
+            ),
+        ),
+        Phase::Policy => (
+            (
+                "The PC signed in and did not ask for its certificate: often it could not make its key, and shows 0x80180027.",
+                "Update the firmware or clear the TPM; for virtual machines and broken TPMs set `software_keys_only` in [ca].",
+            ),
+            (
+                "Le PC s'est connecté mais n'a pas demandé son certificat : souvent il n'a pas pu créer sa clé et affiche \
+                 0x80180027.",
+                "Mettez à jour le micrologiciel ou effacez la puce TPM ; pour les machines virtuelles et les TPM défectueux, activez \
+                 « software_keys_only » dans [ca].",
+            ),
+        ),
+        // These are one message with its answer.
+        Phase::Enroll | Phase::Renew => return None,
+    };
+    Some(Explanation { name: "no further message".into(), english: advice(english), french: advice(french) })
 }
 
 /// How far an attempt came.

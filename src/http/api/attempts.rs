@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{List, page, stamp, word};
 use crate::app::App;
 use crate::app::ports::AttemptFilter;
 use crate::domain::attempt::{Attempt, Outcome};
+use crate::domain::hresult::Explanation;
 use crate::http::error::Problem;
 use crate::http::extract::Params;
 
@@ -27,7 +29,7 @@ pub struct AttemptDocument {
     email: String,
     /// Where it came from.
     address: String,
-    /// How far it came: `discover`, `policy` or `enroll`.
+    /// How far it came: `discover`, `policy`, `enroll` or `renew`.
     phase: &'static str,
     /// `open`, `succeeded` or `failed`.
     outcome: &'static str,
@@ -44,11 +46,37 @@ pub struct AttemptDocument {
     os_version: Option<String>,
     /// What it led to.
     enrollment_id: Option<String>,
+    /// Whether the device said no more though nothing was refused.
+    stopped: bool,
+    /// What to make of one that did not come to its end; null for others.
+    advice: Option<AdviceDocument>,
 }
 
-impl From<Attempt> for AttemptDocument {
-    fn from(attempt: Attempt) -> Self {
+/// What a code of Windows, or a stop, means.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AdviceDocument {
+    /// The constant of Windows' headers, or the kind of the code.
+    #[schema(example = "MENROLL_E_DEVICECAPREACHED")]
+    name: String,
+    /// What happened.
+    cause: String,
+    /// What to do.
+    fix: String,
+}
+
+impl From<Explanation> for AdviceDocument {
+    fn from(explanation: Explanation) -> Self {
+        let Explanation { name, english, .. } = explanation;
+        Self { name: name.into_owned(), cause: english.cause.into_owned(), fix: english.fix.into_owned() }
+    }
+}
+
+impl AttemptDocument {
+    /// As it stands at that moment.
+    fn new(attempt: Attempt, now: OffsetDateTime) -> Self {
         Self {
+            stopped: attempt.has_stopped(now),
+            advice: attempt.explanation(now).map(AdviceDocument::from),
             id: attempt.id.to_string(),
             started_at: stamp(attempt.started_at),
             updated_at: stamp(attempt.updated_at),
@@ -96,5 +124,6 @@ pub async fn list(
         trace_id: query.trace_id.filter(|text| !text.is_empty()),
         email: query.email.filter(|text| !text.is_empty()),
     };
-    Ok(Json(List::of(app.attempts(&filter, &page).await?, AttemptDocument::from)))
+    let (found, now) = (app.attempts(&filter, &page).await?, app.now());
+    Ok(Json(List::of(found, |attempt| AttemptDocument::new(attempt, now))))
 }

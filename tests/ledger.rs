@@ -1,0 +1,109 @@
+//! The ledger of enrollments: where each attempt stopped, and what to make of that.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
+
+mod support;
+
+use serde_json::Value;
+use support::enrolling::Attempt;
+use support::server::{Server, muster};
+use support::soap::{self, Soap, username_token};
+use support::timed::{MINUTE, Timed};
+use support::unique;
+
+/// The newest attempt of a user name.
+fn newest(server: &Server, email: &str) -> Value {
+    let attempts = server.api().list(&format!("/enrollment-attempts?email={email}"));
+    attempts.into_iter().next().unwrap_or_else(|| panic!("no attempt of {email}"))
+}
+
+#[test]
+fn each_attempt_tells_where_it_stopped_and_what_to_do() {
+    let limit = ("MUSTER__ENROLL__MAX_DEVICES_PER_USER", "1");
+    let server = Server::start_with(&[("MUSTER__ENROLL__DOMAINS", "[\"example.test\"]"), limit]);
+    let api = server.api();
+    let ada = api.add_user();
+    let stranger = format!("eve-{}@elsewhere.test", unique());
+    server.web(&soap::discover(&stranger).request());
+    let cases = [
+        (newest(&server, &stranger), "discover", "0x80180015", "domain"),
+        {
+            server.web(&Soap::get_policies(&username_token(&ada.email, "wrong")).request());
+            (newest(&server, &ada.email), "policy", "0x80180002", "password")
+        },
+        {
+            let mut attempt = Attempt::new(&server, &ada);
+            attempt.csr = "AAAA".to_owned();
+            attempt.send(&server);
+            (newest(&server, &ada.email), "enroll", "0x80180004", "certificate request")
+        },
+        {
+            Attempt::new(&server, &ada).send(&server).expect_status("", 200);
+            Attempt::new(&server, &ada).send(&server).expect_status("", 500);
+            (newest(&server, &ada.email), "enroll", "0x80180013", "limit")
+        },
+    ];
+    for (attempt, phase, code, word) in cases {
+        assert_eq!((&attempt["phase"], &attempt["outcome"]), (&phase.into(), &"failed".into()), "{attempt:#}");
+        assert_eq!(attempt["hresult"], code, "{attempt:#}");
+        let advice = &attempt["advice"];
+        let text = format!("{} {} {}", attempt["cause"], advice["cause"], advice["fix"]);
+        assert!(advice["name"].as_str().unwrap().starts_with("MENROLL_E_") && text.contains(word), "{attempt:#}");
+        assert_eq!(attempt["stopped"], false, "{attempt:#}");
+    }
+    // Nothing that can be related to a user, but somebody sees 0x80190190 on a screen.
+    let reply = server.web(&soap::post("/EnrollmentServer/Enrollment.svc", "no XML"));
+    reply.expect_status("", 400);
+    let attempts = api.list("/enrollment-attempts?outcome=failed");
+    assert_eq!(
+        (&attempts[0]["email"], &attempts[0]["hresult"]),
+        (&"".into(), &"0x80190190".into()),
+        "{:#}",
+        attempts[0]
+    );
+    assert_eq!(attempts[0]["advice"]["name"], "HTTP 400");
+}
+
+#[test]
+fn a_device_that_says_no_more_has_stopped() {
+    let timed = Timed::start();
+    let (server, ada) = (&timed.server, timed.server.api().add_user());
+    for (phase, word) in [("discover", "password"), ("policy", "0x80180027")] {
+        match phase {
+            "discover" => server.web(&soap::discover(&ada.email).request()),
+            _ => server.web(&Soap::get_policies(&username_token(&ada.email, &ada.password)).request()),
+        };
+        let attempt = newest(server, &ada.email);
+        assert_eq!((&attempt["stopped"], &attempt["advice"]), (&false.into(), &Value::Null), "{attempt:#}");
+        timed.pass(31 * MINUTE);
+        let attempt = newest(server, &ada.email);
+        assert_eq!((&attempt["phase"], &attempt["outcome"]), (&phase.into(), &"open".into()), "{attempt:#}");
+        assert_eq!(attempt["stopped"], true, "{attempt:#}");
+        let advice = &attempt["advice"];
+        assert!(format!("{} {}", advice["cause"], advice["fix"]).contains(word), "{attempt:#}");
+    }
+}
+
+#[test]
+fn the_command_line_lists_and_explains() {
+    let server = Server::shared();
+    let ada = server.api().add_user();
+    server.web(&Soap::get_policies(&username_token(&ada.email, "wrong")).request());
+    let run = |arguments: &[&str]| {
+        let output = muster().args(arguments).arg("--data").arg(server.data()).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, plain) = run(&["device", "attempts", "--email", &ada.email]);
+    assert!(code == 0 && plain.contains("0x80180002") && plain.contains("failed"), "{plain}");
+    let (code, long) = run(&["device", "attempts", "--email", &ada.email, "--advice"]);
+    assert!(code == 0 && long.contains("MENROLL_E_DEVICE_AUTHENTICATION_ERROR") && long.contains("\ndo "), "{long}");
+    // Without a server.
+    for text in ["0x80180012", "-2145910766"] {
+        let (code, out) = run(&["explain", text]);
+        assert!(code == 0 && out.contains("0x80180012 MENROLL_E_INVALIDSSLCERT"), "{out}");
+    }
+    let (code, out) = run(&["explain", "--json"]);
+    let all: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && all["items"].as_array().unwrap().len() > 30, "{out}");
+    assert_eq!((run(&["explain", "0x80004005"]).0, run(&["explain", "hello"]).0), (1, 2));
+}

@@ -201,6 +201,14 @@ impl SqlStore {
         self.engine.blocks_read().await
     }
 
+    /// Gathers the statistics by which the database server plans; where there is none, nothing.
+    pub async fn analyze(&self) -> Result<(), StoreError> {
+        match self.engine.blocks_read().await? {
+            Some(_) => self.engine.migrate(vec![Statement::any("ANALYZE", Vec::new())]).await,
+            None => Ok(()),
+        }
+    }
+
     /// Removes all rows: of an installation that was made to be measured.
     pub async fn clear(&self) -> Result<(), StoreError> {
         self.engine.migrate(self.engine.clearing()).await

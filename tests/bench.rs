@@ -76,6 +76,7 @@ fn what_cannot_be_measured_is_refused_before_anything_is() {
     let nowhere = file("nowhere.toml", "[P-77]\nat_most = 1.0\n");
     for (arguments, code, part) in [
         (["--only", "P-77"], 2, "P-77 is no figure"),
+        (["--only", "P-10"], 2, "P-10 is measured with --scale"),
         (["--check", &unknown.to_string_lossy()], 1, "below"),
         (["--check", &nowhere.to_string_lossy()], 1, "[P-77]"),
         (["--check", "/no/such/file"], 1, "/no/such/file"),

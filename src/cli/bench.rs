@@ -23,9 +23,10 @@ mod sessions;
 mod statistics;
 mod targets;
 
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use time::format_description::well_known::Rfc3339;
 
@@ -35,6 +36,7 @@ use self::process::Cores;
 use self::report::{Measured, Report};
 use self::targets::Targets;
 use super::output::{Out, remark};
+use super::serve::Signals;
 use super::{Globals, Usage};
 use crate::adapters::system::SystemClock;
 use crate::config::DatabaseUrl;
@@ -64,7 +66,8 @@ pub(super) struct BenchArgs {
     #[arg(long, conflicts_with_all = ["only", "against"])]
     scale: bool,
     /// Fill it up to this many devices.
-    #[arg(long, value_name = "N", requires = "scale", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", requires = "scale", default_value_t = 100_000,
+        value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
     scale_to: u32,
     /// Write the costs at each size of the fleet to this file, as SVG.
     #[arg(long, value_name = "FILE", requires = "scale")]
@@ -72,10 +75,10 @@ pub(super) struct BenchArgs {
     #[command(flatten)]
     against: AgainstArgs,
     /// Fail if a figure is beyond its target: a TOML file such as docs/bench/targets.toml.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
     check: Option<PathBuf>,
     /// Append the document to this file, as one line.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
     record: Option<PathBuf>,
 }
 
@@ -86,7 +89,10 @@ impl Wanted {
     fn new(only: Vec<String>) -> Result<Self> {
         match only.iter().find(|id| catalogue::name(id).is_none()) {
             Some(id) => Err(Usage(format!("--only: {id} is no figure; they are {}", catalogue::ids())).into()),
-            None => Ok(Self(only)),
+            None => match only.iter().find(|id| GROWN.contains(&id.as_str())) {
+                Some(id) => Err(Usage(format!("--only: {id} is measured with --scale alone")).into()),
+                None => Ok(Self(only)),
+            },
         }
     }
 
@@ -104,6 +110,8 @@ fn database(text: &str) -> Result<String, String> {
     Err("sqlite, which lies in the folder of the run, or a postgres:// URL".to_owned())
 }
 
+/// What is measured while the fleet grows.
+const GROWN: [&str; 2] = ["P-10", "P-10-work"];
 const IN_FILE: &str = "sqlite";
 const ON_SERVER: &str = "postgresql";
 
@@ -111,8 +119,6 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
     let wanted = Wanted::new(args.only.clone())?;
     // Before minutes pass.
     let gate = args.check.as_deref().map(Targets::read).transpose()?;
-    let targets = gate.clone().map_or_else(Targets::shipped, Ok)?;
-    let machine = machine::describe(&std::env::temp_dir());
     let cores = Cores::find();
     match cores {
         Some(cores) => cores.pin_client()?,
@@ -123,19 +129,41 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
     if args.against.against.is_some() {
         return against::run(globals, out, &args.against, extent.devices, extent.rounds).await;
     }
+    // What cannot be written is known before minutes pass.
+    for file in args.plot.iter().chain(&args.record) {
+        OpenOptions::new().create(true).append(true).open(file).with_context(|| file.display().to_string())?;
+    }
+    let mut end = Signals::listen()?;
+    tokio::select! {
+        result = measure_all(out, &args, &wanted, (cores, extent), gate) => result,
+        // The servers and the folder of the run go with what is given up.
+        () = end.wait() => bail!("stopped by a signal"),
+    }
+}
+
+/// Measures on each database, and tells what came of it.
+async fn measure_all(
+    out: &Out,
+    args: &BenchArgs,
+    wanted: &Wanted,
+    (cores, extent): (Option<Cores>, Extent),
+    gate: Option<Targets>,
+) -> Result<()> {
+    let targets = gate.clone().map_or_else(Targets::shipped, Ok)?;
+    let machine = machine::describe(&std::env::temp_dir());
     let mut reports = Vec::with_capacity(args.database.len());
     for database in &args.database {
         let url = Some(database.as_str()).filter(|url| *url != IN_FILE);
+        let devices = if args.scale { usize::try_from(scale::CALLING)? } else { extent.devices };
+        let mut bench = Bench::start(cores, url, Extent { devices, ..extent }).await?;
         let measured = if args.scale {
-            let (growth, bench) = scale::grow(cores, url, extent.rounds, args.scale_to).await?;
-            finish(bench).await?;
-            Measured { figures: growth.figures, growth: growth.points, skipped: Vec::new() }
+            let growth = scale::grow(&mut bench, cores, args.scale_to).await;
+            growth.map(|growth| Measured { figures: growth.figures, growth: growth.points, skipped: Vec::new() })
         } else {
-            let mut bench = Bench::start(cores, url, extent).await?;
-            let measured = measure(&mut bench, &wanted).await;
-            finish(bench).await?;
-            measured?
+            measure(&mut bench, wanted).await
         };
+        finish(bench).await?;
+        let measured = measured?;
         let name = if url.is_some() { ON_SERVER } else { IN_FILE };
         let at = SystemClock.now().format(&Rfc3339)?;
         reports.push(Report { machine: machine.clone(), database: name, measured, at });
@@ -148,7 +176,11 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
     if let Some(file) = &args.record {
         report::record(&reports, file, &targets)?;
     }
-    gate.map_or(Ok(()), |gate| report::check(&reports, &gate))
+    let is_wanted = |id: &str| match args.scale {
+        true => GROWN.contains(&id) || id == "P-13",
+        false => !GROWN.contains(&id) && wanted.has(id),
+    };
+    gate.map_or(Ok(()), |gate| report::check(&reports, &gate, is_wanted))
 }
 
 /// The figures that are wanted, of one database.
@@ -169,8 +201,15 @@ async fn measure(bench: &mut Bench, wanted: &Wanted) -> Result<Measured> {
         tell("P-06");
         measured.figures.push(enrollment::figure(bench).await?);
     }
-    measured.figures.extend(disk::figures(bench, wanted).await?);
-    if wanted.has("P-14") {
+    // The work of a database server is not the program's, nor is its disk.
+    let is_elsewhere = bench.fleet.database().is_some();
+    for id in ["P-07", "P-08", "P-14"].into_iter().filter(|id| is_elsewhere && wanted.has(id)) {
+        measured.skipped.push((id, "the database server does the work, in other processes".to_owned()));
+    }
+    if !is_elsewhere {
+        measured.figures.extend(disk::figures(bench, wanted).await?);
+    }
+    if wanted.has("P-14") && !is_elsewhere {
         tell("P-14");
         measured.figures.push(rate::figure(bench).await?);
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -76,7 +76,11 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: &AgainstArgs, device
         "p99_ms": millis(&micros, 0.99),
         "server_us": (!costs.is_empty()).then(|| median(costs).round()),
     });
-    out.either(&document, || words(&document))
+    out.either(&document, || words(&document))?;
+    match failures {
+        0 => Ok(()),
+        count => bail!("{count} sessions failed"),
+    }
 }
 
 fn newcomers(

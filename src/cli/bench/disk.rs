@@ -14,7 +14,7 @@ use super::load::{Pc, Trace};
 use super::measure::{Bench, Session};
 use super::report::Figure;
 use super::sessions::two_commands;
-use super::statistics::{Pair, Ratio, median};
+use super::statistics::{Pair, median};
 
 /// Durable commits of a session with two commands: the offer, and the results.
 const COMMITS: f64 = 2.0;
@@ -49,7 +49,7 @@ async fn writes(bench: &mut Bench) -> Result<Figure> {
         let bare = 2e6 / (median(before) + median(after));
         pairs.push(Pair { ours: COMMITS * count as f64 / tally.wall.as_secs_f64(), bare });
     }
-    Ok(per_second(Figure::of_ratio("P-07", Ratio::of(&pairs)), &pairs))
+    Ok(per_second(Figure::of_pairs("P-07", &pairs), &pairs))
 }
 
 fn per_second(figure: Figure, pairs: &[Pair]) -> Figure {
@@ -78,7 +78,7 @@ async fn wait(bench: &mut Bench) -> Result<Figure> {
         pairs.push(Pair { ours: median(added), bare: median(bare) });
     }
     let micros = |side: fn(&Pair) -> f64| median(pairs.iter().map(side)).round();
-    let figure = Figure::of_ratio("P-08", Ratio::of(&pairs));
+    let figure = Figure::of_pairs("P-08", &pairs);
     Ok(figure.with("ours_us", micros(|pair| pair.ours)).with("bare_us", micros(|pair| pair.bare)))
 }
 

@@ -66,7 +66,6 @@ pub(super) enum Speech {
 
 /// A served installation and its devices.
 pub(super) struct Fleet {
-    folder: Folder,
     cores: Option<Cores>,
     database: Option<String>,
     keys: KeyPool,
@@ -75,6 +74,8 @@ pub(super) struct Fleet {
     server: Option<Server>,
     /// Where it was the first time: its devices go on calling there.
     urls: Option<[String; 2]>,
+    /// Goes last, when no server writes to it any more.
+    folder: Folder,
 }
 
 impl Fleet {

@@ -40,12 +40,17 @@ pub(super) struct Rounds {
     micros: Vec<f64>,
     /// Visits to the real server in a second of wall time.
     pub(super) rate: f64,
+    /// How far what it is compared with lies apart from round to round, as a share of the median.
+    pub(super) wander: f64,
+    /// Why they are of no use, whatever they brought.
+    pub(super) flaw: Option<String>,
 }
 
 impl Rounds {
     pub(super) fn of(pairs: Vec<Pair>, trace: &Trace, tally: Tally) -> Self {
         let rate = tally.micros.len() as f64 / tally.wall.as_secs_f64();
-        Self { pairs, messages: trace.messages(), bytes: trace.bytes(), micros: tally.micros, rate }
+        let wander = wander(&pairs);
+        Self { pairs, messages: trace.messages(), bytes: trace.bytes(), micros: tally.micros, rate, wander, flaw: None }
     }
 
     /// The quotient of the two.
@@ -63,11 +68,6 @@ impl Rounds {
     pub(super) fn bare(&self) -> (f64, f64) {
         let values = self.pairs.iter().map(|pair| pair.bare);
         (median(values.clone()), least(values))
-    }
-
-    /// How far what it is compared with lies apart from round to round, as a share of the median.
-    pub(super) fn wander(&self) -> f64 {
-        spread(self.pairs.iter().map(|pair| pair.bare))
     }
 
     /// How long a visit to the real server takes for that share of them, in milliseconds.
@@ -133,6 +133,7 @@ impl Bench {
         let visits = if session.commands.is_empty() { 2 * self.pcs.len() } else { self.pcs.len() };
         replays = stretch(&mut self.limit, replays, visits).await?.visitors;
         let mut all = Tally::default();
+        let before = self.connections();
         let pairs = abba(self.extent.rounds, async |is_ours| {
             if is_ours {
                 let (tally, cost) = self.hold(session, visits).await?;
@@ -144,8 +145,18 @@ impl Bench {
             stretch.tally.check()?;
             Ok(stretch.cost)
         });
-        let pairs = pairs.await?;
-        Ok(Rounds::of(pairs, &trace, all))
+        let rounds = Rounds::of(pairs.await?, &trace, all);
+        let (made, resumed) = self.connections();
+        let (made, resumed) = (made - before.0, resumed - before.1);
+        let is_so = session.speech != Speech::Resumed || resumed * 100 >= made * 99;
+        let flaw = (!is_so).then(|| format!("only {resumed} of {made} connections were resumed"));
+        Ok(Rounds { flaw, ..rounds })
+    }
+
+    /// Connections that the devices made so far, and how many of them were resumed.
+    fn connections(&self) -> (u64, u64) {
+        let counts = self.pcs.first().map(|pc| pc.network.traffic().counts()).unwrap_or_default();
+        (counts.connections, counts.resumed)
     }
 
     /// Gives every device the network side for that.
@@ -185,6 +196,11 @@ impl Bench {
         let (network, trace) = (self.fleet.network(speech)?, Arc::new(trace));
         self.pcs.iter().map(|pc| Replay::new(&network, Some(pc.managed.enrolled()), &trace)).collect()
     }
+}
+
+/// How far what is compared with lies apart from round to round, as a share of the median. Of fewer than three rounds nobody knows.
+pub(super) fn wander(pairs: &[Pair]) -> f64 {
+    if pairs.len() < FEWEST_ROUNDS { f64::INFINITY } else { spread(pairs.iter().map(|pair| pair.bare)) }
 }
 
 /// Rounds of two things that are measured in turn: told which is on, `stretch` answers what it costs.
@@ -252,6 +268,8 @@ impl Meter {
     }
 }
 
+/// Fewer rounds than these do not tell how far they wander.
+const FEWEST_ROUNDS: usize = 3;
 /// The server writes what nobody waits for within a second.
 const BEHIND: Duration = Duration::from_millis(1050);
 /// Time between two looks at a server that is to come to rest.

@@ -10,12 +10,17 @@ use super::load::{Guest, Stay, Visit, drive};
 use super::measure::{Bench, Session};
 use super::process::resident_bytes;
 use super::report::Figure;
-use super::statistics::{Pair, Ratio, median};
+use super::statistics::{Pair, median};
 
 /// Starts of which the middle one counts.
 const STARTS: usize = 3;
+/// Idle connections that are held, about; with more devices each holds one.
+const HELD: usize = 900;
+
 /// Idle connections for each device.
-const EACH: usize = 3;
+fn each(devices: usize) -> usize {
+    (HELD / devices.max(1)).clamp(1, 3)
+}
 
 /// The figures that are wanted.
 pub(super) async fn figures(bench: &mut Bench, wanted: &Wanted) -> Result<Vec<Figure>> {
@@ -33,8 +38,8 @@ pub(super) async fn figures(bench: &mut Bench, wanted: &Wanted) -> Result<Vec<Fi
     let mut figures = Vec::new();
     if wanted.has("P-09") {
         let bytes = |side: fn(&Pair) -> f64| median(idle.iter().map(side)).round();
-        let connections = EACH * bench.pcs.len();
-        let figure = Figure::of_ratio("P-09", Ratio::of(&idle)).with("connections", connections);
+        let connections = each(bench.pcs.len()) * bench.pcs.len();
+        let figure = Figure::of_pairs("P-09", &idle).with("connections", connections);
         figures.push(figure.with("ours_bytes", bytes(|pair| pair.ours)).with("bare_bytes", bytes(|pair| pair.bare)));
     }
     if wanted.has("P-13") {
@@ -91,7 +96,7 @@ async fn idle_connections(bench: &mut Bench) -> Result<Pair> {
 /// Lets every visitor leave connections open; bytes for each.
 async fn held<V: Stay>(visitors: Vec<V>, pid: u32) -> Result<(f64, Vec<V>)> {
     let before = resident_bytes(pid)?;
-    let connections = EACH * visitors.len();
+    let connections = each(visitors.len()) * visitors.len();
     let guests = visitors.into_iter().map(|visitor| Guest { visitor, held: Vec::new() }).collect();
     let (guests, tally) = drive(guests, connections, AT_ONCE).await?;
     tally.check()?;

@@ -75,6 +75,10 @@ impl Server {
     ) -> Result<Self> {
         let program = std::env::current_exe().context("this program cannot be found to be started once more")?;
         let mut command = Command::new(program);
+        // The configuration of whoever measures is another one.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MUSTER_")) {
+            command.env_remove(name);
+        }
         command.args(arguments).envs(variables.iter().cloned());
         Self::begin(command, log, cores)
     }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::catalogue;
 use super::machine;
-use super::measure::Rounds;
-use super::statistics::Ratio;
+use super::measure::{Rounds, wander};
+use super::statistics::{Pair, Ratio};
 use super::targets::{Target, Targets};
 use crate::cli::output::{Out, Table, remark};
 
@@ -36,22 +36,28 @@ impl Figure {
         Self { id, value: Ratio::exact(value), is_noisy: false, flaw: None, details: Vec::new() }
     }
 
-    /// A figure of several values, with an interval.
-    pub(super) fn of_ratio(id: &'static str, value: Ratio) -> Self {
-        Self { value, ..Self::single(id, value.ratio) }
+    /// A figure of several values, with an interval, and how far what it is compared with wandered.
+    pub(super) fn of_ratio(id: &'static str, value: Ratio, wander: f64) -> Self {
+        // NaN wanders too.
+        let is_noisy = !(wander <= MOST_WANDER);
+        Self { value, is_noisy, ..Self::single(id, value.ratio) }
+    }
+
+    /// A figure of several rounds.
+    pub(super) fn of_pairs(id: &'static str, pairs: &[Pair]) -> Self {
+        Self::of_ratio(id, Ratio::of(pairs), wander(pairs))
     }
 
     /// The quotient of two servers in microseconds per visit.
     pub(super) fn of_rounds(id: &'static str, rounds: &Rounds) -> Self {
         let ((ours, ours_least), (bare, bare_least)) = (rounds.ours(), rounds.bare());
-        let wander = rounds.wander();
-        let figure = Self { is_noisy: wander > MOST_WANDER, ..Self::of_ratio(id, rounds.ratio()) };
-        figure
+        let figure = Self::of_ratio(id, rounds.ratio(), rounds.wander);
+        Self { flaw: rounds.flaw.clone(), ..figure }
             .with("ours_us", round(ours))
             .with("ours_least_us", round(ours_least))
             .with("bare_us", round(bare))
             .with("bare_least_us", round(bare_least))
-            .with("bare_wander", round(wander))
+            .with("bare_wander", Some(rounds.wander).filter(|wander| wander.is_finite()).map(round))
             .with("round_trips", rounds.messages)
             .with("bytes_up", rounds.bytes.0)
             .with("bytes_down", rounds.bytes.1)
@@ -89,7 +95,9 @@ impl Figure {
 
     /// Whether it is within the target; `None` where that cannot be judged, or there is no target.
     fn holds(&self, target: Option<Target>) -> Option<bool> {
-        target.filter(|_| !self.is_noisy).map(|target| self.flaw.is_none() && target.holds(self.value.ratio))
+        // What costs nothing, or less, was not measured.
+        let is_so = |target: Target| self.flaw.is_none() && self.value.ratio > 0.0 && target.holds(self.value.ratio);
+        target.filter(|_| !self.is_noisy).map(is_so)
     }
 
     fn document(&self, targets: &Targets) -> Value {
@@ -155,9 +163,10 @@ pub(super) fn record(reports: &[Report], file: &Path, targets: &Targets) -> Resu
     reports.iter().try_for_each(|report| writeln!(lines, "{}", report.document(targets))).context(shown)
 }
 
-/// Complains of figures that are beyond their target, and of those that could not be judged.
-pub(super) fn check(reports: &[Report], targets: &Targets) -> Result<()> {
-    let complaints: Vec<String> = reports.iter().flat_map(|report| report.complaints(targets)).collect();
+/// Complains of figures that are beyond their target, of those that could not be judged, and of those that had to be there and
+/// are not.
+pub(super) fn check(reports: &[Report], targets: &Targets, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+    let complaints: Vec<String> = reports.iter().flat_map(|report| report.complaints(targets, &is_wanted)).collect();
     complaints.iter().for_each(|words| remark(words));
     match complaints.len() {
         0 => Ok(()),
@@ -241,7 +250,8 @@ impl Report {
 
     /// Devices whose calls keep half of the cores of this machine busy, by their interval.
     fn capacity(&self) -> Value {
-        let Some(cost) = self.session_cost() else { return Value::Null };
+        // What a database server does is not in the cost of a session.
+        let Some(cost) = self.session_cost().filter(|_| self.database == super::IN_FILE) else { return Value::Null };
         let cores = self.machine["cores"].as_f64().unwrap_or(1.0);
         let devices = |seconds: f64| (cores / 2.0 * 1e6 / cost * seconds).round();
         json!({
@@ -267,7 +277,7 @@ impl Report {
     }
 
     /// Figures that are beyond their target, and those that could not be judged, in words.
-    fn complaints(&self, targets: &Targets) -> Vec<String> {
+    fn complaints(&self, targets: &Targets, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let complaint = |figure: &Figure| {
             let target = targets.of(figure.id)?;
             match figure.holds(Some(target)) {
@@ -280,7 +290,13 @@ impl Report {
                 None => Some(format!("{} cannot be judged: the machine is too noisy", figure.id)),
             }
         };
-        self.measured.figures.iter().filter_map(complaint).collect()
+        let is_there = |id: &str| {
+            self.measured.figures.iter().any(|figure| figure.id == id)
+                || self.measured.skipped.iter().any(|(skipped, _)| *skipped == id)
+        };
+        let missing = targets.ids().filter(|id| is_wanted(id) && !is_there(id));
+        let missing = missing.map(|id| format!("{id} was not measured"));
+        self.measured.figures.iter().filter_map(complaint).chain(missing).collect()
     }
 }
 
@@ -338,16 +354,25 @@ mod tests {
     fn figures_are_held_against_their_targets() {
         let targets = Targets::shipped().unwrap();
         let good = report(vec![Figure::single("P-01", 1.2), Figure::single("noop-tls13", 9.0)]);
-        check(&[good], &targets).unwrap();
+        let all = |id: &str| ["P-01", "P-07"].contains(&id);
+        check(&[good], &targets, |id| id == "P-01").unwrap();
+        let good = report(vec![Figure::single("P-01", 1.2)]);
+        assert!(check(&[good], &targets, all).is_err(), "P-07 is missing");
         let bad = report(vec![Figure::single("P-01", 1.31), Figure::single("P-07", 9.0)]);
-        assert!(check(&[bad], &targets).unwrap_err().to_string().starts_with("2 figures"));
-        let mut noisy = Figure::single("P-01", 1.2);
-        noisy.is_noisy = true;
+        assert!(check(&[bad], &targets, all).unwrap_err().to_string().starts_with("2 figures"));
+        let none = |_: &str| false;
+        let pair = |bare| Pair { ours: 1.2, bare };
+        let figure = |pairs: &[Pair]| Figure::of_pairs("P-01", pairs);
+        assert!(check(&[report(vec![figure(&[pair(1.0); 3])])], &targets, none).is_ok());
+        assert!(check(&[report(vec![figure(&[pair(1.0); 2])])], &targets, none).is_err(), "too few to tell");
+        let noisy = figure(&[pair(1.0), pair(1.0), pair(1.3)]);
         let noisy = report(vec![noisy]);
         assert_eq!(noisy.document(&targets)["figures"][0]["holds"], Value::Null);
-        assert!(check(&[noisy], &targets).is_err(), "what cannot be judged does not pass");
+        assert!(check(&[noisy], &targets, none).is_err(), "what cannot be judged does not pass");
         let flawed = Figure::single("P-14", 0.1).flawed("3 visits failed".to_owned());
-        assert!(check(&[report(vec![flawed])], &targets).is_err());
+        assert!(check(&[report(vec![flawed])], &targets, none).is_err());
+        let nothing = Figure::single("P-09", 0.0);
+        assert!(check(&[report(vec![nothing])], &targets, none).is_err(), "what costs nothing was not measured");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::fleet::Speech;
-use super::measure::{Bench, Extent, Session};
+use super::measure::{Bench, Session};
 use super::memory::{restart, start_figure};
 use super::process::Cores;
 use super::report::Figure;
@@ -21,7 +21,9 @@ use crate::cli::output::remark;
 use crate::store::Template;
 
 /// Devices that call; the first size.
-const CALLING: u32 = 100;
+pub(super) const CALLING: u32 = 100;
+/// Devices of the fleet that the figures are about.
+const FLEET: u32 = 100_000;
 /// Rows that each device has in the end, its history included.
 const ROWS_EACH: usize = 100;
 /// Readings of the work of a session, of which the middle one counts: upkeep may fall into one.
@@ -40,6 +42,8 @@ pub(super) struct Growth {
 struct Cost {
     /// Processor time as a multiple of the bare server's.
     ratio: Ratio,
+    /// How far the bare server wandered.
+    wander: f64,
     micros: f64,
     /// Steps or blocks.
     work: f64,
@@ -54,34 +58,27 @@ struct Point {
 }
 
 /// Measures at each of the sizes; they grow, and the first is that of the devices that call.
-pub(super) async fn grow(
-    cores: Option<Cores>,
-    database: Option<&str>,
-    rounds: usize,
-    largest: u32,
-) -> Result<(Growth, Bench)> {
-    let extent = Extent { rounds, devices: usize::try_from(CALLING)? };
-    let mut bench = Bench::start(cores, database, extent).await?;
-    let template = Arc::new(furnish(&mut bench).await?);
-    let unit = if database.is_some() { "blocks" } else { "steps" };
+pub(super) async fn grow(bench: &mut Bench, cores: Option<Cores>, largest: u32) -> Result<Growth> {
+    let template = Arc::new(furnish(bench).await?);
+    let unit = if bench.fleet.database().is_some() { "blocks" } else { "steps" };
     let (mut points, mut copies, mut devices, mut starts) = (Vec::new(), 1, CALLING, Vec::new());
     loop {
         let rows = template.rows() * usize::try_from(copies)?;
         remark(&format!("{devices} devices, {rows} rows …"));
-        points.push(measure(&mut bench, devices, rows).await?);
-        devices *= 10;
-        if devices > largest {
+        points.push(measure(bench, devices, rows).await?);
+        if devices >= largest {
             break;
         }
+        devices = (devices * 10).min(largest);
         let next = devices / CALLING;
-        starts = vec![fill(&mut bench, &template, copies..next, cores).await?];
+        starts = vec![fill(bench, &template, copies..next, cores).await?];
         copies = next;
     }
     let mut figures = quotients(&points, unit)?;
-    starts.push(restart(&mut bench).await?.seconds);
-    figures.push(start_figure(&starts, usize::try_from(devices / 10)?));
+    starts.push(restart(bench).await?.seconds);
+    figures.push(start_figure(&starts, usize::try_from(devices)?));
     let points = points.iter().map(|point| point.document(unit)).collect();
-    Ok((Growth { figures, points }, bench))
+    Ok(Growth { figures, points })
 }
 
 /// Lets the devices hold sessions until each has its history; what they have then.
@@ -121,7 +118,11 @@ async fn fill(
             remark(&format!("  {} of {last} parts are filled", copy + 1));
         }
     });
-    let filled = filled.await;
+    // Else PostgreSQL would gather its statistics while sessions are measured.
+    let filled = match filled.await {
+        Ok(()) => store.analyze().await,
+        failed => failed,
+    };
     store.close().await;
     filled?;
     let rows = template.rows() as f64 * f64::from(last - first);
@@ -144,7 +145,7 @@ async fn cost(bench: &mut Bench, commands: Vec<String>) -> Result<Cost> {
     for _ in 0..READINGS {
         readings.push(work(bench, &session).await?);
     }
-    Ok(Cost { ratio: rounds.ratio(), micros: rounds.ours().0, work: median(readings) })
+    Ok(Cost { ratio: rounds.ratio(), wander: rounds.wander, micros: rounds.ours().0, work: median(readings) })
 }
 
 /// What the database does for a session: for its commands too, which are queued before.
@@ -184,8 +185,10 @@ fn quotients(points: &[Point], unit: &'static str) -> Result<Vec<Figure>> {
     let (noop, commands) = (time(|point| &point.noop), time(|point| &point.commands));
     let worse = if noop.ratio > commands.ratio { noop } else { commands };
     let (noop_work, commands_work) = (work(|point| &point.noop), work(|point| &point.commands));
-    Ok(vec![
-        Figure::of_ratio("P-10", worse)
+    let wander = [&first.noop, &first.commands, &last.noop, &last.commands].map(|cost| cost.wander);
+    let wander = wander.into_iter().fold(0.0, f64::max);
+    let figures = vec![
+        Figure::of_ratio("P-10", worse, wander)
             .with("devices", last.devices)
             .with("rows", last.rows)
             .with("noop", hundredths(noop.ratio))
@@ -194,7 +197,12 @@ fn quotients(points: &[Point], unit: &'static str) -> Result<Vec<Figure>> {
             .with("counted", unit)
             .with("noop", hundredths(noop_work))
             .with("two_commands", hundredths(commands_work)),
-    ])
+    ];
+    if last.devices >= FLEET {
+        return Ok(figures);
+    }
+    let why = format!("{} devices are fewer than the {FLEET} that it is about", last.devices);
+    Ok(figures.into_iter().map(|figure| figure.flawed(why.clone())).collect())
 }
 
 fn hundredths(value: f64) -> f64 {
@@ -224,7 +232,8 @@ mod tests {
     use super::*;
 
     fn point(devices: u32, noop: f64, commands: f64) -> Point {
-        let cost = |value: f64| Cost { ratio: Ratio::exact(value), micros: 100.0 * value, work: 1000.0 * value };
+        let cost =
+            |value: f64| Cost { ratio: Ratio::exact(value), wander: 0.0, micros: 100.0 * value, work: 1000.0 * value };
         Point { devices, rows: 0, noop: cost(noop), commands: cost(commands) }
     }
 

@@ -42,6 +42,11 @@ impl Target {
 }
 
 impl Targets {
+    /// The ids of the figures that have one.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Those that this program ships with.
     pub(super) fn shipped() -> Result<Self> {
         Self::parse(SHIPPED).context("the targets of this program")

@@ -21,10 +21,11 @@ use crate::proto::wap;
 pub use load::ConfigError;
 pub use template::Start;
 pub use values::{
-    AuthPolicy, DatabaseUrl, HttpsAddress, HttpsUrl, LogFormat, LogLevel, Network, OnFailure, OpsListen, PageChoice,
+    AuthPolicy, DatabaseUrl, HttpsAddress, HttpsUrl, LogFormat, LogLevel, OnFailure, OpsListen, PageChoice,
     ProxyCertificate, Secret, ShownValues,
 };
 
+use crate::domain::Network;
 use crate::domain::proof::{DigestMode, MessageSigning};
 
 /// Everything that an operator may set.

@@ -16,6 +16,7 @@ pub mod hresult;
 pub mod id;
 pub mod inventory;
 pub mod mark;
+pub mod network;
 pub mod object;
 pub mod proof;
 pub mod push;
@@ -26,3 +27,4 @@ pub mod user;
 
 pub use id::Id;
 pub use mark::Mark;
+pub use network::Network;

@@ -24,7 +24,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use crate::app::App;
-use crate::config::Network;
+use crate::domain::Network;
 use crate::observe::Metrics;
 
 /// What every handler can reach.

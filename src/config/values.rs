@@ -229,48 +229,6 @@ impl From<DatabaseUrl> for String {
     }
 }
 
-/// An address, or a network such as `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether the address lies in the network. An IPv4 address in IPv6 clothing counts as IPv4.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let mask = |bits: u128, width: u32| bits.checked_shr(width - u32::from(self.prefix)).unwrap_or(0);
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                mask(u128::from(network.to_bits()), 32) == mask(u128::from(address.to_bits()), 32)
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => mask(network.to_bits(), 128) == mask(address.to_bits(), 128),
-            _ => false,
-        }
-    }
-}
-
-impl TryFrom<String> for Network {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let expected = || format!("`{text}` is neither an IP address nor a network such as 10.0.0.0/8");
-        let (address, prefix) = text.split_once('/').map_or((text.as_str(), None), |(a, p)| (a, Some(p)));
-        let address: IpAddr = address.parse().map_err(|_| expected())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(width), str::parse).map_err(|_| expected())?;
-        if prefix <= width { Ok(Self { address, prefix }) } else { Err(expected()) }
-    }
-}
-
-impl From<Network> for String {
-    fn from(network: Network) -> Self {
-        format!("{}/{}", network.address, network.prefix)
-    }
-}
-
 /// Where health and metrics are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -24,7 +24,8 @@ use self::connection::Server;
 pub use self::connection::http1_builder;
 use self::tls::Tls;
 use super::peer::Side;
-use crate::config::{Config, Network};
+use crate::config::Config;
+use crate::domain::Network;
 
 /// Pause after a failed accept; mostly the process is out of file descriptors then.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

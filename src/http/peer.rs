@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::HeaderMap;
 use rustls::pki_types::CertificateDer;
 
-use crate::config::Network;
+use crate::domain::Network;
 
 /// Which of the two URLs a connection belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Network;
+use crate::domain::Network;
 
 /// Counts connections.
 pub(super) struct Caps {

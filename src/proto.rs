@@ -6,6 +6,7 @@
 pub mod base64;
 pub mod csp;
 pub mod mde2;
+pub mod ppkg;
 pub mod soap;
 pub mod syncml;
 pub mod wap;

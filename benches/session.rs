@@ -50,6 +50,8 @@ fn enrollment(now: OffsetDateTime) -> Enrollment {
         warning: None,
         locked_to_tenant: false,
         entra_device_id: None,
+        package_id: None,
+        assigned_at: None,
         version: 0,
     }
 }

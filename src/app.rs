@@ -7,6 +7,7 @@ mod account;
 pub mod actions;
 mod admit;
 mod alerts;
+mod assign;
 pub mod authorities;
 mod behind;
 pub mod ca;
@@ -26,6 +27,7 @@ pub mod idempotency;
 mod identify;
 mod ledger;
 mod objects;
+pub mod packages;
 mod policies;
 pub mod ports;
 mod principal;
@@ -63,6 +65,7 @@ use crate::domain::user::User;
 pub use actions::ActionRequest;
 pub use admit::Delivery;
 use admit::Strangers;
+pub use assign::Assigned;
 use authorities::Authorities;
 pub use behind::{BehindWriter, Commits};
 pub use check_in::CheckInAnswer;
@@ -75,7 +78,9 @@ pub use identify::{CertificateUse, DeviceIdentity, Renewing, Sender, Shown, Sign
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
-use ports::{CaFiles, Clock, HttpClient, PasswordHasher, Rng, Sealer, Store, StoreError, TokenVerifier, Write};
+use ports::{
+    CaFiles, Clock, HttpClient, PasswordHasher, Rng, Sealer, ServerTrust, Store, StoreError, TokenVerifier, Write,
+};
 pub use principal::Principal;
 pub use push::Round;
 pub use refusal::{NotRenewed, Refusal};
@@ -96,6 +101,8 @@ pub struct App {
     pub authority: Arc<Authorities>,
     /// The files of the CA.
     pub ca_files: Arc<dyn CaFiles>,
+    /// What devices need to trust this node.
+    pub server_trust: Arc<dyn ServerTrust>,
     /// The database.
     pub store: Arc<dyn Store>,
     /// The wall clock.

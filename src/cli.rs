@@ -19,6 +19,7 @@ mod migrate_db;
 mod names;
 mod output;
 mod password;
+mod ppkg;
 mod queue;
 mod replay;
 pub mod serve;
@@ -171,6 +172,9 @@ enum Command {
     /// Device certificates and the CA.
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Provisioning packages, with which many devices enroll.
+    #[command(subcommand)]
+    Ppkg(ppkg::Command),
     /// Tokens for the API.
     #[command(subcommand)]
     Token(token::Command),
@@ -207,6 +211,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Csp(command) => csp::run(&client()?, &out, command).await,
         Command::Upload(command) => upload::run(&client()?, &out, command).await,
         Command::Cert(command) => cert::run(&client()?, &out, command).await,
+        Command::Ppkg(command) => ppkg::run(&client()?, &out, command).await,
         Command::Token(command) => token::run(&client()?, &out, command).await,
         Command::Events(args) => journal::events(&client()?, &out, args).await,
         Command::Audit(args) => journal::audit(&client()?, &out, args).await,

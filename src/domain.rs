@@ -18,6 +18,7 @@ pub mod inventory;
 pub mod mark;
 pub mod network;
 pub mod object;
+pub mod package;
 pub mod proof;
 pub mod push;
 pub mod renewal;

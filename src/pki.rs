@@ -84,6 +84,12 @@ pub fn validity(der: &[u8]) -> Result<(OffsetDateTime, OffsetDateTime), PkiError
     Ok((validity.not_before.to_datetime(), validity.not_after.to_datetime()))
 }
 
+/// Whether these bytes are a certificate, and nothing else.
+#[must_use]
+pub fn is_certificate(der: &[u8]) -> bool {
+    matches!(X509Certificate::from_der(der), Ok(([], _)))
+}
+
 /// Whether a certificate is for that host: a DNS name of its SAN without case, or an IP address.
 #[must_use]
 pub fn covers(der: &[u8], host: &str) -> bool {

@@ -20,6 +20,7 @@ mod fill;
 mod leases;
 mod migrate;
 mod objects;
+mod packages;
 mod postgres;
 mod prefixes;
 mod push;
@@ -59,6 +60,7 @@ use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectPart};
+use crate::domain::package::Package;
 use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::upload::Upload;
@@ -299,6 +301,22 @@ impl Store for SqlStore {
 
     async fn tokens(&self, page: &Page) -> Result<Listed<Token>, StoreError> {
         tokens::list(self.db(), page).await
+    }
+
+    async fn package(&self, id: Id<Package>) -> Result<Option<Package>, StoreError> {
+        packages::find(self.db(), id).await
+    }
+
+    async fn package_by_secret(&self, user: Id<User>, secret_hash: &[u8; 32]) -> Result<Option<Package>, StoreError> {
+        packages::find_by_secret(self.db(), user, secret_hash).await
+    }
+
+    async fn package_with_pin(&self, user: Id<User>, now: OffsetDateTime) -> Result<Option<Package>, StoreError> {
+        packages::with_pin(self.db(), user, now).await
+    }
+
+    async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError> {
+        packages::list(self.db(), page).await
     }
 
     async fn device(&self, id: Id<Device>) -> Result<Option<DeviceView>, StoreError> {

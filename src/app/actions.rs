@@ -128,6 +128,7 @@ impl App {
                 let upload = self.upload_for(&request.action, id, enrollment, expires_at);
                 let (url, row) = upload.unzip();
                 let body = self.first_commands(view, &request.action, id, url).await?;
+                refuse_without_user(enrollment, &body)?;
                 command.begin_step(0, body);
                 writes.extend(row);
             }
@@ -324,6 +325,24 @@ impl App {
         }
         Err(StoreError::Conflict.into())
     }
+}
+
+/// A device that came in bulk and was assigned to nobody has no user for whom anything could be set: it gets what is of the
+/// device alone.
+pub(super) fn refuse_without_user(enrollment: &Enrollment, commands: &[Command]) -> Result<(), Error> {
+    let of_user = enrollment.awaits_user().then(|| commands.iter().find_map(of_user)).flatten();
+    of_user.map_or(Ok(()), |uri| {
+        Err(Error::conflict(
+            "no_user",
+            format!("{uri} is a user's, and the device was enrolled in bulk and has none yet; assign it to one first"),
+        ))
+    })
+}
+
+/// The first node in the tree of a user.
+fn of_user(command: &Command) -> Option<&LocUri> {
+    let own = command.items.iter().filter_map(|item| item.target.as_ref()).find(|uri| uri.is_user_scope());
+    own.or_else(|| command.children.iter().find_map(of_user))
 }
 
 fn wait(request: &ActionRequest) -> Result<Duration, Error> {

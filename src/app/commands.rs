@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use time::Duration;
 
-use super::actions::{ActionRequest, describe, object};
+use super::actions::{ActionRequest, describe, object, refuse_without_user};
 use super::idempotency::{derived_id, reused};
 use super::objects::{sha256, value_to_cut};
 use super::ports::{DeviceView, StoreError, Write};
@@ -93,6 +93,7 @@ impl App {
                 return Ok((same_commands(known, sent, large.as_deref())?, Vec::new()));
             }
             let view = self.managed_device(device).await?;
+            refuse_without_user(&view.enrollment, &commands)?;
             let Judgement { refusals, remarks } = self.judge_commands(&view, &commands).await?;
             if !refusals.is_empty() && !run.unchecked {
                 return Err(Error::Refused(refusals));

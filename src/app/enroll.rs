@@ -13,6 +13,7 @@ use super::account::Account;
 use super::ledger::Entry;
 use super::policies::user_name;
 use super::ports::{StoreError, Write};
+use super::sign_in::SignedIn;
 use super::{App, AuditObject, Caller, MOST_TRIES, NotRenewed, Principal, Refusal};
 use crate::domain::Id;
 use crate::domain::attempt::{Outcome, Phase};
@@ -20,6 +21,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::command::CommandState;
 use crate::domain::device::{Device, is_usable_hw_dev_id};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
+use crate::domain::package::Package;
 use crate::domain::user::{User, UserKind, normalize_name};
 use crate::pki::authority::IssuedCertificate;
 use crate::pki::csr::CertificateRequest;
@@ -84,24 +86,24 @@ impl App {
         caller: &Caller,
     ) -> Result<Enrolled, Refusal> {
         check_kind(request)?;
-        let user = self.sign_in(credential, caller).await?;
+        let signed_in = self.sign_in(credential, caller).await?;
         let csr = self.certificate_request(request)?;
         let key_sha256 = csr.key_sha256();
         // What is refused anyway costs no signature.
-        if let Err(Attempted::Refused(refusal)) = self.place(&user, request, &key_sha256).await {
+        if let Err(Attempted::Refused(refusal)) = self.place(&signed_in, request, &key_sha256).await {
             return Err(refusal);
         }
         let id = self.new_id();
         let issued = self.issue(&csr, id).await?;
-        self.let_in(&user, &Newcomer { name, id, request, key_sha256, issued, caller }).await
+        self.let_in(&signed_in, &Newcomer { name, id, request, key_sha256, issued, caller }).await
     }
 
     /// In turn with others of the same user in this process, and again if another process was faster.
-    async fn let_in(&self, signed_in: &User, newcomer: &Newcomer<'_>) -> Result<Enrolled, Refusal> {
-        let _turn = self.memory.enrolling.take(signed_in.id).await;
+    async fn let_in(&self, signed_in: &SignedIn, newcomer: &Newcomer<'_>) -> Result<Enrolled, Refusal> {
+        let _turn = self.memory.enrolling.take(signed_in.user.id).await;
         for _ in 0..MOST_TRIES {
-            let user = self.still_welcome(signed_in).await?;
-            match self.try_enroll(&user, newcomer).await {
+            let welcome = self.still_welcome(signed_in, newcomer.caller).await?;
+            match self.try_enroll(&welcome, newcomer).await {
                 Err(Attempted::Again) => {}
                 Err(Attempted::Refused(refusal)) => return Err(refusal),
                 Ok(enrolled) => return Ok(enrolled),
@@ -110,17 +112,31 @@ impl App {
         Err(StoreError::Conflict.into())
     }
 
-    /// The user as it is now, unless what was checked at the sign-in has changed.
-    async fn still_welcome(&self, signed_in: &User) -> Result<User, Refusal> {
-        let user = self.store.user(signed_in.id).await?;
+    /// The user and the package as they are now, unless what was checked at the sign-in has changed.
+    async fn still_welcome(&self, signed_in: &SignedIn, caller: &Caller) -> Result<SignedIn, Refusal> {
+        let user = self.store.user(signed_in.user.id).await?;
         let user = user.ok_or(Refusal::Credentials("the user was removed meanwhile"))?;
         if !user.enabled {
             return Err(Refusal::AccountDisabled);
         }
-        if user.credential_version != signed_in.credential_version {
+        if user.credential_version != signed_in.user.credential_version {
             return Err(Refusal::Credentials("the password or the rights of the user were changed meanwhile"));
         }
-        Ok(user)
+        let package = match &signed_in.package {
+            Some(package) => Some(self.still_good(package, caller).await?),
+            None => None,
+        };
+        Ok(SignedIn { user, package })
+    }
+
+    async fn still_good(&self, signed_in: &Package, caller: &Caller) -> Result<Package, Refusal> {
+        let package = self.store.package(signed_in.id).await?;
+        let same_build = package.filter(|package| package.build == signed_in.build);
+        let package = same_build.ok_or(Refusal::Credentials("the package was built anew meanwhile"))?;
+        match package.obstacle(self.now(), caller.address) {
+            Some(words) => Err(Refusal::Credentials(words)),
+            None => Ok(package),
+        }
     }
 
     fn certificate_request(&self, request: &RequestSecurityToken) -> Result<CertificateRequest, Refusal> {
@@ -134,12 +150,13 @@ impl App {
         CertificateRequest::parse(der, least).map_err(|error| Refusal::CertificateRequest(error.to_string()))
     }
 
-    async fn try_enroll(&self, user: &User, newcomer: &Newcomer<'_>) -> Result<Enrolled, Attempted> {
-        let place = self.place(user, newcomer.request, &newcomer.key_sha256).await?;
+    async fn try_enroll(&self, signed_in: &SignedIn, newcomer: &Newcomer<'_>) -> Result<Enrolled, Attempted> {
+        let user = &signed_in.user;
+        let place = self.place(signed_in, newcomer.request, &newcomer.key_sha256).await?;
         let now = self.now();
         let account = Account::new(self);
         let sealed = account.0.seal(self).map_err(|error| Refusal::Internal(error.to_string()))?;
-        let (device, enrollment) = self.new_enrollment(user, newcomer, &place, sealed, now);
+        let (device, enrollment) = self.new_enrollment(signed_in, newcomer, &place, sealed, now);
         let document = self.document(&device, &enrollment, user, &newcomer.issued, &account);
         let mut writes = place.guards.clone();
         writes.push(if place.device.is_some() {
@@ -173,7 +190,7 @@ impl App {
 
     fn new_enrollment(
         &self,
-        user: &User,
+        SignedIn { user, package }: &SignedIn,
         newcomer: &Newcomer<'_>,
         place: &Place,
         account: Vec<u8>,
@@ -219,6 +236,8 @@ impl App {
             warning: None,
             locked_to_tenant: false,
             entra_device_id: None,
+            package_id: package.as_ref().map(|package| package.id),
+            assigned_at: None,
             version: 0,
         };
         (device, enrollment)
@@ -308,7 +327,7 @@ impl App {
         let replaced: Vec<Id<Enrollment>> = place.replaced.iter().map(|old| old.id).collect();
         let enrolled = json!({
             "enrollment_id": enrollment.id, "user": user.email, "mode": enrollment.mode.as_str(), "name": device.name,
-            "replaced": replaced, "linked_device_id": device.linked_device_id, "trace_id": caller.trace_id.to_string(),
+            "package_id": enrollment.package_id, "replaced": replaced, "linked_device_id": device.linked_device_id, "trace_id": caller.trace_id.to_string(),
         });
         let certificate = json!({"enrollment_id": enrollment.id, "serial": serial});
         let by = Principal {

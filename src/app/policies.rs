@@ -1,9 +1,9 @@
 //! GetPolicies: what kind of key the device is to make (enrollment reference 3). The credential is checked, and not used up.
 
 use super::ledger::Entry;
+use super::sign_in::SignedIn;
 use super::{App, Caller, Refusal};
 use crate::domain::attempt::Phase;
-use crate::domain::user::User;
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::security::Credential;
 use crate::proto::xcep::PolicySettings;
@@ -33,7 +33,7 @@ impl App {
         &self,
         credential: Result<Credential, Rejection>,
         caller: &Caller,
-    ) -> Result<User, Refusal> {
+    ) -> Result<SignedIn, Refusal> {
         match credential? {
             Credential::Username { username, password } => {
                 self.check_password(&username, password, caller.address).await

@@ -28,6 +28,7 @@ use crate::domain::entra::{EntraClaims, TokenRejected};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectPart};
+use crate::domain::package::Package;
 use crate::domain::push::Push;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::upload::Upload;
@@ -92,6 +93,15 @@ pub trait CaFiles: Send + Sync {
     /// # Errors
     /// Why it cannot be written, in words.
     fn replace(&self, ca: &CaRecord, previous_root: Option<&[u8]>) -> Result<(), String>;
+}
+
+/// What devices need to trust the web side of this node.
+pub trait ServerTrust: Send + Sync {
+    /// The root of the certificate that the node shows, DER; `None` where no private one is known.
+    ///
+    /// # Errors
+    /// Why it cannot be found out, in words.
+    fn private_root(&self) -> Result<Option<Vec<u8>>, String>;
 }
 
 /// Proves tokens of Entra. There is no other way to learn what a token says.
@@ -165,6 +175,15 @@ pub trait Store: Send + Sync {
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;
     /// Tokens, newest first.
     async fn tokens(&self, page: &Page) -> Result<Listed<Token>, StoreError>;
+
+    /// A package for bulk enrollment.
+    async fn package(&self, id: Id<Package>) -> Result<Option<Package>, StoreError>;
+    /// The package of that user with a secret, whatever its state.
+    async fn package_by_secret(&self, user: Id<User>, secret_hash: &[u8; 32]) -> Result<Option<Package>, StoreError>;
+    /// The newest package of that user with a PIN that is neither withdrawn nor expired at that moment.
+    async fn package_with_pin(&self, user: Id<User>, now: OffsetDateTime) -> Result<Option<Package>, StoreError>;
+    /// Packages, newest first.
+    async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError>;
 
     /// A device.
     async fn device(&self, id: Id<Device>) -> Result<Option<DeviceView>, StoreError>;

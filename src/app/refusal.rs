@@ -27,9 +27,15 @@ pub enum Refusal {
     /// The password is right, but the account is switched off.
     #[error("the account is disabled")]
     AccountDisabled,
+    /// The password is right, but it has to be replaced first.
+    #[error("the user has to choose a new password first: a device was assigned to this account")]
+    PasswordChange,
     /// The user has as many devices as allowed.
     #[error("the user has reached the limit of {0} devices")]
     DeviceLimit(u32),
+    /// As many devices as allowed have enrolled with the package.
+    #[error("the package has reached its limit of {0} devices")]
+    PackageUsedUp(u32),
     /// The certificate request is not acceptable.
     #[error("{0}")]
     CertificateRequest(String),
@@ -107,7 +113,12 @@ impl Refusal {
             }
             Self::Credentials(_) => (Subcode::Authentication, None, SIGN_IN_FAILED),
             Self::AccountDisabled => (Subcode::Authorization, None, "This account may not enroll devices."),
-            Self::DeviceLimit(_) => (
+            Self::PasswordChange => (
+                Subcode::Authorization,
+                Some(ErrorType::CustomServerError),
+                "Your password has to be changed first. Ask your administrator.",
+            ),
+            Self::DeviceLimit(_) | Self::PackageUsedUp(_) => (
                 Subcode::Authorization,
                 Some(ErrorType::DeviceCapReached),
                 "This account has reached its number of devices.",
@@ -186,7 +197,9 @@ mod tests {
             (Refusal::DomainNotServed, S::Authorization, Some(E::NotSupported)),
             (Refusal::Credentials("x"), S::Authentication, None),
             (Refusal::AccountDisabled, S::Authorization, None),
+            (Refusal::PasswordChange, S::Authorization, Some(E::CustomServerError)),
             (Refusal::DeviceLimit(1), S::Authorization, Some(E::DeviceCapReached)),
+            (Refusal::PackageUsedUp(1), S::Authorization, Some(E::DeviceCapReached)),
             (Refusal::CertificateRequest("x".into()), S::CertificateRequest, None),
             (Refusal::NotEligibleToRenew(NotRenewed::Faster), S::Authorization, Some(E::NotEligibleToRenew)),
             (Refusal::RequestType("x".into()), S::MessageFormat, Some(E::NotSupported)),

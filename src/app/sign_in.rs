@@ -1,7 +1,10 @@
 //! Checking a user name and a password (enrollment reference 4.1, security invariants S-13 and S-14).
 //!
 //! Unknown user, wrong password and disabled user cost the same hash and get the same answer; only who knows the password
-//! of a disabled account is told that it is disabled. The limits come before the hash.
+//! of a disabled account is told that it is disabled. The limits come before the hash. What packages let in with is checked
+//! here too: a secret of theirs costs no hash where it is good, and one like any wrong password where it is not.
+
+mod offered;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,7 +17,18 @@ use time::OffsetDateTime;
 use super::ports::Rng;
 use super::throttle::network;
 use super::{App, Refusal};
+use crate::domain::package::Package;
 use crate::domain::user::{User, normalize_name};
+use offered::Offered;
+
+/// Who signed in, and with what.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn {
+    /// Who.
+    pub(super) user: User,
+    /// The package whose secret or PIN it was; `None`: the user's own password.
+    pub(super) package: Option<Package>,
+}
 
 /// What the administrator reads when the limits stop a sign-in.
 const TOO_MANY: Refusal = Refusal::Credentials("too many wrong passwords before; none was checked");
@@ -30,7 +44,7 @@ impl App {
         name: &str,
         password: SecretString,
         address: IpAddr,
-    ) -> Result<User, Refusal> {
+    ) -> Result<SignedIn, Refusal> {
         let user = self.find_user(name).await?;
         let key = budget(name);
         let _turn = self.memory.signing_in.take(key.clone()).await;
@@ -39,25 +53,38 @@ impl App {
         if !throttles.has_password(&key, address, now) {
             return Err(TOO_MANY);
         }
-        if let Some(user) = user.as_ref().filter(|user| user.enabled)
-            && self.memory.remembered.knows(user, &password, now)
-        {
-            return Ok(user.clone());
+        let offered = self.offered(user.as_ref(), &password, address).await?;
+        let own = user.as_ref().filter(|user| user.enabled && matches!(offered, Offered::Password));
+        if let Some(user) = own.filter(|user| self.memory.remembered.knows(user, &password, now)) {
+            may_enroll(user)?;
+            return Ok(SignedIn { user: user.clone(), package: None });
         }
         let Some(taken) = throttles.take_password(&key, address, now) else { return Err(TOO_MANY) };
-        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
-        let fits = self.hasher.verify(password.clone(), stored).await?;
-        match (user, fits) {
-            (None, _) => Err(Refusal::Credentials("there is no user of that name")),
-            (Some(_), false) => Err(Refusal::Credentials("the password is wrong")),
-            (Some(user), true) if !user.enabled => Err(Refusal::AccountDisabled),
-            (Some(user), true) => {
-                throttles.give_back_password(taken, self.now());
-                let until = self.now() + self.settings.remember_password;
-                self.memory.remembered.remember(&user, &password, self.now(), until);
-                Ok(user)
-            }
+        let fits = self.fits(user.as_ref(), &offered, &password).await?;
+        let Some(user) = user else { return Err(Refusal::Credentials("there is no user of that name")) };
+        if !fits {
+            return Err(self.wrong(offered).await);
         }
+        may_enroll(&user)?;
+        throttles.give_back_password(taken, self.now());
+        if matches!(offered, Offered::Password) {
+            let until = self.now() + self.settings.remember_password;
+            self.memory.remembered.remember(&user, &password, self.now(), until);
+        }
+        Ok(SignedIn { user, package: offered.package() })
+    }
+
+    /// Whether what was offered is good. It costs one hash, whatever it is, but for the secret of a package that lets its
+    /// user in: nobody guesses 256 bits.
+    async fn fits(&self, user: Option<&User>, offered: &Offered, password: &SecretString) -> Result<bool, Refusal> {
+        let stored = match offered {
+            Offered::Secret(_) if user.is_some_and(|user| user.enabled) => return Ok(true),
+            Offered::Secret(_) | Offered::Over(_) => None,
+            Offered::Pin(package) => package.pin_hash.clone(),
+            Offered::Password => user.and_then(|user| user.password_hash.clone()),
+        };
+        let fits = self.hasher.verify(password.clone(), stored).await?;
+        Ok(fits || matches!(offered, Offered::Secret(_)))
     }
 
     /// By name without case, with or without `DOMAIN\`; then a bare name where exactly one user has it before the `@`; at
@@ -86,6 +113,17 @@ impl App {
         }
         Ok(self.store.user_by_name(local).await?)
     }
+}
+
+/// Only who has proven who he is learns this of the account.
+fn may_enroll(user: &User) -> Result<(), Refusal> {
+    if !user.enabled {
+        return Err(Refusal::AccountDisabled);
+    }
+    if user.must_change_password {
+        return Err(Refusal::PasswordChange);
+    }
+    Ok(())
 }
 
 /// Longest name that is looked up, in bytes.

@@ -11,7 +11,7 @@ use super::authorities::Authorities;
 use super::check_in::record;
 use super::ports::{
     CaFiles, Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, PasswordHasher, Rng, SealError, Sealer,
-    TokenVerifier, Write,
+    ServerTrust, TokenVerifier, Write,
 };
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::domain::ca::{CaRecord, CaRole};
@@ -76,6 +76,7 @@ impl Ground {
             settings: Arc::new(settings()),
             authority: Arc::new(Authorities::new(authority())),
             ca_files: Arc::new(NoCaFiles),
+            server_trust: Arc::new(NoCaFiles),
             store: Arc::new(store),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rng: Arc::new(TestRng),
@@ -107,6 +108,7 @@ impl Ground {
             password_hash: None,
             credential_version: 1,
             device_limit: None,
+            must_change_password: false,
             created_at: self.app.now(),
             version: 1,
         };
@@ -158,6 +160,8 @@ impl Ground {
             warning: None,
             locked_to_tenant: false,
             entra_device_id: None,
+            package_id: None,
+            assigned_at: None,
             version: 1,
         };
         let device = Device {
@@ -330,6 +334,12 @@ impl CaFiles for NoCaFiles {
 
     fn replace(&self, _: &CaRecord, _: Option<&[u8]>) -> Result<(), String> {
         Ok(())
+    }
+}
+
+impl ServerTrust for NoCaFiles {
+    fn private_root(&self) -> Result<Option<Vec<u8>>, String> {
+        Ok(Some(authority().root().to_vec()))
     }
 }
 

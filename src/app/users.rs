@@ -39,6 +39,8 @@ pub struct UserChanges {
     pub enabled: Option<bool>,
     /// Most devices, or the default again.
     pub device_limit: Option<Option<u32>>,
+    /// Whether the user has to choose a new password first; a new password is one, unless this says otherwise.
+    pub must_change_password: Option<bool>,
 }
 
 /// What the removal of a user changes.
@@ -107,13 +109,7 @@ impl App {
                 hash = Some(self.hasher.hash(password.clone()).await?);
             }
             let user = self.new_user(id, &new, kind, hash.clone());
-            let data = json!({"user_id": user.id, "email": user.email, "role": user.role, "by": by.name});
-            let writes = vec![
-                Write::InsertUser(user.clone()),
-                self.audit(by, "user.create", object(&user), "ok", &format!("role {}", user.role.as_str())),
-                self.event("admin.user_added", None, data),
-            ];
-            match self.commit(writes).await {
+            match self.commit(self.added(by, &user)).await {
                 Err(StoreError::Conflict) => {}
                 done => return Ok(done.map(|()| user)?),
             }
@@ -221,7 +217,17 @@ impl App {
         }
     }
 
-    fn new_user(&self, id: Id<User>, new: &NewUser, kind: UserKind, password_hash: Option<String>) -> User {
+    /// A user to be added, and that this is told.
+    pub(super) fn added(&self, by: &Principal, user: &User) -> Vec<Write> {
+        let data = json!({"user_id": user.id, "email": user.email, "role": user.role, "by": by.name});
+        vec![
+            Write::InsertUser(user.clone()),
+            self.audit(by, "user.create", object(user), "ok", &format!("role {}", user.role.as_str())),
+            self.event("admin.user_added", None, data),
+        ]
+    }
+
+    pub(super) fn new_user(&self, id: Id<User>, new: &NewUser, kind: UserKind, password_hash: Option<String>) -> User {
         User {
             id,
             email: new.email.clone(),
@@ -232,6 +238,7 @@ impl App {
             password_hash,
             credential_version: 1,
             device_limit: new.device_limit,
+            must_change_password: false,
             created_at: self.now(),
             version: 1,
         }
@@ -345,6 +352,9 @@ fn check_changes(user: &User, changes: &UserChanges) -> Result<(), Error> {
     errors.extend(changes.name.as_ref().and_then(Option::as_deref).and_then(wrong_name));
     errors.extend(password.and_then(|password| wrong_password(password, &user.email, user.kind)));
     errors.extend(changes.device_limit.flatten().and_then(wrong_limit));
+    if changes.must_change_password == Some(true) && user.kind == UserKind::Bulk {
+        errors.extend(wrong("/must_change_password", "nobody is there to choose one: this is a bulk user"));
+    }
     refuse(errors)
 }
 
@@ -411,6 +421,8 @@ fn apply(user: &User, changes: &UserChanges, hash: Option<String>) -> (User, Vec
     changed.role = changes.role.unwrap_or(user.role);
     changed.enabled = changes.enabled.unwrap_or(user.enabled);
     changed.device_limit = changes.device_limit.unwrap_or(user.device_limit);
+    let still = user.must_change_password && changes.password.is_none();
+    changed.must_change_password = changes.must_change_password.unwrap_or(still);
     let mut what = Vec::new();
     let mut note = |is_other: bool, field| {
         if is_other {
@@ -422,6 +434,7 @@ fn apply(user: &User, changes: &UserChanges, hash: Option<String>) -> (User, Vec
     note(changed.role != user.role, "role");
     note(changed.enabled != user.enabled, "enabled");
     note(changed.device_limit != user.device_limit, "device_limit");
+    note(changed.must_change_password != user.must_change_password, "must_change_password");
     if what.iter().any(|field| matches!(*field, "password" | "role" | "enabled")) {
         changed.credential_version += 1;
     }
@@ -437,6 +450,8 @@ fn in_words(user: &User, what: &[&str]) -> String {
             Some(limit) => format!("device limit {limit}"),
             None => "default device limit".to_owned(),
         },
+        "must_change_password" if user.must_change_password => "has to choose a new password".to_owned(),
+        "must_change_password" => "need not choose a new password any more".to_owned(),
         other => format!("{other} changed"),
     });
     words.collect::<Vec<_>>().join(", ")

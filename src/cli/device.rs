@@ -2,6 +2,7 @@
 
 mod alerts;
 mod apps;
+mod assign;
 mod attempts;
 mod certificates;
 mod maintenance;
@@ -52,6 +53,8 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Assign a device that was enrolled in bulk to the person who takes it over.
+    Assign(assign::AssignArgs),
     /// Lock the screen.
     Lock(ActArgs),
     /// Undo a lock that was not delivered; Windows has no command for more.
@@ -222,6 +225,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             super::action::list(client, out, &super::queue::ListArgs { device: Some(device), state, limit }).await
         }
         Command::Alerts { device, limit } => alerts::list(client, out, &device, limit).await,
+        Command::Assign(args) => assign::run(client, out, args).await,
         Command::Lock(act) => order(client, out, act, plain("lock")).await,
         Command::Unlock(act) => order(client, out, act, plain("unlock")).await,
         Command::Reboot(act) => order(client, out, act, plain("reboot")).await,
@@ -307,6 +311,7 @@ fn summary(device: &Value) -> String {
         ("id", field(device, "id")),
         ("enrollment", field(device, "enrollment_id")),
         ("came by", field(device, "mode")),
+        ("assigned", time(device, "assigned_at")),
         ("Windows", format!("{} {edition}", field(device, "os_version")).trim().to_owned()),
         ("hardware id", field(device, "hw_dev_id")),
         ("same hardware as", field(device, "linked_device_id")),

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
 use super::serve::{application, check_belonging, database_file, look_into_database, open_database, random_tag};
-use super::server_certificate;
+use super::server_certificate::{self, ServedRoot};
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
 use crate::adapters::ca_files::DataFolder;
@@ -20,8 +20,8 @@ use crate::adapters::private_file::create_folder;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::authorities::Authorities;
-use crate::app::ports::CaFiles;
 use crate::app::ports::StoreError;
+use crate::app::ports::{CaFiles, ServerTrust};
 use crate::app::tokens::NewToken;
 use crate::app::users::{NewUser, check_new_user};
 use crate::app::{App, Error, Principal};
@@ -228,7 +228,13 @@ impl Plan {
     /// The first administrator, with a token.
     async fn furnish(&self, folder: &DataFolder, store: Arc<SqlStore>, sealer: Arc<Sealer>) -> Result<()> {
         let settings = settings(&self.config, &self.config.server.url, &self.config.server.device_url());
-        let ca = (Arc::new(Authorities::new(folder.authority(&sealer)?)), Arc::new(folder.clone()) as Arc<dyn CaFiles>);
+        let served = ServedRoot::new(folder.clone(), self.config.clone());
+        let ca_files: Arc<dyn CaFiles> = Arc::new(folder.clone());
+        let ca = (
+            Arc::new(Authorities::new(folder.authority(&sealer)?)),
+            ca_files,
+            Arc::new(served) as Arc<dyn ServerTrust>,
+        );
         let clock = Arc::new(SystemClock);
         let (app, _) = application(settings, ca, store, sealer, Arc::default(), clock, Arc::new(Closed));
         let token = add_admin(&app, self.admin.clone()).await?;

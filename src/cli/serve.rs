@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::work::{Ending, LEAST_END, Work, end};
-use super::server_certificate::Keeper;
+use super::server_certificate::{Keeper, ServedRoot};
 use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
 use crate::adapters::entra::{EntraTokens, TenantSettings};
@@ -28,7 +28,7 @@ use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::authorities::Authorities;
-use crate::app::ports::{CaFiles, Clock, HttpClient, Store, StoreError};
+use crate::app::ports::{CaFiles, Clock, HttpClient, ServerTrust, Store, StoreError};
 use crate::app::{App, BehindWriter, Memory, Settings};
 use crate::config::{Config, DatabaseUrl, HttpsUrl};
 use crate::domain::ca::CaRole;
@@ -131,6 +131,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let authority = Arc::new(Authorities::new(issuing));
     let http = way_out(&folder, &config)?;
     let ca_files = Arc::new(folder.clone());
+    let served = Arc::new(ServedRoot::new(folder.clone(), config.clone()));
     let keeper = Keeper::open(folder, config.clone(), sealer.clone(), clock.clone())?;
     let device = DeviceTls {
         issuers: issuers(&authority),
@@ -142,7 +143,8 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
     let settings = settings(&config, &url, &device_url);
-    let (app, behind) = application(settings, (authority.clone(), ca_files), store.clone(), sealer, entra, clock, http);
+    let (app, behind) =
+        application(settings, (authority.clone(), ca_files, served), store.clone(), sealer, entra, clock, http);
     app.refresh_authorities().await?;
     tls.trust(issuers(&authority))?;
     if doubtful {
@@ -225,7 +227,7 @@ fn drain_time(config: &Config) -> Duration {
 /// The use-cases over their ports, and the writer that goes with them.
 pub(super) fn application(
     settings: Settings,
-    (authority, ca_files): (Arc<Authorities>, Arc<dyn CaFiles>),
+    (authority, ca_files, server_trust): (Arc<Authorities>, Arc<dyn CaFiles>, Arc<dyn ServerTrust>),
     store: Arc<SqlStore>,
     sealer: Arc<Sealer>,
     entra: Arc<EntraTokens>,
@@ -237,6 +239,7 @@ pub(super) fn application(
         settings: Arc::new(settings),
         authority,
         ca_files,
+        server_trust,
         store,
         clock,
         rng: Arc::new(SystemRng),

@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::adapters::ca_files::{DataFolder, TLS_KEY, TLS_PEM, TlsFiles};
 use crate::adapters::sealer::Sealer;
 use crate::adapters::system::SystemRng;
-use crate::app::ports::Clock;
+use crate::app::ports::{Clock, ServerTrust};
 use crate::config::Config;
 use crate::http::listener::tls::ServerCertificate;
 use crate::pki::profile::Serial;
@@ -26,6 +26,30 @@ const RENEW_AFTER: f64 = 2.0 / 3.0;
 const JUDGED_EVERY: Duration = Duration::HOUR;
 /// How long after a look that failed there is another.
 const AGAIN_AFTER: Duration = Duration::MINUTE;
+
+/// The root under which the server certificate stands, as far as it is known here.
+pub(super) struct ServedRoot {
+    folder: DataFolder,
+    config: Config,
+}
+
+impl ServedRoot {
+    /// Of the certificate that the configuration names.
+    pub(super) fn new(folder: DataFolder, config: Config) -> Self {
+        Self { folder, config }
+    }
+}
+
+impl ServerTrust for ServedRoot {
+    /// A root of ours, or the one that an operator put at the end of the chain: public ones need not stand there.
+    fn private_root(&self) -> Result<Option<Vec<u8>>, String> {
+        let files = load(&self.folder, &self.config).map_err(|error| format!("{error:#}"))?;
+        let (Some(leaf), Some(top)) = (files.chain.first(), files.chain.last()) else { return Ok(None) };
+        let roots = self.folder.all_roots().map_err(|error| error.to_string())?;
+        let own = roots.into_iter().find(|root| is_under(leaf, root));
+        Ok(own.or_else(|| is_under(top, top).then(|| top.to_vec())))
+    }
+}
 
 /// Looks after the server certificate.
 pub(super) struct Keeper {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Id;
 use super::device::{Device, is_usable_identifier};
+use super::package::Package;
 use super::user::User;
 use crate::proto::wap::CertificateStore;
 
@@ -60,6 +61,12 @@ pub struct Enrollment {
     pub locked_to_tenant: bool,
     /// Its device object in Entra, as the first proven token said.
     pub entra_device_id: Option<Uuid>,
+    /// The package that it came with.
+    #[serde(default)]
+    pub package_id: Option<Id<Package>>,
+    /// When it was handed on from its bulk user to a person.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub assigned_at: Option<OffsetDateTime>,
     /// Rises with every write to the row; guards sessions and the queue.
     pub version: i64,
 }
@@ -91,6 +98,8 @@ impl Enrollment {
             warning,
             locked_to_tenant,
             entra_device_id,
+            package_id,
+            assigned_at,
             version,
         } = self;
         *id == other.id
@@ -114,6 +123,8 @@ impl Enrollment {
             && *warning == other.warning
             && *locked_to_tenant == other.locked_to_tenant
             && *entra_device_id == other.entra_device_id
+            && *package_id == other.package_id
+            && *assigned_at == other.assigned_at
             && *version == other.version
     }
 
@@ -137,6 +148,12 @@ impl Enrollment {
     pub fn context_item(&self, name: &str) -> Option<&str> {
         let found = self.context.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         Some(found.1.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether it came in bulk and belongs to no person: nobody is there for whom anything could be set.
+    #[must_use]
+    pub fn awaits_user(&self) -> bool {
+        self.mode == Mode::Bulk && (self.assigned_at.is_none() || self.user_id.is_none())
     }
 
     /// Whether this is HoloLens 2 (`PRODUCT_HOLOGRAPHIC`, `PRODUCT_HOLOGRAPHIC_BUSINESS`).

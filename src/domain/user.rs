@@ -26,6 +26,8 @@ pub struct User {
     pub credential_version: i64,
     /// Most devices this user may have enrolled; `None` takes the configured default.
     pub device_limit: Option<u32>,
+    /// Whether the user has to choose a new password before the present one is good for anything else.
+    pub must_change_password: bool,
     /// When the user was added.
     pub created_at: OffsetDateTime,
     /// Rises with every edit of the row.

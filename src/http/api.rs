@@ -18,6 +18,7 @@ pub mod drain;
 pub mod events;
 pub mod me;
 pub mod openapi;
+pub mod packages;
 pub mod period;
 pub mod sessions;
 pub mod tokens;

@@ -206,6 +206,8 @@ fn enrolled(now: OffsetDateTime) -> Enrollment {
         kind: EnrollmentKind::Full,
         claimed_device_id: None,
         entra_device_id: None,
+        package_id: None,
+        assigned_at: None,
         hw_dev_id: None,
         reported_dev_id: None,
         reported_source: None,

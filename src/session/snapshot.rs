@@ -229,6 +229,8 @@ fn shown(enrollment: Enrollment) -> Enrollment {
         closed_reason,
         warning,
         locked_to_tenant,
+        package_id: _,
+        assigned_at: _,
         version,
     } = enrollment;
     Enrollment {
@@ -254,6 +256,8 @@ fn shown(enrollment: Enrollment) -> Enrollment {
         closed_reason,
         warning,
         locked_to_tenant,
+        package_id: None,
+        assigned_at: None,
         version,
     }
 }

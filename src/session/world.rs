@@ -70,6 +70,8 @@ impl World {
             warning: None,
             locked_to_tenant: false,
             entra_device_id: None,
+            package_id: None,
+            assigned_at: None,
             version: 0,
         };
         let limits = Limits {

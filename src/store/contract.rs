@@ -15,6 +15,7 @@ mod events;
 pub(super) mod fixtures;
 mod hostile;
 mod objects;
+mod packages;
 mod push;
 mod retention;
 mod sessions;
@@ -49,6 +50,7 @@ impl Ground {
 pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     engine::run(&make).await;
     users::run(&make).await;
+    packages::run(&make).await;
     devices::run(&make).await;
     enrollments::run(&make).await;
     certificates::run(&make).await;

@@ -28,6 +28,7 @@ pub(super) fn sql(table: Table) -> &'static str {
         Table::Attempts => "SELECT id FROM attempts WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Overrides => "SELECT id FROM csp_overrides WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Uploads => "SELECT id FROM uploads WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+        Table::Packages => "SELECT id FROM packages WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Tokens => "SELECT id FROM tokens WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
     }
 }

@@ -23,12 +23,13 @@ pub(super) fn count_enrollment(id: Id<User>, enrollments: i64) -> Statement {
     Statement::one(COUNT_ENROLLMENT, vec![id.into(), enrollments.into()])
 }
 
-/// The tokens go, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back. The row of
+/// The tokens go, packages end, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back. The row of
 /// the user is locked first, as by an enrollment: in another order, two that meet would wait for each other.
-pub(super) fn delete(user: &User, warning: &str) -> [Statement; 4] {
+pub(super) fn delete(user: &User, warning: &str) -> [Statement; 5] {
     [
         Statement::one(LOCK, vec![user.id.into(), user.version.into()]),
         Statement::any(DELETE_TOKENS, vec![user.id.into()]),
+        Statement::any(END_PACKAGES, vec![user.id.into()]),
         Statement::any(LEAVE_ENROLLMENTS, vec![user.id.into(), warning.into()]),
         Statement::one(DELETE, vec![user.id.into(), user.version.into()]),
     ]
@@ -81,6 +82,7 @@ fn columns(user: &User) -> Vec<Value> {
         user.password_hash.as_deref().into(),
         user.credential_version.into(),
         user.device_limit.into(),
+        user.must_change_password.into(),
         user.created_at.into(),
         user.version.into(),
     ]
@@ -98,6 +100,7 @@ fn read(row: &Row) -> Result<User, StoreError> {
         password_hash: row.opt_string("password_hash")?,
         credential_version: row.number("credential_version")?,
         device_limit: row.opt_number("device_limit")?,
+        must_change_password: row.flag("must_change_password")?,
         created_at: row.time("created_at")?,
         version: row.number("version")?,
     })
@@ -105,14 +108,14 @@ fn read(row: &Row) -> Result<User, StoreError> {
 
 const INSERT: &str = "
     INSERT INTO users (id, email, email_key, local_part, email_search, name, name_search, kind, role, enabled,
-        password_hash, credential_version, device_limit, created_at, version, enrollments_seq)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)";
+        password_hash, credential_version, device_limit, must_change_password, created_at, version, enrollments_seq)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 0)";
 
 const UPDATE: &str = "
     UPDATE users SET email = $2, email_key = $3, local_part = $4, email_search = $5, name = $6, name_search = $7,
         kind = $8, role = $9, enabled = $10, password_hash = $11, credential_version = $12, device_limit = $13,
-        created_at = $14, version = version + 1
-    WHERE id = $1 AND version = $15";
+        must_change_password = $14, created_at = $15, version = version + 1
+    WHERE id = $1 AND version = $16";
 
 const GUARD: &str = "
     UPDATE users SET version = version WHERE id = $1 AND enabled = 1 AND credential_version = $2";
@@ -125,6 +128,8 @@ const LOCK: &str = "UPDATE users SET version = version WHERE id = $1 AND version
 const DELETE: &str = "DELETE FROM users WHERE id = $1 AND version = $2";
 
 const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1";
+
+const END_PACKAGES: &str = "UPDATE packages SET user_id = NULL WHERE user_id = $1";
 
 const LEAVE_ENROLLMENTS: &str = "
     UPDATE enrollments SET user_id = NULL, warning = $2, version = version + 1 WHERE user_id = $1";

@@ -3,7 +3,7 @@
 use super::engine::Statement;
 use super::{
     alerts, attempts, audit, authorities, certificates, commands, csp, devices, enrollments, events, leases, objects,
-    push, retention, sessions, settings, tokens, uploads, users,
+    packages, push, retention, sessions, settings, tokens, uploads, users,
 };
 use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
 
@@ -23,6 +23,7 @@ fn rank(write: &Write) -> u8 {
         Write::InsertUser(_) | Write::UpdateUser(_) | Write::DeleteUser { .. } => 0,
         Write::GuardUser { .. } | Write::CountEnrollment { .. } => 0,
         Write::InsertDevice(_) => 1,
+        Write::InsertPackage(_) | Write::UsePackage { .. } => 1,
         Write::InsertEnrollment(_) | Write::UpdateEnrollment(_) => 2,
         Write::SeeEnrollment { .. } | Write::CatchUpSeen { .. } => 2,
         Write::SaveSession(_) | Write::InsertCommand(_) => 3,
@@ -40,6 +41,11 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::DeleteUser { user, warning } => users::delete(user, warning).into(),
         Write::InsertToken(token) => vec![tokens::insert(token)],
         Write::RevokeToken { id, at } => vec![tokens::revoke(*id, *at)],
+        Write::InsertPackage(package) => vec![packages::insert(package)?],
+        Write::UsePackage { package, counts, at } => vec![packages::use_one(package, *counts, *at)],
+        Write::RebuildPackage(package) => vec![packages::rebuild(package)],
+        Write::RevokePackage { id, at } => vec![packages::revoke(*id, *at)],
+        Write::CountWrongPin { id, build } => vec![packages::count_wrong_pin(*id, *build)],
         Write::InsertDevice(device) => vec![devices::insert(device)],
         Write::UpdateDevice(device) => vec![devices::update(device)],
         Write::SaveInventory { device_id, items } => devices::save_inventory(*device_id, items).collect(),

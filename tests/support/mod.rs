@@ -25,6 +25,7 @@ pub mod lossy;
 pub mod nginx;
 pub mod nodes;
 pub mod openssl;
+pub mod package;
 pub mod plan;
 pub mod postgres;
 pub mod provisioning;

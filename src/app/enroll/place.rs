@@ -2,11 +2,13 @@
 //! (enrollment reference 4.3).
 
 use super::Attempted;
-use crate::app::ports::{StoreError, Write};
+use crate::app::ports::{DeviceView, StoreError, Write};
+use crate::app::sign_in::SignedIn;
 use crate::app::{App, Refusal};
 use crate::domain::Id;
 use crate::domain::device::{Device, is_usable_hw_dev_id, is_usable_identifier};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
+use crate::domain::package::Package;
 use crate::domain::user::{User, UserKind};
 use crate::proto::wstep::RequestSecurityToken;
 
@@ -17,6 +19,8 @@ pub(super) struct Place {
     pub(super) device: Option<Device>,
     /// Open enrollments of the same hardware by the same user, which end.
     pub(super) replaced: Vec<Enrollment>,
+    /// The package with which the hardware came before: it counts among its devices already.
+    package: Option<Id<Package>>,
     /// A device record of the same hardware by another user.
     pub(super) linked: Option<Id<Device>>,
     /// What must still hold when the newcomer is committed.
@@ -27,7 +31,7 @@ impl App {
     /// Finds the place of a request, or why there is none.
     pub(super) async fn place(
         &self,
-        user: &User,
+        SignedIn { user, package }: &SignedIn,
         request: &RequestSecurityToken,
         key_sha256: &[u8; 32],
     ) -> Result<Place, Attempted> {
@@ -44,7 +48,19 @@ impl App {
             self.check_limit(user).await?;
             place.guards.push(Write::CountEnrollment { user_id: user.id, enrollments });
         }
+        if let Some(package) = package {
+            place.guards.push(self.use_package(package, &place)?);
+        }
         Ok(place)
+    }
+
+    /// Takes a place of the package, unless the hardware has one already.
+    fn use_package(&self, package: &Package, place: &Place) -> Result<Write, Attempted> {
+        let counts = place.package != Some(package.id);
+        if counts && package.devices >= package.max_devices {
+            return Err(Refusal::PackageUsedUp(package.max_devices).into());
+        }
+        Ok(Write::UsePackage { package: Box::new(package.clone()), counts, at: self.now() })
     }
 
     /// Whether the same machine was here before: by `HWDevID` if that is usable, else by `DeviceID`.
@@ -62,26 +78,29 @@ impl App {
                 if place.device.is_none() {
                     place.device = self.store.device(enrollment.device_id).await?.map(|view| view.device);
                 }
+                place.package = place.package.or(enrollment.package_id);
                 place.replaced.push(enrollment);
             } else {
                 place.linked = place.linked.or(Some(enrollment.device_id));
             }
         }
         if hardware.is_some() && place.replaced.is_empty() {
-            place.device = self.former_device(user, &claim).await?;
+            let former = self.former_device(user, &claim).await?;
+            place.package = former.as_ref().and_then(|view| view.enrollment.package_id);
+            place.device = former.map(|view| view.device);
         }
         Ok(place)
     }
 
     /// The record of the hardware that this user had under management last, if that was brought to its end: its history
     /// goes on.
-    async fn former_device(&self, user: &User, hardware: &str) -> Result<Option<Device>, StoreError> {
+    async fn former_device(&self, user: &User, hardware: &str) -> Result<Option<DeviceView>, StoreError> {
         let is_over = |former: &Enrollment| matches!(former.state, EnrollmentState::Retired | EnrollmentState::Wiped);
         let former = self.store.former_enrollments(user.id, hardware).await?;
         let last = former.into_iter().find(|former| is_same(former.hw_dev_id.as_deref(), hardware));
         let Some(last) = last.filter(is_over) else { return Ok(None) };
         let view = self.store.device(last.device_id).await?;
-        Ok(view.filter(|view| is_over(&view.enrollment)).map(|view| view.device))
+        Ok(view.filter(|view| is_over(&view.enrollment)))
     }
 
     /// Whether the user may have one more device.

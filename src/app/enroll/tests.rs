@@ -133,7 +133,8 @@ async fn what_changes_after_the_sign_in_counts() {
         let issued = app.issue(&csr, id).await.unwrap();
         let newcomer =
             Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
-        app.let_in(signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
+        let signed_in = SignedIn { user: signed_in.clone(), package: None };
+        app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
     let user = add(&ground, "ada@example.test", |_| {}).await;
     let store = async |changed: User| app.commit(vec![Write::UpdateUser(changed)]).await.unwrap();
@@ -259,4 +260,152 @@ async fn one_request_sent_twice_at_once_enrolls_once() {
     let (a, b) = tokio::join!(enroll(&apps[0], "ada", &request), enroll(&apps[1], "ada", &request));
     let refusals: Vec<Refusal> = [a, b].into_iter().filter_map(Result::err).collect();
     assert!(matches!(refusals.as_slice(), [Refusal::CertificateRequest(_)]), "{refusals:?}");
+}
+
+mod packages {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::app::packages::{Contents, NewPackage};
+
+    const BULK: &str = "windows-bulkenroll-1@example.test";
+
+    async fn package(ground: &Ground, max_devices: u32) -> (Package, String) {
+        let new = NewPackage {
+            user: BULK.to_owned(),
+            name: None,
+            expires_in: Some(time::Duration::HOUR),
+            max_devices: Some(max_devices),
+            networks: Vec::new(),
+            pin: None,
+            contents: Contents::default(),
+        };
+        let built = ground.app.add_package(&ground.admin().await, new, None).await.unwrap();
+        (built.package, built.handout.unwrap().secret.expose_secret().to_owned())
+    }
+
+    async fn enroll(app: &App, secret: &str, request: &RequestSecurityToken) -> Result<Enrolled, Refusal> {
+        let credential =
+            Credential::Username { username: BULK.to_owned(), password: SecretString::from(secret.to_owned()) };
+        let caller = Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id() };
+        app.enroll(Ok(credential), request, &caller).await
+    }
+
+    async fn devices(app: &App, package: &Package) -> u32 {
+        app.store.package(package.id).await.unwrap().unwrap().devices
+    }
+
+    fn hardware(number: u8) -> RequestSecurityToken {
+        request(&[("HWDevID", &format!("{number:02X}{}", &HARDWARE[2..]))])
+    }
+
+    // covers: E-129
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_two_devices_take_the_last_place() {
+        let ground = Ground::new().await;
+        let (package, secret) = package(&ground, 3).await;
+        let apps = [ground.app.clone(), ground.other_process(), ground.other_process()];
+        let tasks: Vec<_> = (0..24)
+            .map(|number| {
+                let (app, secret) = (apps[number % apps.len()].clone(), secret.clone());
+                tokio::spawn(async move { enroll(&app, &secret, &request(&[])).await })
+            })
+            .collect();
+        let (mut let_in, mut refused) = (0, 0);
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(_) => let_in += 1,
+                Err(Refusal::PackageUsedUp(3)) => refused += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert_eq!((let_in, refused, devices(&ground.app, &package).await), (3, 21, 3));
+    }
+
+    // covers: E-67, E-129
+    #[tokio::test]
+    async fn a_machine_counts_once_however_often_it_enrolls() {
+        let ground = Ground::new().await;
+        let app = &ground.app;
+        let (first, secret) = package(&ground, 2).await;
+        let bulk = app.store.user_by_name(BULK).await.unwrap().unwrap();
+        for _ in 0..3 {
+            ground.clock.advance(time::Duration::SECOND);
+            enroll(app, &secret, &hardware(1)).await.unwrap();
+            assert_eq!(devices(app, &first).await, 1);
+        }
+        enroll(app, &secret, &hardware(2)).await.unwrap();
+        assert!(matches!(enroll(app, &secret, &hardware(3)).await, Err(Refusal::PackageUsedUp(2))));
+        ground.clock.advance(time::Duration::SECOND);
+        enroll(app, &secret, &hardware(1)).await.unwrap();
+        let claim = format!("01{}", &HARDWARE[2..]).to_lowercase();
+        let mut open = app.store.enrollments_claiming(&claim).await.unwrap();
+        let wiped = open.pop().unwrap();
+        assert_eq!(
+            (open.len(), wiped.mode, wiped.package_id, wiped.user_id),
+            (0, Mode::Bulk, Some(first.id), Some(bulk.id))
+        );
+        close(app, &wiped, EnrollmentState::Wiped).await;
+        ground.clock.advance(time::Duration::SECOND);
+        enroll(app, &secret, &hardware(1)).await.unwrap();
+        assert_eq!(devices(app, &first).await, 2, "also after a wipe");
+        let (other, secret) = package(&ground, 1).await;
+        ground.clock.advance(time::Duration::SECOND);
+        enroll(app, &secret, &hardware(1)).await.unwrap();
+        assert_eq!(devices(app, &other).await, 1, "with another package it is one of that");
+    }
+
+    // covers: E-130, E-135
+    #[tokio::test]
+    async fn what_ends_after_the_sign_in_counts() {
+        let ground = Ground::new().await;
+        let app = &ground.app;
+        let by = ground.admin().await;
+        let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+        let let_in = async |package: &Package| {
+            let request = request(&[]);
+            let csr = app.certificate_request(&request).unwrap();
+            let id = app.new_id();
+            let issued = app.issue(&csr, id).await.unwrap();
+            let newcomer =
+                Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
+            let user = app.store.user_by_name(BULK).await.unwrap().unwrap();
+            let signed_in = SignedIn { user, package: Some(package.clone()) };
+            app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
+        };
+        let (package, _) = package(&ground, 9).await;
+        let_in(&package).await.unwrap();
+        let_in(&package).await.unwrap();
+        let rebuilt = app.rebuild_package(&by, package.id, Contents::default(), None).await.unwrap().package;
+        assert!(let_in(&package).await.unwrap_err().contains("built anew"));
+        app.revoke_package(&by, package.id).await.unwrap();
+        assert!(let_in(&rebuilt).await.unwrap_err().contains("revoked"));
+        assert_eq!(devices(app, &package).await, 2);
+    }
+
+    // covers: E-131
+    #[tokio::test]
+    async fn what_is_of_a_user_waits_for_one() {
+        use crate::app::RunCommands;
+        let ground = Ground::new().await;
+        let app = &ground.app;
+        let by = ground.admin().await;
+        let (_, secret) = package(&ground, 1).await;
+        enroll(app, &secret, &hardware(1)).await.unwrap();
+        let claim = format!("01{}", &HARDWARE[2..]).to_lowercase();
+        let device = app.store.enrollments_claiming(&claim).await.unwrap().remove(0).device_id;
+        let run = async |uri: &str| {
+            let body = format!("<Get><CmdID>1</CmdID><Item><Target><LocURI>{uri}</LocURI></Target></Item></Get>");
+            let run =
+                RunCommands { body: body.as_bytes(), expires_in: None, key: None, dry_run: false, unchecked: true };
+            app.run_commands(&by, device, run).await.map(|_| ()).map_err(|error| error.to_string())
+        };
+        let of_user = "./User/Vendor/MSFT/Policy/Config/Experience/AllowCortana";
+        run("./Device/Vendor/MSFT/Policy/Config/Experience/AllowCortana").await.unwrap();
+        let refused = run(of_user).await.unwrap_err();
+        assert!(refused.contains("has none yet"), "{refused}");
+        ground.user("ada@example.test", Role::User).await;
+        app.assign_device(&by, device, "ada@example.test", false).await.unwrap();
+        run(of_user).await.unwrap();
+    }
 }

@@ -126,6 +126,8 @@ pub enum Table {
     Overrides,
     /// Uploads.
     Uploads,
+    /// Packages.
+    Packages,
 }
 
 /// The state of an enrollment's sessions as it is stored (`session::Conversation` as JSON).

@@ -15,6 +15,7 @@ use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
 use crate::domain::object::{LargeObject, ObjectPart};
+use crate::domain::package::Package;
 use crate::domain::push::{PushChange, Sent};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::upload::{Received, Upload, UploadAttempt, UploadChunk};
@@ -82,7 +83,7 @@ pub enum Write {
         /// How many there were.
         enrollments: i64,
     },
-    /// Removes a user at that version, its tokens too; its enrollments lose their user and get the warning.
+    /// Removes a user at that version, its tokens too; its packages end, its enrollments lose their user and get the warning.
     DeleteUser {
         /// Whom.
         user: Box<User>,
@@ -97,6 +98,35 @@ pub enum Write {
         id: Id<Token>,
         /// When.
         at: OffsetDateTime,
+    },
+    /// A new package.
+    InsertPackage(Box<Package>),
+    /// A device enrolls with a package. A conflict where the package is over, has its number of devices, or is not as it was
+    /// read.
+    UsePackage {
+        /// Which, as it was read.
+        package: Box<Package>,
+        /// Whether the device counts: it did not enroll with the package before.
+        counts: bool,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// The next build of a package: another secret, perhaps another PIN. The value is the package as it was read, with the
+    /// new hashes; a conflict where it is over or was built since.
+    RebuildPackage(Box<Package>),
+    /// Withdraws a package; one that is withdrawn already, or not there, is a conflict.
+    RevokePackage {
+        /// Which.
+        id: Id<Package>,
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// A wrong PIN was tried; nothing where the package was built since.
+    CountWrongPin {
+        /// Which.
+        id: Id<Package>,
+        /// The build whose PIN it was.
+        build: u32,
     },
     /// A new device.
     InsertDevice(Device),

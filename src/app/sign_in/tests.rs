@@ -23,7 +23,7 @@ fn with(app: &App, change: impl FnOnce(&mut Settings)) -> App {
 
 async fn sign_in(app: &App, name: &str, password: &str) -> String {
     match app.check_password(name, SecretString::from(password), OFFICE).await {
-        Ok(user) => user.email,
+        Ok(signed_in) => signed_in.user.email,
         Err(refusal) => refusal.to_string(),
     }
 }
@@ -215,4 +215,154 @@ async fn a_name_of_a_mebibyte_is_nobodys() {
     let ground = Ground::new().await;
     assert_eq!(sign_in(&ground.app, &"x".repeat(1 << 20), "wrong").await, UNKNOWN);
     assert!(budget(&"x".repeat(1 << 20)).len() <= 256);
+}
+
+/// A package of a bulk user of that name, its secret and its PIN.
+async fn package(ground: &Ground, email: &str, pin: Option<&str>) -> (Package, String) {
+    use crate::app::packages::{Contents, NewPackage, NewPin};
+    let new = NewPackage {
+        user: email.to_owned(),
+        name: None,
+        expires_in: Some(time::Duration::HOUR),
+        max_devices: None,
+        networks: vec![crate::domain::Network::try_from("192.0.2.0/24".to_owned()).unwrap()],
+        pin: pin.map(|pin| NewPin::Given(SecretString::from(pin))),
+        contents: Contents::default(),
+    };
+    let built = ground.app.add_package(&ground.admin().await, new, None).await.unwrap();
+    (built.package, built.handout.unwrap().secret.expose_secret().to_owned())
+}
+
+const BULK: &str = "windows-bulkenroll-1@example.test";
+
+/// S-14: whoever does not get in has cost one hash, whatever was wrong.
+// covers: E-130, S-13, S-14
+#[tokio::test]
+async fn what_a_package_does_not_let_in_costs_one_hash() {
+    let ground = Ground::new().await;
+    let app = with(&ground.app, |settings| settings.password_checks.user_burst = 1000);
+    let (live, secret) = package(&ground, BULK, Some("48151623")).await;
+    let (revoked, over) = package(&ground, BULK, None).await;
+    app.revoke_package(&ground.admin().await, revoked.id).await.unwrap();
+    add(&ground, "ada@example.test", "correct horse").await;
+    let (_, foreign) = package(&ground, "windows-bulkenroll-2@example.test", None).await;
+    let cost = async |name: &str, password: &str| {
+        let before = app.hasher.computed();
+        (sign_in(&app, name, password).await, app.hasher.computed() - before)
+    };
+    let changed = format!("{}x", &secret[..secret.len() - 1]);
+    let cases = [
+        (BULK, secret.as_str(), BULK, 0),
+        ("windows-bulkenroll-1", &secret, BULK, 0),
+        (BULK, "48151623", BULK, 1),
+        (BULK, "48151624", "the PIN of the package is wrong", 1),
+        (BULK, &over, "the package was revoked", 1),
+        (BULK, &foreign, WRONG, 1),
+        (BULK, &changed, WRONG, 1),
+        (BULK, "wrong", WRONG, 1),
+        (BULK, "", WRONG, 1),
+        ("ada", &secret, WRONG, 1),
+        ("ada", "48151623", WRONG, 1),
+        ("nobody", &secret, UNKNOWN, 1),
+        ("nobody", "48151623", UNKNOWN, 1),
+    ];
+    for (name, password, answer, hashes) in cases {
+        assert_eq!(cost(name, password).await, (answer.to_owned(), hashes), "{name}");
+    }
+    let elsewhere = "198.51.100.7".parse().unwrap();
+    for password in [secret.as_str(), "48151623"] {
+        let refused = app.check_password(BULK, SecretString::from(password), elsewhere).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the package may not be used from this address");
+    }
+    ground.clock.advance(time::Duration::HOUR);
+    assert_eq!(cost(BULK, &secret).await, ("the package has expired".to_owned(), 1));
+    assert_eq!(cost(BULK, "48151623").await, (WRONG.to_owned(), 1));
+    let now = app.store.package(live.id).await.unwrap().unwrap();
+    assert_eq!((now.devices, now.pin_failures), (0, 1), "a sign-in uses nothing up");
+}
+
+// covers: S-13, S-14
+#[tokio::test]
+async fn a_pin_stands_five_wrong_tries() {
+    let ground = Ground::new().await;
+    let (made, secret) = package(&ground, BULK, Some("48151623")).await;
+    for number in 0..5 {
+        assert_eq!(sign_in(&ground.app, BULK, "48151623").await, BULK, "{number}");
+        let wrong = sign_in(&ground.app, BULK, &format!("4815162{}", number + 4)).await;
+        assert_eq!(wrong, "the PIN of the package is wrong");
+    }
+    assert_eq!(sign_in(&ground.app, BULK, "48151623").await, WRONG);
+    assert_eq!(sign_in(&ground.app, BULK, &secret).await, BULK, "the secret is another matter");
+    let page = crate::app::ports::Page { limit: 10, after: None };
+    let rows = ground.app.store.audit(Some(&made.id.to_string()), &page).await.unwrap().items;
+    assert_eq!(rows.iter().filter(|row| row.action == "package.lock_pin").count(), 1);
+}
+
+// covers: E-53, S-14
+#[tokio::test]
+async fn guesses_at_a_package_lock_the_guesser_out() {
+    let ground = Ground::new().await;
+    let (_, secret) = package(&ground, BULK, None).await;
+    for _ in 0..10 {
+        assert_eq!(sign_in(&ground.app, BULK, "msp_wrong").await, WRONG);
+    }
+    assert_eq!(sign_in(&ground.app, BULK, &secret).await, LOCKED);
+    ground.clock.advance(time::Duration::minutes(2));
+    assert_eq!(sign_in(&ground.app, BULK, &secret).await, BULK);
+}
+
+// covers: E-53
+#[tokio::test]
+async fn a_batch_at_once_is_let_in() {
+    let ground = Ground::new().await;
+    let (_, secret) = package(&ground, BULK, None).await;
+    let before = ground.app.hasher.computed();
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let (app, secret) = (ground.app.clone(), secret.clone());
+            tokio::spawn(async move { sign_in(&app, BULK, &secret).await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), BULK);
+    }
+    assert_eq!(ground.app.hasher.computed(), before, "256 bits need no costly hash");
+}
+
+#[tokio::test]
+async fn the_account_of_a_package_counts_too() {
+    let ground = Ground::new().await;
+    let (_, secret) = package(&ground, BULK, Some("48151623")).await;
+    let user = ground.app.store.user_by_name(BULK).await.unwrap().unwrap();
+    let own = ground.app.hasher.hash(SecretString::from("own password")).await.unwrap();
+    ground.app.commit(vec![Write::UpdateUser(User { password_hash: Some(own), ..user })]).await.unwrap();
+    assert_eq!(sign_in(&ground.app, BULK, "own password").await, BULK);
+    let user = ground.app.store.user_by_name(BULK).await.unwrap().unwrap();
+    ground.app.commit(vec![Write::UpdateUser(User { enabled: false, ..user })]).await.unwrap();
+    for password in [secret.as_str(), "48151623", "own password"] {
+        let before = ground.app.hasher.computed();
+        assert_eq!(sign_in(&ground.app, BULK, password).await, Refusal::AccountDisabled.to_string());
+        assert_eq!(ground.app.hasher.computed(), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn who_has_to_choose_a_new_password_enrolls_nothing_with_the_present_one() {
+    let ground = Ground::new().await;
+    let user = add(&ground, "ada@example.test", "correct horse").await;
+    let app = with(&ground.app, |settings| settings.remember_password = time::Duration::minutes(5));
+    assert_eq!(sign_in(&app, "ada", "correct horse").await, "ada@example.test");
+    app.commit(vec![Write::UpdateUser(User { must_change_password: true, ..user.clone() })]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(sign_in(&app, "ada", "correct horse").await, Refusal::PasswordChange.to_string());
+    }
+    assert_eq!(sign_in(&app, "ada", "wrong").await, WRONG, "nobody else learns of it");
+    let by = ground.admin().await;
+    let changes = crate::app::users::UserChanges {
+        password: Some(Some(SecretString::from("battery staple"))),
+        ..Default::default()
+    };
+    let changed = app.change_user(&by, user.id, changes, None).await.unwrap();
+    assert!(!changed.must_change_password);
+    assert_eq!(sign_in(&app, "ada", "battery staple").await, "ada@example.test");
 }

@@ -1,5 +1,6 @@
 //! `/devices`: hardware with its current enrollment.
 
+pub mod assign;
 mod declared;
 mod provisioning;
 
@@ -40,6 +41,11 @@ pub struct DeviceDocument {
     /// How the device came.
     #[schema(example = "on_premise")]
     mode: &'static str,
+    /// The package that it came with.
+    package_id: Option<String>,
+    /// When it was assigned to its user; of a device with mode `bulk`, null means that it has a bulk user only.
+    #[schema(format = DateTime)]
+    assigned_at: Option<String>,
     /// Version of the operating system.
     #[schema(example = "10.0.26100.2454")]
     os_version: Option<String>,
@@ -80,6 +86,8 @@ impl From<DeviceView> for DeviceDocument {
             state: enrollment.state.as_str(),
             user: view.user,
             mode: enrollment.mode.as_str(),
+            package_id: enrollment.package_id.map(|id| id.to_string()),
+            assigned_at: enrollment.assigned_at.map(stamp),
             os_version: enrollment.os_version,
             os_edition: enrollment.os_edition,
             os_edition_name: enrollment.os_edition.and_then(os_edition_name),

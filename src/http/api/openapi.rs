@@ -9,8 +9,8 @@ use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Op
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, alerts, attempts, audit, ca, certificates, commands, csp, devices, drain, events, me, sessions, tokens,
-    uploads, users,
+    actions, alerts, attempts, audit, ca, certificates, commands, csp, devices, drain, events, me, packages, sessions,
+    tokens, uploads, users,
 };
 use crate::http::error::ProblemDocument;
 
@@ -42,7 +42,8 @@ pub fn text() -> String {
         me::show,
         users::list, users::add, users::show, users::change, users::remove,
         tokens::list, tokens::add, tokens::revoke,
-        devices::list, devices::show,
+        packages::list, packages::add, packages::show, packages::rebuild, packages::revoke,
+        devices::list, devices::show, devices::assign::assign,
         alerts::list,
         actions::request, actions::list, actions::show, actions::cancel, actions::reveal,
         commands::run, commands::list, commands::show, commands::data, commands::cancel,

@@ -37,6 +37,8 @@ pub struct UserDocument {
     has_password: bool,
     /// Most devices; null takes the configured default.
     device_limit: Option<u32>,
+    /// Whether the user has to choose a new password before the present one is good for anything else.
+    must_change_password: bool,
     /// When the user was added.
     #[schema(format = DateTime)]
     created_at: String,
@@ -55,6 +57,7 @@ impl From<User> for UserDocument {
             enabled: user.enabled,
             has_password: user.password_hash.is_some(),
             device_limit: user.device_limit,
+            must_change_password: user.must_change_password,
             created_at: stamp(user.created_at),
             version: user.version,
         }
@@ -126,6 +129,8 @@ pub struct ChangeUser {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     device_limit: Option<Option<u32>>,
+    /// Whether the user has to choose a new password first; a new password takes it away unless it is set along with it.
+    must_change_password: Option<bool>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -209,6 +214,7 @@ pub async fn change(
         role: body.role.map(Role::from),
         enabled: body.enabled,
         device_limit: body.device_limit,
+        must_change_password: body.must_change_password,
     };
     let user = app.change_user(&by, id, changes, version).await?;
     Ok(([etag(user.version)], Json(UserDocument::from(user))))

@@ -2,7 +2,7 @@
 
 use super::Ground;
 use super::fixtures::{
-    assert_same, at, certificate, command, enroll, enroll_all, enrolled, id, ids, is_conflict, user,
+    assert_same, at, certificate, command, enroll, enroll_all, enrolled, id, ids, is_conflict, package, user,
 };
 use crate::app::ports::{ConversationChange, Store, Write};
 use crate::domain::command::CommandState;
@@ -41,6 +41,8 @@ fn full_enrollment() -> Enrollment {
         warning: Some("warning".to_owned()),
         locked_to_tenant: true,
         entra_device_id: Some(uuid::Uuid::from_u128(0xE7)),
+        package_id: Some(id(3)),
+        assigned_at: Some(at(6)),
         version: 41,
         ..enrolled(1).1
     }
@@ -48,7 +50,8 @@ fn full_enrollment() -> Enrollment {
 
 async fn an_enrollment_is_read_as_written(Ground { store, .. }: &Ground) {
     let full = full_enrollment();
-    store.commit(vec![Write::InsertUser(user(1))]).await.unwrap();
+    let package = Box::new(package(3, &user(1)));
+    store.commit(vec![Write::InsertUser(user(1)), Write::InsertPackage(package)]).await.unwrap();
     store.commit(enroll((enrolled(1).0, full.clone()))).await.unwrap();
     assert_same(&store.enrollment(id(1)).await.unwrap().unwrap(), &full);
     assert!(store.enrollment(id(2)).await.unwrap().is_none());
@@ -92,7 +95,7 @@ async fn claiming(store: &impl Store, identifier: &str) -> Vec<String> {
 
 async fn identifiers_follow_the_enrollment(Ground { store, .. }: &Ground) {
     let mut one = full_enrollment();
-    one.user_id = None;
+    (one.user_id, one.package_id) = (None, None);
     store.commit(enroll((enrolled(1).0, one.clone()))).await.unwrap();
     let own = id::<Enrollment>(1).to_string();
     for (identifier, found) in [

@@ -14,6 +14,7 @@ use crate::domain::command::QueuedCommand;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::event::{AuditRow, Event};
+use crate::domain::package::Package;
 use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage};
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::proto::syncml::{Command, Encoding, LocUri};
@@ -87,6 +88,7 @@ pub(in crate::store) fn user(number: u128) -> User {
         password_hash: None,
         credential_version: 1,
         device_limit: None,
+        must_change_password: false,
         created_at: at(0),
         version: 1,
     }
@@ -101,6 +103,27 @@ pub(super) fn token(number: u128, user: &User) -> Token {
         user_id: user.id,
         created_at: at(0),
         expires_at: None,
+        revoked_at: None,
+    }
+}
+
+/// A package of that user for three devices, which ends a second after it was made.
+pub(super) fn package(number: u128, user: &User) -> Package {
+    Package {
+        id: id(number),
+        user_id: Some(user.id),
+        user_name: user.email.clone(),
+        name: format!("Site{number}"),
+        build: 1,
+        secret_hash: digest(number),
+        pin_hash: None,
+        pin_failures: 0,
+        networks: Vec::new(),
+        max_devices: 3,
+        devices: 0,
+        created_at: at(0),
+        expires_at: at(1000),
+        last_used_at: None,
         revoked_at: None,
     }
 }
@@ -138,6 +161,8 @@ pub(in crate::store) fn enrolled(number: u128) -> (Device, Enrollment) {
         warning: None,
         locked_to_tenant: false,
         entra_device_id: None,
+        package_id: None,
+        assigned_at: None,
         version: 1,
     };
     (device, enrollment)

@@ -28,6 +28,7 @@ fn full_user() -> User {
         password_hash: Some("$argon2id$v=19$...".to_owned()),
         credential_version: 7,
         device_limit: Some(3),
+        must_change_password: true,
         version: 4,
         email: "Mia.O'Hara@Example.org".to_owned(),
         ..user(1)

@@ -36,6 +36,7 @@ CREATE TABLE users (
     password_hash TEXT,
     credential_version BIGINT NOT NULL,
     device_limit BIGINT,
+    must_change_password BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     version BIGINT NOT NULL,
     enrollments_seq BIGINT NOT NULL
@@ -55,6 +56,27 @@ CREATE TABLE tokens (
 );
 CREATE INDEX tokens_by_age ON tokens (created_at, id);
 CREATE INDEX tokens_of_user ON tokens (user_id);
+
+-- Packages for bulk enrollment. One without a user is over: the user was removed. networks is a JSON list.
+CREATE TABLE packages (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT REFERENCES users (id),
+    user_name TEXT NOT NULL,
+    name TEXT NOT NULL,
+    build BIGINT NOT NULL,
+    secret_hash BLOB NOT NULL UNIQUE,
+    pin_hash TEXT,
+    pin_failures BIGINT NOT NULL,
+    networks TEXT NOT NULL,
+    max_devices BIGINT NOT NULL,
+    devices BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX packages_by_age ON packages (created_at, id);
+CREATE INDEX packages_of_user ON packages (user_id, created_at, id);
 
 -- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
 CREATE TABLE devices (
@@ -93,6 +115,8 @@ CREATE TABLE enrollments (
     warning TEXT,
     locked_to_tenant BIGINT NOT NULL,
     entra_device_id TEXT,
+    package_id TEXT REFERENCES packages (id),
+    assigned_at BIGINT,
     version BIGINT NOT NULL
 );
 CREATE INDEX enrollments_of_device ON enrollments (device_id);

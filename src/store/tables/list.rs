@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 29] = [
+pub(in crate::store) static TABLES: [Table; 30] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -31,6 +31,7 @@ pub(in crate::store) static TABLES: [Table; 29] = [
             text("password_hash"),
             int("credential_version"),
             int("device_limit"),
+            int("must_change_password"),
             int("created_at"),
             int("version"),
             int("enrollments_seq"),
@@ -41,8 +42,8 @@ pub(in crate::store) static TABLES: [Table; 29] = [
         next: "SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
             INSERT INTO users (id, email, email_key, local_part, email_search, name, name_search, kind, role, enabled, \
-            password_hash, credential_version, device_limit, created_at, version, enrollments_seq) VALUES ($1, $2, $3, \
-            $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            password_hash, credential_version, device_limit, must_change_password, created_at, version, enrollments_seq) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         count: "SELECT COUNT(*) AS number FROM users",
         delete: "DELETE FROM users",
         link: None,
@@ -68,6 +69,37 @@ pub(in crate::store) static TABLES: [Table; 29] = [
             $2, $3, $4, $5, $6, $7, $8)",
         count: "SELECT COUNT(*) AS number FROM tokens",
         delete: "DELETE FROM tokens",
+        link: None,
+    },
+    Table {
+        name: "packages",
+        columns: &[
+            text("id"),
+            text("user_id"),
+            text("user_name"),
+            text("name"),
+            int("build"),
+            bytes("secret_hash"),
+            text("pin_hash"),
+            int("pin_failures"),
+            text("networks"),
+            int("max_devices"),
+            int("devices"),
+            int("created_at"),
+            int("expires_at"),
+            int("last_used_at"),
+            int("revoked_at"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM packages ORDER BY id LIMIT $1",
+        next: "SELECT * FROM packages WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO packages (id, user_id, user_name, name, build, secret_hash, pin_hash, pin_failures, networks, \
+            max_devices, devices, created_at, expires_at, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, \
+            $8, $9, $10, $11, $12, $13, $14, $15)",
+        count: "SELECT COUNT(*) AS number FROM packages",
+        delete: "DELETE FROM packages",
         link: None,
     },
     Table {
@@ -121,6 +153,8 @@ pub(in crate::store) static TABLES: [Table; 29] = [
             text("warning"),
             int("locked_to_tenant"),
             text("entra_device_id"),
+            text("package_id"),
+            int("assigned_at"),
             int("version"),
         ],
         key: 1,
@@ -130,8 +164,9 @@ pub(in crate::store) static TABLES: [Table; 29] = [
         insert: "\
             INSERT INTO enrollments (id, device_id, user_id, state, is_open, mode, kind, claimed_device_id, hw_dev_id, \
             reported_dev_id, reported_source, os_version, os_edition, context, account, enrolled_at, last_seen_at, \
-            inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, version) VALUES ($1, $2, $3, \
-            $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+            inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, package_id, assigned_at, \
+            version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+            $21, $22, $23, $24, $25, $26)",
         count: "SELECT COUNT(*) AS number FROM enrollments",
         delete: "DELETE FROM enrollments",
         link: None,
@@ -659,7 +694,7 @@ pub(super) const TRUNCATE: &str = "\
     TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, upload_chunks, uploads, alerts, audit, \
     events, attempts, answers, transcripts, sessions, object_parts, objects, commands, certificates, ca_deliveries, \
     authorities, missing_nodes, \
-    inventory, push, conversations, enrollment_identifiers, enrollments, devices, tokens, users, settings, leases";
+    inventory, push, conversations, enrollment_identifiers, enrollments, devices, packages, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

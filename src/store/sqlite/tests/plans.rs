@@ -1,8 +1,8 @@
 //! Query plans: what runs with every message, sweep or page goes through an index.
 
 use super::super::super::{
-    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, prefixes, push,
-    retention, sessions, tokens, uploads, users,
+    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, packages, prefixes,
+    push, retention, sessions, tokens, uploads, users,
 };
 use super::*;
 
@@ -31,6 +31,9 @@ async fn hot_queries_look_up() {
         users::ENROLLMENTS_OF,
         leases::FIND,
         tokens::FIND,
+        packages::FIND,
+        packages::FIND_BY_SECRET,
+        packages::WITH_PIN,
         devices::FIND,
         devices::LIST_OF_USER,
         devices::INVENTORY,
@@ -99,6 +102,7 @@ async fn hot_queries_look_up() {
         Table::Tokens,
         Table::Overrides,
         Table::Uploads,
+        Table::Packages,
     ];
     let looked_up = looked_up.into_iter().chain(expired.map(retention::sql)).chain(tables.map(prefixes::sql));
     for sql in looked_up {
@@ -115,6 +119,7 @@ async fn pages_and_queues_come_sorted_from_their_index() {
     let sorted = [
         users::LIST,
         tokens::LIST,
+        packages::LIST,
         devices::LIST,
         certificates::LIST,
         certificates::REVOKED,

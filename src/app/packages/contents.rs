@@ -1,0 +1,113 @@
+//! What is built into a package, and the files in which it is handed out.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::instructions::{self, Language, Page};
+use crate::app::{App, Error, FieldError, Settings};
+use crate::domain::package::Package;
+use crate::pki::is_certificate;
+use crate::proto::csp::computer_name;
+use crate::proto::csp::parameter::Unfit;
+use crate::proto::csp::secret::Secret;
+use crate::proto::ppkg::{self, ArchiveFile, Customizations, LocalAdmin, Wifi};
+
+/// What is built into a package beside the enrollment. The server keeps none of it.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// Words for people.
+    pub notes: Option<String>,
+    /// The pattern by which the device is named, e.g. `SITE7-%RAND:4%`.
+    pub device_name: Option<String>,
+    /// The network over which the device reaches the server.
+    pub wifi: Option<Wifi>,
+    /// Who can sign in to the device before it has a user.
+    pub local_admin: Option<LocalAdmin>,
+    /// The root certificate of the server.
+    pub root_certificate: RootCertificate,
+}
+
+/// Which root certificate a package makes devices trust before they enroll.
+#[derive(Clone, Debug, Default)]
+pub enum RootCertificate {
+    /// That of the certificate that the server shows, where it is known not to be a public one.
+    #[default]
+    Auto,
+    /// None: Windows trusts the server anyway.
+    None,
+    /// This one, DER.
+    Given(Vec<u8>),
+}
+
+/// The file with the root certificate.
+const ROOT: &str = "root.cer";
+/// The file with the settings.
+const CUSTOMIZATIONS: &str = "customizations.xml";
+
+impl Contents {
+    /// What is wrong with it, by its place in the request.
+    pub(super) fn mistakes(&self) -> Vec<FieldError> {
+        let mut found: Vec<Unfit> = Vec::new();
+        found.extend(self.notes.as_deref().and_then(|notes| ppkg::check_notes("/notes", notes).err()));
+        if let Some(Err(error)) = self.device_name.as_deref().map(computer_name::check) {
+            found.push(Unfit::new("/device_name", error.to_string()));
+        }
+        found.extend(self.wifi.as_ref().and_then(|wifi| below("/wifi", wifi.check())));
+        found.extend(self.local_admin.as_ref().and_then(|admin| below("/local_admin", admin.check())));
+        if let RootCertificate::Given(der) = &self.root_certificate
+            && !is_certificate(der)
+        {
+            found.push(Unfit::new("/root_certificate", "is no certificate"));
+        }
+        found.into_iter().map(|unfit| FieldError { pointer: unfit.pointer, message: unfit.message }).collect()
+    }
+
+    /// The files of a package.
+    pub(super) fn files(
+        &self,
+        package: &Package,
+        root: Option<&[u8]>,
+        secret: &SecretString,
+        settings: &Settings,
+    ) -> Vec<ArchiveFile> {
+        let customizations = Customizations {
+            id: package.id.uuid(),
+            name: package.name.clone(),
+            version: package.version(),
+            notes: self.notes.clone(),
+            upn: package.user_name.clone(),
+            discovery_url: format!("{}/EnrollmentServer/Discovery.svc", settings.url),
+            secret: Secret::new(secret.expose_secret()),
+            root_certificate: root.map(|_| ROOT.to_owned()),
+            device_name: self.device_name.clone(),
+            wifi: self.wifi.clone(),
+            local_admin: self.local_admin.clone(),
+        };
+        let page = Page { package, customizations: &customizations, server: &settings.display_name };
+        let mut files = vec![
+            ArchiveFile::new(CUSTOMIZATIONS, customizations.encode()),
+            ArchiveFile::new("build.cmd", instructions::script(&package.name)),
+            ArchiveFile::new("instructions.en.html", page.write(Language::English)),
+            ArchiveFile::new("instructions.fr.html", page.write(Language::French)),
+        ];
+        files.extend(root.map(|root| ArchiveFile::new(ROOT, root)));
+        files
+    }
+}
+
+impl App {
+    /// The root certificate that devices have to be given, DER.
+    pub(super) fn root_to_trust(&self, contents: &Contents) -> Result<Option<Vec<u8>>, Error> {
+        match &contents.root_certificate {
+            RootCertificate::None => Ok(None),
+            RootCertificate::Given(der) => Ok(Some(der.clone())),
+            RootCertificate::Auto => {
+                let found = self.server_trust.private_root();
+                found.map_err(|words| Error::Unavailable(format!("the server certificate: {words}")))
+            }
+        }
+    }
+}
+
+fn below(place: &str, checked: Result<(), Unfit>) -> Option<Unfit> {
+    checked.err().map(|unfit| Unfit { pointer: format!("{place}{}", unfit.pointer), ..unfit })
+}

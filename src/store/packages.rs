@@ -1,0 +1,138 @@
+//! Packages for bulk enrollment.
+
+use time::OffsetDateTime;
+
+use super::engine::{Engine, Row, Statement};
+use super::query::{List, cursor, one};
+use crate::app::ports::{Listed, Page, StoreError};
+use crate::domain::Id;
+use crate::domain::package::Package;
+use crate::domain::user::User;
+
+pub(super) fn insert(package: &Package) -> Result<Statement, StoreError> {
+    let odd = |error: serde_json::Error| StoreError::Internal(format!("packages.networks: {error}"));
+    let networks = serde_json::to_string(&package.networks).map_err(odd)?;
+    let params = vec![
+        package.id.into(),
+        package.user_id.into(),
+        package.user_name.as_str().into(),
+        package.name.as_str().into(),
+        package.build.into(),
+        package.secret_hash.as_slice().into(),
+        package.pin_hash.as_deref().into(),
+        package.pin_failures.into(),
+        networks.into(),
+        package.max_devices.into(),
+        package.devices.into(),
+        package.created_at.into(),
+        package.expires_at.into(),
+        package.last_used_at.into(),
+        package.revoked_at.into(),
+    ];
+    Ok(Statement::one(INSERT, params))
+}
+
+/// Counts a device, or none. A miss where the package is over, was built anew, has its number, or was used since it was read.
+pub(super) fn use_one(package: &Package, counts: bool, at: OffsetDateTime) -> Statement {
+    let params =
+        vec![package.id.into(), package.build.into(), package.devices.into(), i64::from(counts).into(), at.into()];
+    Statement::one(USE, params)
+}
+
+/// A miss where it was withdrawn, or built since it was read.
+pub(super) fn rebuild(package: &Package) -> Statement {
+    let params = vec![
+        package.id.into(),
+        package.build.into(),
+        package.secret_hash.as_slice().into(),
+        package.pin_hash.as_deref().into(),
+        package.pin_failures.into(),
+    ];
+    Statement::one(REBUILD, params)
+}
+
+/// The first withdrawal counts; another one is a miss.
+pub(super) fn revoke(id: Id<Package>, at: OffsetDateTime) -> Statement {
+    Statement::one(REVOKE, vec![id.into(), at.into()])
+}
+
+pub(super) fn count_wrong_pin(id: Id<Package>, build: u32) -> Statement {
+    Statement::at_most_one(COUNT_WRONG_PIN, vec![id.into(), build.into()])
+}
+
+pub(super) async fn find(engine: &dyn Engine, id: Id<Package>) -> Result<Option<Package>, StoreError> {
+    one(engine, FIND, vec![id.into()], read).await
+}
+
+pub(super) async fn find_by_secret(
+    engine: &dyn Engine,
+    user: Id<User>,
+    secret_hash: &[u8; 32],
+) -> Result<Option<Package>, StoreError> {
+    one(engine, FIND_BY_SECRET, vec![secret_hash.as_slice().into(), user.into()], read).await
+}
+
+pub(super) async fn with_pin(
+    engine: &dyn Engine,
+    user: Id<User>,
+    now: OffsetDateTime,
+) -> Result<Option<Package>, StoreError> {
+    one(engine, WITH_PIN, vec![user.into(), now.into()], read).await
+}
+
+pub(super) async fn list(engine: &dyn Engine, page: &Page) -> Result<Listed<Package>, StoreError> {
+    let place = |package: &Package| cursor(package.created_at, package.id);
+    List { sql: LIST, more: Vec::new(), read, place, page }.load(engine).await
+}
+
+fn read(row: &Row) -> Result<Package, StoreError> {
+    let row = row.of("packages");
+    Ok(Package {
+        id: row.id("id")?,
+        user_id: row.opt_id("user_id")?,
+        user_name: row.string("user_name")?,
+        name: row.string("name")?,
+        build: row.number("build")?,
+        secret_hash: row.digest("secret_hash")?,
+        pin_hash: row.opt_string("pin_hash")?,
+        pin_failures: row.number("pin_failures")?,
+        networks: row.json("networks")?,
+        max_devices: row.number("max_devices")?,
+        devices: row.number("devices")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+        last_used_at: row.opt_time("last_used_at")?,
+        revoked_at: row.opt_time("revoked_at")?,
+    })
+}
+
+const INSERT: &str = "
+    INSERT INTO packages (id, user_id, user_name, name, build, secret_hash, pin_hash, pin_failures, networks,
+        max_devices, devices, created_at, expires_at, last_used_at, revoked_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+
+const USE: &str = "
+    UPDATE packages SET devices = devices + $4, last_used_at = $5
+    WHERE id = $1 AND build = $2 AND devices = $3 AND ($4 = 0 OR devices < max_devices)
+        AND user_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $5";
+
+const REBUILD: &str = "
+    UPDATE packages SET build = build + 1, secret_hash = $3, pin_hash = $4, pin_failures = $5
+    WHERE id = $1 AND build = $2 AND user_id IS NOT NULL AND revoked_at IS NULL";
+
+const REVOKE: &str = "UPDATE packages SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
+
+const COUNT_WRONG_PIN: &str = "
+    UPDATE packages SET pin_failures = pin_failures + 1 WHERE id = $1 AND build = $2";
+
+pub(super) const FIND: &str = "SELECT * FROM packages WHERE id = $1";
+
+pub(super) const FIND_BY_SECRET: &str = "SELECT * FROM packages WHERE secret_hash = $1 AND user_id = $2";
+
+pub(super) const WITH_PIN: &str = "
+    SELECT * FROM packages
+    WHERE user_id = $1 AND pin_hash IS NOT NULL AND revoked_at IS NULL AND expires_at > $2
+    ORDER BY created_at DESC, id DESC LIMIT 1";
+
+pub(super) const LIST: &str = "
+    SELECT * FROM packages WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3";

@@ -325,6 +325,10 @@ fn a_device_is_assigned_without_enrolling_again() {
     let problem: Value = serde_json::from_slice(&refused.body).unwrap();
     assert_eq!(problem["code"], "no_user", "{problem}");
     api.command(&id, &of_user.replace("./User/", "./Device/"));
+    let profile =
+        "<WLANProfile xmlns=\"http://www.microsoft.com/networking/WLAN/profile/v1\"><name>Lab</name></WLANProfile>";
+    let wifi = json!({"type": "wifi_profile", "name": "Lab", "scope": "user", "profile": profile});
+    assert_eq!(api.act_refused(&id, &wifi), "no_user");
 
     let ada = api.add_user();
     let dry = api.post(&format!("/devices/{id}/assign?dry_run=true"), &json!({"user": ada.email}), 200);
@@ -337,8 +341,9 @@ fn a_device_is_assigned_without_enrolling_again() {
     let event = api.wait_for_event("device.assigned", &id);
     assert_eq!((&event["data"]["user"], &event["data"]["previous_user"]), (&json!(ada.email), &json!(made.said.upn)));
     let rows = api.list("/audit?limit=500");
-    assert!(rows.iter().any(|row| row["action"] == "device.assign" && row["object_id"] == id.as_str()), "{rows:?}");
+    assert!(rows.iter().any(|row| row["action"] == "device.assign" && row["object"]["id"] == id.as_str()), "{rows:?}");
 
+    api.act(&id, &wifi);
     let command = api.command(&id, of_user);
     enrolled.settle();
     assert_eq!(api.command_state(&command), "succeeded", "the same certificate, the same enrollment");

@@ -165,6 +165,11 @@ async fn list(client: &Client, out: &Out, words: Option<&str>, limit: usize) -> 
     })
 }
 
+fn must_change(user: &Value) -> String {
+    let words = if user["must_change_password"] == true { "has to be changed first" } else { "" };
+    words.to_owned()
+}
+
 fn state(user: &Value) -> &'static str {
     match (user["enabled"].as_bool(), user["has_password"].as_bool()) {
         (Some(false), _) => "disabled",
@@ -190,6 +195,7 @@ async fn show(client: &Client, out: &Out, text: &str) -> Result<()> {
         ("role", field(&user, "role")),
         ("state", state(&user).to_owned()),
         ("device limit", field(&user, "device_limit")),
+        ("password", must_change(&user)),
         ("added", time(&user, "created_at")),
         ("devices", if names.is_empty() { "none".to_owned() } else { names.join(", ") }),
     ]))

@@ -123,3 +123,18 @@ fn half_of_a_pair_is_not_taken() {
     assert!(keeper.look().is_err());
     assert_eq!(leaf(&keeper), foreign.certificate, "what is in use stays");
 }
+
+#[test]
+fn the_root_that_devices_need_is_the_one_above_the_certificate() {
+    let ground = Ground::new();
+    let served = ServedRoot::new(ground.folder(), ground.config.clone());
+    assert_eq!(served.private_root(), Ok(Some(ground.root.certificate.clone())), "ours");
+    let (foreign, root) = ground.foreign();
+    ground.folder().write_tls(&foreign, &root.certificate).unwrap();
+    assert_eq!(served.private_root(), Ok(Some(root.certificate.clone())), "one that an operator put there");
+    let chain = crate::pki::pem::encode(crate::pki::pem::CERTIFICATE, &foreign.certificate);
+    fs::write(ground.home.path().join(TLS_PEM), chain).unwrap();
+    assert_eq!(served.private_root(), Ok(None), "a chain without a root counts as a public one");
+    fs::remove_file(ground.home.path().join(TLS_PEM)).unwrap();
+    assert!(served.private_root().is_err());
+}

@@ -64,7 +64,6 @@ async fn a_package_is_read_as_written(Ground { store, .. }: &Ground) {
     assert!(is_conflict(store.commit(vec![Write::InsertPackage(Box::new(same_secret))]).await));
 }
 
-// covers: E-129
 async fn it_is_used_up_to_its_number(Ground { store, .. }: &Ground) {
     let package = package(1, &user(1));
     make(store, std::slice::from_ref(&package)).await;
@@ -81,7 +80,6 @@ async fn it_is_used_up_to_its_number(Ground { store, .. }: &Ground) {
     assert_eq!((read.devices, read.last_used_at), (3, Some(at(30))), "one that is counted already may come again");
 }
 
-// covers: E-130
 async fn what_is_over_is_not_used(Ground { store, .. }: &Ground) {
     let (revoked, expired) = (package(1, &user(1)), package(2, &user(1)));
     make(store, &[revoked.clone(), expired.clone()]).await;
@@ -99,7 +97,6 @@ async fn what_is_over_is_not_used(Ground { store, .. }: &Ground) {
     }
 }
 
-// covers: E-129
 async fn of_two_that_take_the_last_place_one_gets_it(Ground { store, .. }: &Ground) {
     let package = Package { max_devices: 1, ..package(1, &user(1)) };
     make(store, std::slice::from_ref(&package)).await;
@@ -128,7 +125,6 @@ async fn a_build_has_a_secret_of_its_own(Ground { store, .. }: &Ground) {
     take(store, &read, true, 10).await.unwrap();
 }
 
-// covers: S-13
 async fn the_newest_pin_counts_and_wrong_ones_are_counted(Ground { store, .. }: &Ground) {
     let with_pin = |number, created| Package {
         pin_hash: Some(format!("$argon2id${number}")),

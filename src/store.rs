@@ -203,12 +203,10 @@ impl SqlStore {
         self.engine.blocks_read().await
     }
 
-    /// Gathers the statistics by which the database server plans; where there is none, nothing.
-    pub async fn analyze(&self) -> Result<(), StoreError> {
-        match self.engine.blocks_read().await? {
-            Some(_) => self.engine.migrate(vec![Statement::any("ANALYZE", Vec::new())]).await,
-            None => Ok(()),
-        }
+    /// Lets a database server clean up behind old rows and gather its statistics, which it else does when it sees fit; where
+    /// there is none, nothing.
+    pub async fn vacuum(&self) -> Result<(), StoreError> {
+        self.engine.vacuum().await
     }
 
     /// Removes all rows: of an installation that was made to be measured.

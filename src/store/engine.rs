@@ -55,6 +55,11 @@ pub(crate) trait Engine: Send + Sync {
         Ok(None)
     }
 
+    /// Lets the database server clean up behind old rows and gather its statistics; where there is none, nothing.
+    async fn vacuum(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The names of all tables that are in the way of ours, whoever made them. Changes nothing.
     async fn tables(&self) -> Result<Vec<Row>, StoreError>;
 

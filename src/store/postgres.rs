@@ -141,6 +141,10 @@ impl Engine for PostgresEngine {
         rows.first().map(|row| row.of("server").number("blocks")).transpose()
     }
 
+    async fn vacuum(&self) -> Result<(), StoreError> {
+        self.database.vacuum().await
+    }
+
     async fn tables(&self) -> Result<Vec<Row>, StoreError> {
         self.query(TABLES, Vec::new()).await
     }

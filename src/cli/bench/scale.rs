@@ -118,11 +118,7 @@ async fn fill(
             remark(&format!("  {} of {last} parts are filled", copy + 1));
         }
     });
-    // Else PostgreSQL would gather its statistics while sessions are measured.
-    let filled = match filled.await {
-        Ok(()) => store.analyze().await,
-        failed => failed,
-    };
+    let filled = filled.await;
     store.close().await;
     filled?;
     let rows = template.rows() as f64 * f64::from(last - first);
@@ -133,6 +129,14 @@ async fn fill(
 }
 
 async fn measure(bench: &mut Bench, devices: u32, rows: usize) -> Result<Point> {
+    if bench.fleet.database().is_some() {
+        // Else a database server would do that while sessions are measured, and the next size be measured on the litter of the one
+        // before.
+        let store = bench.fleet.store().await?;
+        let done = store.vacuum().await;
+        store.close().await;
+        done?;
+    }
     let noop = cost(bench, Vec::new()).await?;
     let commands = cost(bench, two_commands()).await?;
     Ok(Point { devices, rows, noop, commands })

@@ -65,6 +65,26 @@ impl Database {
         Ok(())
     }
 
+    /// Cleans up behind old rows and gathers statistics, in its own time.
+    pub(super) async fn vacuum(&self) -> Result<(), StoreError> {
+        let mut tries = Tries::new();
+        loop {
+            match self.vacuum_once().await {
+                Ok(()) => return Ok(()),
+                Err(fault) => self.after(fault, &mut tries).await?,
+            };
+        }
+    }
+
+    async fn vacuum_once(&self) -> Result<(), Fault> {
+        // It is not given back clean, so that its settings go with it. Each alone: it runs in no transaction.
+        let mut borrowed = self.borrow().await?;
+        for sql in ["SET statement_timeout = 0", "VACUUM (ANALYZE)"] {
+            borrowed.client().batch_execute(sql).await.map_err(|error| fault(&error))?;
+        }
+        Ok(())
+    }
+
     /// Asks everything in one go.
     pub(super) async fn look_up(&self, questions: &[Question]) -> Result<Vec<Vec<Row>>, StoreError> {
         for question in questions {

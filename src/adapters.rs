@@ -9,4 +9,5 @@ pub mod outgoing;
 pub mod password;
 pub mod private_file;
 pub mod sealer;
+pub mod smtp;
 pub mod system;

@@ -21,11 +21,14 @@ mod discover;
 mod drain;
 mod duties;
 mod enroll;
+mod enrollment_url;
 mod entra;
 mod error;
 pub mod idempotency;
 mod identify;
+pub mod invitations;
 mod ledger;
+pub mod mail;
 mod objects;
 pub mod packages;
 mod policies;
@@ -73,13 +76,15 @@ use clock_watch::ClockWatch;
 pub use commands::{NodeRemark, RunCommands};
 use duties::Duties;
 pub use enroll::Enrolled;
+pub use enrollment_url::{EnrollmentUrl, Generation};
 pub use error::{Error, FieldError, NodeError};
 pub use identify::{CertificateUse, DeviceIdentity, Renewing, Sender, Shown, Signer, TurnedAway, Unidentified, Wanted};
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
 use ports::{
-    CaFiles, Clock, HttpClient, PasswordHasher, Rng, Sealer, ServerTrust, Store, StoreError, TokenVerifier, Write,
+    CaFiles, Clock, HttpClient, Mailer, PasswordHasher, Rng, Sealer, ServerTrust, Store, StoreError, TokenVerifier,
+    Write,
 };
 pub use principal::Principal;
 pub use push::Round;
@@ -117,6 +122,8 @@ pub struct App {
     pub entra: Arc<dyn TokenVerifier>,
     /// Requests of others.
     pub http: Arc<dyn HttpClient>,
+    /// Mails.
+    pub mailer: Arc<dyn Mailer>,
     /// What one process remembers and may lose.
     pub memory: Arc<Memory>,
 }
@@ -152,6 +159,8 @@ pub struct Memory {
     strangers: Strangers,
     /// Tokens of push, and who is to be woken.
     push: push::Memory,
+    /// Rings when there is a mail to send.
+    mails: Notify,
     /// What is written behind answers.
     behind: behind::Behind,
     /// Certificates whose devices are late to renew them, when they were counted last.
@@ -178,6 +187,7 @@ impl Memory {
             enrolling: Turns::new(),
             strangers: Strangers::default(),
             push: push::Memory::default(),
+            mails: Notify::new(),
             behind: behind::Behind::default(),
             late_renewals: AtomicU64::new(0),
         };
@@ -278,6 +288,7 @@ impl App {
     async fn commit_and_ring(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let rings = writes.iter().any(|write| matches!(write, Write::AppendEvent(_)));
         let wakes = writes.iter().any(|write| matches!(write, Write::WakeDevice { .. }));
+        let mails = writes.iter().any(|write| matches!(write, Write::InsertMail(_)));
         let revokes = writes.iter().any(|write| matches!(write, Write::RevokeCertificate { .. }));
         self.store.commit(writes).await.inspect_err(|error| self.memory.storage.look_at(error))?;
         if revokes {
@@ -285,6 +296,9 @@ impl App {
         }
         if wakes {
             self.want_push();
+        }
+        if mails {
+            self.memory.mails.notify_one();
         }
         if rings {
             self.memory.events.notify_one();

@@ -10,10 +10,12 @@ mod csp;
 pub mod demo;
 mod device;
 mod doctor;
+mod enroll_url;
 mod explain;
 mod follow;
 pub mod init;
 mod installation;
+mod invite;
 mod journal;
 mod migrate_db;
 mod names;
@@ -151,6 +153,11 @@ enum Command {
     /// People and bulk users.
     #[command(subcommand)]
     User(user::Command),
+    /// The address that people give to Windows, and its generation.
+    #[command(subcommand)]
+    EnrollUrl(enroll_url::Command),
+    /// Invite people to enroll a device; list, resend and revoke invitations.
+    Invite(invite::InviteArgs),
     /// Devices, and what is asked of them.
     #[command(subcommand)]
     Device(device::Command),
@@ -204,6 +211,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::CheckConfig => installation::check_config(&globals, &out),
         Command::Routes => installation::routes(&out),
         Command::User(command) => user::run(&client()?, &out, command).await,
+        Command::EnrollUrl(command) => enroll_url::run(&client()?, &out, command).await,
+        Command::Invite(args) => invite::run(&client()?, &out, args).await,
         Command::Device(command) => device::run(&client()?, &out, command).await,
         Command::Action(command) => action::run(&client()?, &out, command).await,
         Command::Command(command) => command::run(&client()?, &out, command).await,

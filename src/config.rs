@@ -14,15 +14,17 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::language::Language;
 use crate::domain::push::ChannelHost;
 use crate::domain::renewal::{RenewalTerms, TermsRejected};
+use crate::domain::sign_in::SignInWith;
 use crate::proto::wap;
 
 pub use load::ConfigError;
 pub use template::Start;
 pub use values::{
     AuthPolicy, DatabaseUrl, HttpsAddress, HttpsUrl, LogFormat, LogLevel, OnFailure, OpsListen, PageChoice,
-    ProxyCertificate, Secret, ShownValues,
+    ProxyCertificate, Secret, ShownValues, SmtpProtection,
 };
 
 use crate::domain::Network;
@@ -58,6 +60,9 @@ pub struct Config {
     /// Waking devices by push.
     #[serde(default)]
     pub wns: Wns,
+    /// Sending mails.
+    #[serde(default)]
+    pub smtp: Smtp,
     /// What is tried out and may change.
     #[serde(default)]
     pub experiments: Experiments,
@@ -164,8 +169,24 @@ pub struct Ca {
 pub struct Enroll {
     /// E-mail domains that discovery answers for. Default: every domain.
     pub domains: Vec<String>,
+    /// Whom people may ask when they enroll, e.g. `Help desk, +1 555 0100`; it stands on pages and in mails. Default empty.
+    pub contact: String,
     /// How an enrolling person proves who they are. Default `OnPremise`: e-mail address and password.
     pub auth_policy: AuthPolicy,
+    /// Whether devices enroll only by the newest generation of the enrollment URL; those that find the server by DNS come
+    /// without a generation and are refused then. Default false.
+    pub require_generation: bool,
+    /// What people sign in with: `password_or_pin`, `password`, `pin`, or `password_and_pin` (the PIN right behind the
+    /// password). A PIN comes with an invitation. Default `password_or_pin`.
+    pub sign_in: SignInWith,
+    /// Digits of a PIN, 6 to 12. Default 6.
+    pub pin_digits: u32,
+    /// Hours that a PIN works, at most as long as its invitation. Default 72.
+    pub pin_hours: u32,
+    /// Days that an invitation works where nothing else is said. Default 7.
+    pub invitation_days: u32,
+    /// The language of invitations where none is named: `en` or `fr`. Default `en`.
+    pub language: Language,
     /// User names that begin so are bulk enrollments. Default `windows-bulkenroll`.
     pub bulk_prefix: String,
     /// How many devices one person may have; 0 is any number. Default 0.
@@ -309,6 +330,57 @@ pub struct Wns {
     pub ca_file: PathBuf,
 }
 
+/// `[smtp]`: the server that mails are handed over to. Without `host` none are sent: whoever invites passes the text on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smtp {
+    /// Its host name. Default empty: none.
+    pub host: String,
+    /// Its port. Default 0: 587, or 465 with `implicit`, or 25 without TLS.
+    pub port: u16,
+    /// How the connection is protected: `starttls`, `implicit` (TLS from its first byte), `off`, or `auto`, which is
+    /// `starttls` and, for a server on this machine, `off`. Default `auto`.
+    pub tls: SmtpProtection,
+    /// The name to sign in with. Default empty: no sign-in.
+    pub username: String,
+    /// The password for it. Better kept in the environment, as `MUSTER__SMTP__PASSWORD`. Default empty.
+    pub password: Secret,
+    /// The sender, e.g. `Fabrikam IT <mdm@example.com>`. Required with `host`.
+    pub from: String,
+    /// Authorities that are trusted for this server besides those of the system, PEM. Default empty: none.
+    pub ca_file: PathBuf,
+}
+
+impl Smtp {
+    /// Whether mails are sent.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !self.host.is_empty()
+    }
+
+    /// How the connection is protected, the choice made.
+    #[must_use]
+    pub fn protection(&self) -> SmtpProtection {
+        let is_here = matches!(self.host.as_str(), "localhost" | "::1") || self.host.starts_with("127.");
+        match self.tls {
+            SmtpProtection::Auto if is_here => SmtpProtection::Off,
+            SmtpProtection::Auto => SmtpProtection::Starttls,
+            chosen => chosen,
+        }
+    }
+
+    /// The port, set or derived.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match (self.port, self.protection()) {
+            (0, SmtpProtection::Implicit) => 465,
+            (0, SmtpProtection::Off) => 25,
+            (0, _) => 587,
+            (port, _) => port,
+        }
+    }
+}
+
 /// `[experiments]`: what is tried out, is off unless wanted, and may change with any version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -422,7 +494,7 @@ pub struct Retention {
     pub transcripts_days: u32,
     /// Days that events and alerts of devices are kept. Default 90.
     pub events_days: u32,
-    /// Days that enrollment attempts are kept. Default 90.
+    /// Days that enrollment attempts are kept, and invitations after their end. Default 90.
     pub attempts_days: u32,
     /// Days that the audit log is kept. Default 365.
     pub audit_days: u32,
@@ -464,6 +536,7 @@ impl Config {
             poll: Poll::default(),
             status_page: StatusPage::default(),
             wns: Wns::default(),
+            smtp: Smtp::default(),
             experiments: Experiments::default(),
             limits: Limits::default(),
             transcripts: Transcripts::default(),
@@ -603,7 +676,14 @@ impl Default for Enroll {
     fn default() -> Self {
         Self {
             domains: Vec::new(),
+            contact: String::new(),
+            require_generation: false,
             auth_policy: AuthPolicy::OnPremise,
+            sign_in: SignInWith::default(),
+            pin_digits: 6,
+            pin_hours: 72,
+            invitation_days: 7,
+            language: Language::default(),
             bulk_prefix: "windows-bulkenroll".to_owned(),
             max_devices_per_user: 0,
             match_hardware: true,

@@ -15,6 +15,10 @@ pub mod event;
 pub mod hresult;
 pub mod id;
 pub mod inventory;
+pub mod invitation;
+pub mod language;
+pub mod mail;
+pub mod mail_template;
 pub mod mark;
 pub mod network;
 pub mod object;
@@ -23,6 +27,7 @@ pub mod proof;
 pub mod push;
 pub mod renewal;
 pub mod session_record;
+pub mod sign_in;
 pub mod upload;
 pub mod user;
 

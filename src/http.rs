@@ -1,7 +1,7 @@
 //! Layer 5: the doors that speak HTTP.
 //!
 //! `listener` accepts connections and puts [`peer::Peer`] on every request; [`router`] holds the one table of routes;
-//! `mdm` speaks with devices, [`api`] with programs, `ops` with operators. A handler turns a request into the call of a
+//! `mdm` speaks with devices, [`api`] with programs, `pages` with people, `ops` with operators. A handler turns a request into the call of a
 //! use-case and its result into an answer, and decides nothing.
 
 pub mod answer;
@@ -13,10 +13,10 @@ pub mod gate;
 pub mod listener;
 pub mod mdm;
 mod ops;
+pub mod pages;
 pub mod peer;
 mod pki;
 pub mod router;
-mod signpost;
 
 use std::sync::Arc;
 use std::time::Duration;

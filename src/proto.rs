@@ -5,6 +5,7 @@
 
 pub mod base64;
 pub mod csp;
+pub mod csv;
 pub mod mde2;
 pub mod ppkg;
 pub mod soap;

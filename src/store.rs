@@ -17,7 +17,9 @@ mod events;
 #[cfg(test)]
 pub(crate) mod faulty;
 mod fill;
+mod invitations;
 mod leases;
+mod mails;
 mod migrate;
 mod objects;
 mod packages;
@@ -45,8 +47,8 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, Known, Lease, Listed, Page, Sealer, SessionFilter,
-    Store, StoreError, StoredConversation, Table, Write,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, InvitationFilter, InvitationView, Known, Lease,
+    Listed, Page, Sealer, SessionFilter, Store, StoreError, StoredConversation, Table, Write,
 };
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
@@ -59,6 +61,10 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::invitation::Invitation;
+use crate::domain::language::Language;
+use crate::domain::mail::Mail;
+use crate::domain::mail_template::MailTemplate;
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::Push;
@@ -315,6 +321,34 @@ impl Store for SqlStore {
 
     async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError> {
         packages::list(self.db(), page).await
+    }
+
+    async fn invitation(&self, id: Id<Invitation>) -> Result<Option<InvitationView>, StoreError> {
+        invitations::find(self.db(), id).await
+    }
+
+    async fn invitation_by_token(&self, token_hash: &[u8; 32]) -> Result<Option<InvitationView>, StoreError> {
+        invitations::find_by_token(self.db(), token_hash).await
+    }
+
+    async fn open_invitation(&self, user: Id<User>) -> Result<Option<Invitation>, StoreError> {
+        invitations::open_of(self.db(), user).await
+    }
+
+    async fn invitations(&self, filter: &InvitationFilter, page: &Page) -> Result<Listed<InvitationView>, StoreError> {
+        invitations::list(self.db(), filter, page).await
+    }
+
+    async fn mail(&self, id: Id<Mail>) -> Result<Option<Mail>, StoreError> {
+        mails::find(self.db(), self.sealer.as_ref(), id).await
+    }
+
+    async fn due_mails(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Mail>, StoreError> {
+        mails::due(self.db(), self.sealer.as_ref(), now, limit).await
+    }
+
+    async fn mail_template(&self, language: Language) -> Result<Option<MailTemplate>, StoreError> {
+        mails::template(self.db(), language).await
     }
 
     async fn device(&self, id: Id<Device>) -> Result<Option<DeviceView>, StoreError> {

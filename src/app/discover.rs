@@ -6,9 +6,15 @@ use crate::domain::attempt::Phase;
 use crate::proto::mde2::{AuthPolicy, Discover, DiscoverResponse, negotiate};
 
 impl App {
-    /// Answers a Discover; the same for users that exist and users that do not.
-    pub async fn discover(&self, request: &Discover, caller: &Caller) -> Result<DiscoverResponse, Refusal> {
-        let answer = self.choose(request);
+    /// Answers a Discover; the same for users that exist and users that do not. The services are those of the generation
+    /// of the address by which it came.
+    pub async fn discover(
+        &self,
+        request: &Discover,
+        generation: Option<&str>,
+        caller: &Caller,
+    ) -> Result<DiscoverResponse, Refusal> {
+        let answer = self.choose(request, generation);
         match &answer {
             Ok(_) => {
                 let mut entry = Entry::open(Phase::Discover, &request.email, "discovery answered");
@@ -20,7 +26,7 @@ impl App {
         answer
     }
 
-    fn choose(&self, request: &Discover) -> Result<DiscoverResponse, Refusal> {
+    fn choose(&self, request: &Discover, generation: Option<&str>) -> Result<DiscoverResponse, Refusal> {
         let settings = &self.settings;
         let domain = request.email.trim().rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
         if let Some(domain) = domain.filter(|domain| !domain.is_empty())
@@ -36,8 +42,8 @@ impl App {
         Ok(DiscoverResponse {
             auth_policy: settings.auth_policy.clone(),
             enrollment_version: negotiate(settings.max_enrollment_version, request.request_version),
-            policy_url: format!("{}/EnrollmentServer/Policy.svc", settings.url),
-            enrollment_url: format!("{}/EnrollmentServer/Enrollment.svc", settings.url),
+            policy_url: self.service_url(generation, "Policy.svc"),
+            enrollment_url: self.service_url(generation, "Enrollment.svc"),
             authentication_url: None,
         })
     }

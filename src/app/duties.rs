@@ -22,16 +22,19 @@ pub(super) enum Duty {
     Upkeep,
     /// Wakes devices.
     Push,
+    /// Sends mails.
+    Mail,
 }
 
 impl Duty {
-    const ALL: [Self; 3] = [Self::Events, Self::Upkeep, Self::Push];
+    const ALL: [Self; 4] = [Self::Events, Self::Upkeep, Self::Push, Self::Mail];
 
     fn name(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::Upkeep => "upkeep",
             Self::Push => "push",
+            Self::Mail => "mail",
         }
     }
 }

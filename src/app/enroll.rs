@@ -21,6 +21,7 @@ use crate::domain::certificate::Certificate;
 use crate::domain::command::CommandState;
 use crate::domain::device::{Device, is_usable_hw_dev_id};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
+use crate::domain::invitation::{Invitation, InvitationState};
 use crate::domain::package::Package;
 use crate::domain::user::{User, UserKind, normalize_name};
 use crate::pki::authority::IssuedCertificate;
@@ -103,7 +104,8 @@ impl App {
         let _turn = self.memory.enrolling.take(signed_in.user.id).await;
         for _ in 0..MOST_TRIES {
             let welcome = self.still_welcome(signed_in, newcomer.caller).await?;
-            match self.try_enroll(&welcome, newcomer).await {
+            let invitation = self.invitation_to_use(signed_in).await?;
+            match self.try_enroll(&welcome, newcomer, invitation).await {
                 Err(Attempted::Again) => {}
                 Err(Attempted::Refused(refusal)) => return Err(refusal),
                 Ok(enrolled) => return Ok(enrolled),
@@ -126,7 +128,7 @@ impl App {
             Some(package) => Some(self.still_good(package, caller).await?),
             None => None,
         };
-        Ok(SignedIn { user, package })
+        Ok(SignedIn { user, invitation: signed_in.invitation, package })
     }
 
     async fn still_good(&self, signed_in: &Package, caller: &Caller) -> Result<Package, Refusal> {
@@ -150,7 +152,23 @@ impl App {
         CertificateRequest::parse(der, least).map_err(|error| Refusal::CertificateRequest(error.to_string()))
     }
 
-    async fn try_enroll(&self, signed_in: &SignedIn, newcomer: &Newcomer<'_>) -> Result<Enrolled, Attempted> {
+    /// The invitation that the enrollment uses up, whatever the user signed in with; a PIN must still be one.
+    async fn invitation_to_use(&self, signed_in: &SignedIn) -> Result<Option<Invitation>, Refusal> {
+        let open = self.store.open_invitation(signed_in.user.id).await?;
+        let open = open.filter(|open| open.standing(self.now()) == InvitationState::Open);
+        let is_other = |id| !open.as_ref().is_some_and(|open| open.id == id && open.pin.is_some());
+        if signed_in.invitation.is_some_and(is_other) {
+            return Err(Refusal::Credentials("the PIN was used or withdrawn meanwhile"));
+        }
+        Ok(open)
+    }
+
+    async fn try_enroll(
+        &self,
+        signed_in: &SignedIn,
+        newcomer: &Newcomer<'_>,
+        invitation: Option<Invitation>,
+    ) -> Result<Enrolled, Attempted> {
         let user = &signed_in.user;
         let place = self.place(signed_in, newcomer.request, &newcomer.key_sha256).await?;
         let now = self.now();
@@ -172,6 +190,7 @@ impl App {
         for old in &place.replaced {
             writes.extend(self.replace(old, user, now).await?);
         }
+        writes.extend(invitation.into_iter().flat_map(|invitation| self.use_writes(invitation, enrollment.id)));
         writes.extend(self.tell(user, &device, &enrollment, newcomer, &place));
         writes.extend(self.ledger_writes(newcomer.caller, &ledger_entry(newcomer.name, &device, &enrollment)).await?);
         self.commit(writes).await?;
@@ -190,7 +209,7 @@ impl App {
 
     fn new_enrollment(
         &self,
-        SignedIn { user, package }: &SignedIn,
+        SignedIn { user, package, .. }: &SignedIn,
         newcomer: &Newcomer<'_>,
         place: &Place,
         account: Vec<u8>,

@@ -143,7 +143,7 @@ impl App {
                 last_used_at: None,
                 revoked_at: None,
             };
-            let handout = self.handout(&package, &new.contents, root.as_deref(), secret, pin.clone())?;
+            let handout = self.handout(&package, &new.contents, root.as_deref(), secret, pin.clone()).await?;
             let words = format!("for {}, {} devices", user.email, package.max_devices);
             writes.extend(self.told(by, &package, ("package.create", "admin.package_added"), &words));
             writes.push(Write::InsertPackage(Box::new(package.clone())));
@@ -188,7 +188,7 @@ impl App {
             package.secret_hash = secret_hash(secret.expose_secret());
             writes.push(Write::RebuildPackage(Box::new(package.clone())));
             package.build += 1;
-            let handout = self.handout(&package, &contents, root.as_deref(), secret, pin.clone())?;
+            let handout = self.handout(&package, &contents, root.as_deref(), secret, pin.clone()).await?;
             let words = format!("version {}", package.version());
             writes.extend(self.told(by, &package, ("package.rebuild", "admin.package_rebuilt"), &words));
             match self.commit(writes).await {
@@ -327,7 +327,7 @@ impl App {
         }
     }
 
-    fn handout(
+    async fn handout(
         &self,
         package: &Package,
         contents: &Contents,
@@ -335,7 +335,8 @@ impl App {
         secret: SecretString,
         pin: Option<SecretString>,
     ) -> Result<Handout, Error> {
-        let files = contents.files(package, root, &secret, &self.settings);
+        let names = (self.settings.display_name.as_str(), self.package_url().await?);
+        let files = contents.files(package, root, &secret, names);
         let archive = ppkg::pack(&files).map_err(|words| Error::Internal(words.into()))?;
         Ok(Handout { secret, pin, archive, command: instructions::command(&package.name) })
     }

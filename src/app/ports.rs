@@ -27,6 +27,10 @@ use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::entra::{EntraClaims, TokenRejected};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::invitation::Invitation;
+use crate::domain::language::Language;
+use crate::domain::mail::{Content, Mail};
+use crate::domain::mail_template::MailTemplate;
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::Push;
@@ -36,8 +40,8 @@ use crate::domain::user::{Token, User};
 
 pub use http::{HttpAnswer, HttpClient, HttpError, HttpPost};
 pub use select::{
-    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DuePush, Known, Lease, Listed, Page, SessionFilter,
-    StoredConversation, Table,
+    AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DuePush, InvitationFilter, InvitationView, Known,
+    Lease, Listed, Page, SessionFilter, StoredConversation, Table,
 };
 pub use write::{ConversationChange, Expired, Write};
 
@@ -64,6 +68,40 @@ pub trait PasswordHasher: Send + Sync {
     async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, HashError>;
     /// Hashes computed so far.
     fn computed(&self) -> u64;
+}
+
+/// Hands mails over to the server that carries them on.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Whether there is such a server.
+    fn is_on(&self) -> bool;
+    /// Hands one over; when this returns, the server has taken it.
+    async fn send(&self, mail: &OutgoingMail<'_>) -> Result<(), MailError>;
+}
+
+/// A mail on its way.
+#[derive(Debug)]
+pub struct OutgoingMail<'a> {
+    /// The address.
+    pub to: &'a str,
+    /// `Message-ID`.
+    pub message_id: &'a str,
+    /// The language that it is written in.
+    pub language: Language,
+    /// When it was written.
+    pub date: OffsetDateTime,
+    /// What it says.
+    pub content: &'a Content,
+}
+
+/// Why a mail was not handed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub struct MailError {
+    /// In words, without what the mail says.
+    pub words: String,
+    /// Whether it is no use to try it again.
+    pub is_final: bool,
 }
 
 /// The hasher could not do its work: no memory, or a stored hash that is none.
@@ -145,6 +183,8 @@ impl StoreError {
     }
 }
 
+/// The setting that holds the generation of the enrollment URL, if there is one.
+pub const ENROLLMENT_URL: &str = "enrollment_url";
 /// The setting that holds the mark of [`Write::MarkCspChange`].
 pub const CSP_CHANGE: &str = "csp_change";
 
@@ -184,6 +224,21 @@ pub trait Store: Send + Sync {
     async fn package_with_pin(&self, user: Id<User>, now: OffsetDateTime) -> Result<Option<Package>, StoreError>;
     /// Packages, newest first.
     async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError>;
+
+    /// An invitation with its user and its mail.
+    async fn invitation(&self, id: Id<Invitation>) -> Result<Option<InvitationView>, StoreError>;
+    /// The one of a secret, by its hash.
+    async fn invitation_by_token(&self, token_hash: &[u8; 32]) -> Result<Option<InvitationView>, StoreError>;
+    /// The one of a user that is open, also where its time is over.
+    async fn open_invitation(&self, user: Id<User>) -> Result<Option<Invitation>, StoreError>;
+    /// Invitations, newest first.
+    async fn invitations(&self, filter: &InvitationFilter, page: &Page) -> Result<Listed<InvitationView>, StoreError>;
+    /// A mail.
+    async fn mail(&self, id: Id<Mail>) -> Result<Option<Mail>, StoreError>;
+    /// Mails that are to be tried by that moment, longest due first.
+    async fn due_mails(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<Mail>, StoreError>;
+    /// The text of invitations that an administrator wrote in a language.
+    async fn mail_template(&self, language: Language) -> Result<Option<MailTemplate>, StoreError>;
 
     /// A device.
     async fn device(&self, id: Id<Device>) -> Result<Option<DeviceView>, StoreError>;

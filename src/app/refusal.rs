@@ -21,6 +21,12 @@ pub enum Refusal {
     /// The domain of the address is not served.
     #[error("the domain of this address is not among the served domains")]
     DomainNotServed,
+    /// The address by which the device came is out of date.
+    #[error("the device came by an enrollment URL that is out of date")]
+    StaleUrl {
+        /// Whom to ask; empty: nobody is named.
+        contact: String,
+    },
     /// User unknown, wrong password, or too many attempts; the words tell the administrator which.
     #[error("{0}")]
     Credentials(&'static str),
@@ -111,6 +117,12 @@ impl Refusal {
             Self::PolicyNotOffered(_) | Self::DomainNotServed => {
                 (Subcode::Authorization, Some(ErrorType::NotSupported), "Enrollment is not offered for this address.")
             }
+            Self::StaleUrl { contact } => {
+                let whom = if contact.is_empty() { "your administrator" } else { contact };
+                let reason = format!("This enrollment address is not in use any more. Ask for the new one: {whom}");
+                let error_type = Some(ErrorType::NotSupported);
+                return Some(Fault { subcode: Subcode::Authorization, error_type, reason });
+            }
             Self::Credentials(_) => (Subcode::Authentication, None, SIGN_IN_FAILED),
             Self::AccountDisabled => (Subcode::Authorization, None, "This account may not enroll devices."),
             Self::PasswordChange => (
@@ -195,6 +207,7 @@ mod tests {
             (Refusal::Unreadable(Rejection::InvalidSecurity("x")), S::InvalidSecurity, None),
             (Refusal::PolicyNotOffered("x".into()), S::Authorization, Some(E::NotSupported)),
             (Refusal::DomainNotServed, S::Authorization, Some(E::NotSupported)),
+            (Refusal::StaleUrl { contact: String::new() }, S::Authorization, Some(E::NotSupported)),
             (Refusal::Credentials("x"), S::Authentication, None),
             (Refusal::AccountDisabled, S::Authorization, None),
             (Refusal::PasswordChange, S::Authorization, Some(E::CustomServerError)),

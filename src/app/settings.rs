@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use time::Duration;
 use url::Url;
 
+use super::invitations::InvitationSettings;
 use super::redact::Disclosure;
 use crate::domain::object::ObjectLimits;
 use crate::domain::proof::{DigestMode, MessageSigning};
@@ -28,6 +29,12 @@ pub struct Settings {
     pub provider_id: String,
     /// Display name of the server on the device.
     pub display_name: String,
+    /// Whom people may ask, in words; empty: nobody is named.
+    pub contact: String,
+    /// Invitations, and what users enroll with.
+    pub invitations: InvitationSettings,
+    /// Whether only the newest generation of the enrollment URL works, not one without a generation.
+    pub require_generation: bool,
     /// E-mail domains that are served, lower case; empty: every one.
     pub domains: Vec<String>,
     /// What discovery answers.

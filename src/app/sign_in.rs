@@ -1,10 +1,13 @@
-//! Checking a user name and a password (enrollment reference 4.1, security invariants S-13 and S-14).
+//! Checking a user name and a password, or the PIN of an invitation (enrollment reference 4.1, security invariants S-13 and
+//! S-14).
 //!
-//! Unknown user, wrong password and disabled user cost the same hash and get the same answer; only who knows the password
-//! of a disabled account is told that it is disabled. The limits come before the hash. What packages let in with is checked
-//! here too: a secret of theirs costs no hash where it is good, and one like any wrong password where it is not.
+//! Unknown user, wrong password and disabled user cost the same hashes and get the same answer: how many there are follows
+//! from what was typed. Only who knows the password of a disabled account is told that it is disabled. The limits come
+//! before the hash. What packages let in with is checked here too: a secret of theirs costs no hash where it is good, and
+//! one like any wrong password where it is not.
 
 mod offered;
+mod pin;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,24 +20,39 @@ use time::OffsetDateTime;
 use super::ports::Rng;
 use super::throttle::network;
 use super::{App, Refusal};
+use crate::domain::Id;
+use crate::domain::invitation::{Invitation, PinState};
 use crate::domain::package::Package;
+use crate::domain::sign_in::{Method, SignInWith, Typed};
 use crate::domain::user::{User, normalize_name};
 use offered::Offered;
-
-/// Who signed in, and with what.
-#[derive(Clone, Debug)]
-pub(super) struct SignedIn {
-    /// Who.
-    pub(super) user: User,
-    /// The package whose secret or PIN it was; `None`: the user's own password.
-    pub(super) package: Option<Package>,
-}
 
 /// What the administrator reads when the limits stop a sign-in.
 const TOO_MANY: Refusal = Refusal::Credentials("too many wrong passwords before; none was checked");
 
+/// Who signed in, and with what: the own password, where it was nothing else.
+#[derive(Clone, Debug)]
+pub(super) struct SignedIn {
+    /// Who.
+    pub(super) user: User,
+    /// The invitation whose PIN it was, perhaps beside the password.
+    pub(super) invitation: Option<Id<Invitation>>,
+    /// The package whose secret or PIN it was.
+    pub(super) package: Option<Package>,
+}
+
+/// One thing to check.
+struct Check {
+    method: Method,
+    secret: SecretString,
+    /// What it is compared with.
+    stored: Option<String>,
+    /// What else a remembered check belongs to.
+    mark: Vec<u8>,
+}
+
 impl App {
-    /// The user behind a name and a password.
+    /// The user behind a name and a password, or what the configuration takes in its place.
     ///
     /// All spellings of a name share one budget of tries. Checks of one name, and those that come from one network, go one
     /// after the other: a roomful of PCs that sign in at once use up no tries among themselves, and with the same name and
@@ -54,37 +72,90 @@ impl App {
             return Err(TOO_MANY);
         }
         let offered = self.offered(user.as_ref(), &password, address).await?;
-        let own = user.as_ref().filter(|user| user.enabled && matches!(offered, Offered::Password));
-        if let Some(user) = own.filter(|user| self.memory.remembered.knows(user, &password, now)) {
-            may_enroll(user)?;
-            return Ok(SignedIn { user: user.clone(), package: None });
+        if let Some(user) = user.as_ref().filter(|_| !matches!(offered, Offered::Password)) {
+            let Some(taken) = throttles.take_password(&key, address, now) else { return Err(TOO_MANY) };
+            let signed_in = self.check_package(user, offered, &password).await?;
+            throttles.give_back_password(taken, self.now());
+            return Ok(signed_in);
+        }
+        let typed = self.sign_in_with(name).read(password, self.settings.invitations.pin_digits);
+        let mut invitation = self.invitation_to_check(user.as_ref(), &typed).await?;
+        if let Some(user) = user.as_ref().filter(|user| user.enabled) {
+            let checks = self.checks(Some(user), &typed, invitation.as_ref())?;
+            let known = checks.iter().map(|check| self.memory.remembered.knows(user, check, now));
+            if let Some(method) = proven(&typed, &checks, &known.collect::<Vec<_>>()) {
+                may_enroll(user)?;
+                return Ok(signed_in(user.clone(), method, invitation.as_ref()));
+            }
         }
         let Some(taken) = throttles.take_password(&key, address, now) else { return Err(TOO_MANY) };
-        let fits = self.fits(user.as_ref(), &offered, &password).await?;
+        let pin_try = self.take_pin_try(&mut invitation).await?;
+        let checks = self.checks(user.as_ref(), &typed, invitation.as_ref().filter(|_| pin_try))?;
+        let mut right = Vec::with_capacity(checks.len());
+        for check in &checks {
+            right.push(self.hasher.verify(check.secret.clone(), check.stored.clone()).await?);
+        }
         let Some(user) = user else { return Err(Refusal::Credentials("there is no user of that name")) };
+        let Some(method) = proven(&typed, &checks, &right) else {
+            self.tell_wrong_pin(&user, invitation.as_ref().filter(|_| pin_try), address).await?;
+            return Err(Refusal::Credentials(in_words(&typed, invitation.as_ref(), now)));
+        };
+        may_enroll(&user)?;
+        throttles.give_back_password(taken, self.now());
+        let until = self.now() + self.settings.remember_password;
+        for check in checks.iter().zip(&right).filter(|(_, right)| **right).map(|(check, _)| check) {
+            self.memory.remembered.remember(&user, check, self.now(), until);
+        }
+        let done = signed_in(user, method, invitation.as_ref());
+        self.give_back_pin_try(invitation.filter(|_| pin_try)).await?;
+        Ok(done)
+    }
+
+    /// Signs in with what may be of a package. It costs one hash, whatever it is, but for the secret of a package that lets
+    /// its user in: nobody guesses 256 bits.
+    async fn check_package(&self, user: &User, offered: Offered, password: &SecretString) -> Result<SignedIn, Refusal> {
+        let fits = match &offered {
+            Offered::Secret(_) if user.enabled => true,
+            other => {
+                let stored = match other {
+                    Offered::Pin(package) => package.pin_hash.clone(),
+                    Offered::Secret(_) | Offered::Over(_) | Offered::Password => None,
+                };
+                self.hasher.verify(password.clone(), stored).await? || matches!(offered, Offered::Secret(_))
+            }
+        };
         if !fits {
             return Err(self.wrong(offered).await);
         }
-        may_enroll(&user)?;
-        throttles.give_back_password(taken, self.now());
-        if matches!(offered, Offered::Password) {
-            let until = self.now() + self.settings.remember_password;
-            self.memory.remembered.remember(&user, &password, self.now(), until);
-        }
-        Ok(SignedIn { user, package: offered.package() })
+        may_enroll(user)?;
+        Ok(SignedIn { user: user.clone(), invitation: None, package: offered.package() })
     }
 
-    /// Whether what was offered is good. It costs one hash, whatever it is, but for the secret of a package that lets its
-    /// user in: nobody guesses 256 bits.
-    async fn fits(&self, user: Option<&User>, offered: &Offered, password: &SecretString) -> Result<bool, Refusal> {
-        let stored = match offered {
-            Offered::Secret(_) if user.is_some_and(|user| user.enabled) => return Ok(true),
-            Offered::Secret(_) | Offered::Over(_) => None,
-            Offered::Pin(package) => package.pin_hash.clone(),
-            Offered::Password => user.and_then(|user| user.password_hash.clone()),
+    /// What whoever goes by that name signs in with: bulk users have no invitations.
+    fn sign_in_with(&self, name: &str) -> SignInWith {
+        let prefix = self.settings.bulk_prefix.to_lowercase();
+        let is_bulk = !prefix.is_empty() && without_domain(name).to_lowercase().starts_with(&prefix);
+        if is_bulk { SignInWith::Password } else { self.settings.invitations.sign_in }
+    }
+
+    /// What has to be compared, as often for a user who is not there.
+    fn checks(
+        &self,
+        user: Option<&User>,
+        typed: &Typed,
+        invitation: Option<&Invitation>,
+    ) -> Result<Vec<Check>, Refusal> {
+        let check = |(method, secret): &(Method, SecretString)| {
+            let (stored, mark) = match method {
+                Method::Password => (user.and_then(|user| user.password_hash.clone()), b"password".to_vec()),
+                Method::Pin => match invitation.and_then(|invitation| invitation.live_pin(self.now())) {
+                    Some(pin) => (Some(self.pin_hash(pin)?), pin.sealed_hash.clone()),
+                    None => (None, Vec::new()),
+                },
+            };
+            Ok(Check { method: *method, secret: secret.clone(), stored, mark })
         };
-        let fits = self.hasher.verify(password.clone(), stored).await?;
-        Ok(fits || matches!(offered, Offered::Secret(_)))
+        typed.checks.iter().map(check).collect()
     }
 
     /// By name without case, with or without `DOMAIN\`; then a bare name where exactly one user has it before the `@`; at
@@ -115,6 +186,20 @@ impl App {
     }
 }
 
+/// What is proven by checks with those results.
+fn proven(typed: &Typed, checks: &[Check], right: &[bool]) -> Option<Method> {
+    if typed.needs_all {
+        // The last of them is the PIN.
+        return checks.last().filter(|_| right.iter().all(|right| *right)).map(|check| check.method);
+    }
+    checks.iter().zip(right).find(|(_, right)| **right).map(|(check, _)| check.method)
+}
+
+fn signed_in(user: User, method: Method, invitation: Option<&Invitation>) -> SignedIn {
+    let invitation = invitation.filter(|_| method == Method::Pin).map(|invitation| invitation.id);
+    SignedIn { user, invitation, package: None }
+}
+
 /// Only who has proven who he is learns this of the account.
 fn may_enroll(user: &User) -> Result<(), Refusal> {
     if !user.enabled {
@@ -124,6 +209,21 @@ fn may_enroll(user: &User) -> Result<(), Refusal> {
         return Err(Refusal::PasswordChange);
     }
     Ok(())
+}
+
+/// What was wrong, for the administrator.
+fn in_words(typed: &Typed, invitation: Option<&Invitation>, now: OffsetDateTime) -> &'static str {
+    let has_pin = typed.checks.iter().any(|(method, _)| *method == Method::Pin);
+    let is_pin_alone = typed.checks.iter().all(|(method, _)| *method == Method::Pin);
+    let pin = invitation.filter(|_| has_pin).and_then(|invitation| invitation.pin.as_ref());
+    match pin.map(|pin| pin.state(now)) {
+        Some(PinState::Locked) => "the PIN is locked after too many wrong ones; invite the user again",
+        Some(PinState::Expired) => "the PIN has expired; invite the user again",
+        Some(PinState::Live) if typed.needs_all => "the password or the PIN is wrong",
+        Some(PinState::Live) => "the PIN is wrong",
+        None if is_pin_alone => "the user has no open invitation with a PIN",
+        None => "the password is wrong",
+    }
 }
 
 /// Longest name that is looked up, in bytes.
@@ -161,24 +261,29 @@ impl Remembered {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), until: Mutex::default() }
     }
 
-    fn entry(&self, user: &User, password: &SecretString) -> [u8; 32] {
+    fn entry(&self, user: &User, check: &Check) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(user.id.uuid().as_bytes());
         context.update(&user.credential_version.to_be_bytes());
-        context.update(password.expose_secret().as_bytes());
+        context.update(&(check.mark.len() as u64).to_be_bytes());
+        context.update(&check.mark);
+        context.update(check.secret.expose_secret().as_bytes());
         let mut entry = [0; 32];
         entry.copy_from_slice(context.sign().as_ref());
         entry
     }
 
-    fn knows(&self, user: &User, password: &SecretString, now: OffsetDateTime) -> bool {
-        let entry = self.entry(user, password);
+    fn knows(&self, user: &User, check: &Check, now: OffsetDateTime) -> bool {
+        if check.stored.is_none() {
+            return false;
+        }
+        let entry = self.entry(user, check);
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until.get(&entry).is_some_and(|end| now < *end)
     }
 
-    fn remember(&self, user: &User, password: &SecretString, now: OffsetDateTime, end: OffsetDateTime) {
-        let entry = self.entry(user, password);
+    fn remember(&self, user: &User, check: &Check, now: OffsetDateTime, end: OffsetDateTime) {
+        let entry = self.entry(user, check);
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if until.len() >= MOST {
             until.retain(|_, end| now < *end);

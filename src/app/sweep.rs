@@ -284,6 +284,10 @@ impl App {
         writes.extend(expired);
         writes.push(Write::Prune { what: Expired::Answers, before: now - ANSWERS_KEPT, limit: ROUND });
         writes.push(Write::Prune { what: Expired::UnusedUploads, before: now, limit: ROUND });
+        if keep.attempts_days > 0 {
+            let before = now - Duration::days(i64::from(keep.attempts_days));
+            writes.push(Write::Prune { what: Expired::Invitations, before, limit: ROUND });
+        }
         writes.push(self.forget_quiet_uploads());
         writes.push(Write::Prune { what: Expired::NodeAnswers, before: now - NODE_ANSWERS_KEPT, limit: ROUND });
         writes.push(Write::Prune { what: Expired::Objects, before: now - OBJECTS_COME, limit: ROUND });

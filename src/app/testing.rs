@@ -9,17 +9,20 @@ use time::{Duration, OffsetDateTime};
 
 use super::authorities::Authorities;
 use super::check_in::record;
+use super::invitations::InvitationSettings;
 use super::ports::{
-    CaFiles, Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, PasswordHasher, Rng, SealError, Sealer,
-    ServerTrust, TokenVerifier, Write,
+    CaFiles, Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, MailError, Mailer, OutgoingMail,
+    PasswordHasher, Rng, SealError, Sealer, ServerTrust, TokenVerifier, Write,
 };
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::domain::ca::{CaRecord, CaRole};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::{EntraClaims, TokenRejected};
+use crate::domain::language::Language;
 use crate::domain::object::ObjectLimits;
 use crate::domain::renewal::RenewalTerms;
+use crate::domain::sign_in::SignInWith;
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::pki::create::{CaNames, issuing, root};
 use crate::pki::{Authority, Serial};
@@ -84,6 +87,7 @@ impl Ground {
             sealer,
             entra: Arc::new(NoTenants),
             http: Arc::new(NoHttp),
+            mailer: Arc::new(NoMail),
             memory: Arc::new(Memory::new(&settings(), &TestRng).0),
         };
         let ground = Self { app, clock, _folder: folder };
@@ -295,6 +299,20 @@ impl HttpClient for NoHttp {
     }
 }
 
+/// There is no server to hand mails to.
+struct NoMail;
+
+#[async_trait]
+impl Mailer for NoMail {
+    fn is_on(&self) -> bool {
+        false
+    }
+
+    async fn send(&self, _: &OutgoingMail<'_>) -> Result<(), MailError> {
+        Err(MailError { words: "no server".to_owned(), is_final: false })
+    }
+}
+
 /// Seals nothing; keeps purposes apart.
 struct OpenSealer;
 
@@ -363,6 +381,15 @@ fn settings() -> Settings {
         device_url_stays: true,
         provider_id: "Muster".to_owned(),
         display_name: "Example".to_owned(),
+        contact: String::new(),
+        require_generation: false,
+        invitations: InvitationSettings {
+            sign_in: SignInWith::PasswordOrPin,
+            pin_digits: 6,
+            pin_lifetime: Duration::days(3),
+            lifetime: Duration::days(7),
+            language: Language::English,
+        },
         domains: Vec::new(),
         auth_policy: AuthPolicy::OnPremise,
         max_enrollment_version: Version::new(4),

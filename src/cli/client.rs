@@ -111,6 +111,11 @@ impl Client {
         self.send(Method::POST, path, query, Some(body)).await
     }
 
+    /// POST of a CSV file.
+    pub(super) async fn post_csv(&self, path: &str, csv: Vec<u8>) -> Result<Value> {
+        self.send(Method::POST, path, &[], Some(Body { media_type: "text/csv", bytes: csv })).await
+    }
+
     /// PUT.
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
         let body = Body { media_type: "application/json", bytes: serde_json::to_vec(body)? };

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
-use super::serve::{application, check_belonging, database_file, look_into_database, open_database, random_tag};
+use super::serve::{
+    WaysOut, application, check_belonging, database_file, look_into_database, open_database, random_tag,
+};
 use super::server_certificate::{self, ServedRoot};
 use super::settings::settings;
 use super::staging::{Staging, refuse_taken};
@@ -18,6 +20,7 @@ use crate::adapters::ca_files::DataFolder;
 use crate::adapters::outgoing::Closed;
 use crate::adapters::private_file::create_folder;
 use crate::adapters::sealer::Sealer;
+use crate::adapters::smtp::NoServer;
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::authorities::Authorities;
 use crate::app::ports::StoreError;
@@ -236,7 +239,8 @@ impl Plan {
             Arc::new(served) as Arc<dyn ServerTrust>,
         );
         let clock = Arc::new(SystemClock);
-        let (app, _) = application(settings, ca, store, sealer, Arc::default(), clock, Arc::new(Closed));
+        let ways = WaysOut { http: Arc::new(Closed), mailer: Arc::new(NoServer) };
+        let (app, _) = application(settings, ca, store, sealer, Arc::default(), clock, ways);
         let token = add_admin(&app, self.admin.clone()).await?;
         folder.write_admin_token(&token)?;
         Ok(())

@@ -110,6 +110,7 @@ pub(super) fn check_config(globals: &Globals, out: &Out) -> Result<()> {
     let config = load(&path)?;
     serve::database_file(&globals.data, &config)?;
     serve::way_out(&DataFolder::new(&globals.data, None), &config)?;
+    serve::mailer(&DataFolder::new(&globals.data, None), &config)?;
     let alarm = DataFolder::new(&globals.data, None).ca_key_problem();
     if let Some(alarm) = &alarm {
         remark(&format!("warning: {alarm}; without this key nobody can enroll, and no device renew its certificate"));

@@ -44,6 +44,11 @@ pub(super) fn path(collection: &str, id: &str) -> Result<String> {
     if looks_like_id(id) { Ok(format!("{collection}/{id}")) } else { Err(Usage(format!("{id} is no id")).into()) }
 }
 
+/// Whether a text can be a word of a path.
+pub(super) fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 async fn by_id(client: &Client, collection: &str, text: &str) -> Result<Option<Value>> {
     if !looks_like_id(text) {
         return Ok(None);

@@ -26,11 +26,12 @@ use crate::adapters::outgoing::{Closed, Outgoing};
 use crate::adapters::password::Argon2Hasher;
 use crate::adapters::private_file;
 use crate::adapters::sealer::Sealer;
+use crate::adapters::smtp::{NoServer, Smtp, SmtpServer, SmtpTls};
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::authorities::Authorities;
-use crate::app::ports::{CaFiles, Clock, HttpClient, ServerTrust, Store, StoreError};
+use crate::app::ports::{CaFiles, Clock, HttpClient, Mailer, ServerTrust, Store, StoreError};
 use crate::app::{App, BehindWriter, Memory, Settings};
-use crate::config::{Config, DatabaseUrl, HttpsUrl};
+use crate::config::{Config, DatabaseUrl, HttpsUrl, SmtpProtection};
 use crate::domain::ca::CaRole;
 use crate::domain::push::ChannelHost;
 use crate::failpoint;
@@ -130,6 +131,7 @@ pub async fn start(options: Options) -> Result<Running> {
     tell_alarm(&issuing);
     let authority = Arc::new(Authorities::new(issuing));
     let http = way_out(&folder, &config)?;
+    let mailer = mailer(&folder, &config)?;
     let ca_files = Arc::new(folder.clone());
     let served = Arc::new(ServedRoot::new(folder.clone(), config.clone()));
     let keeper = Keeper::open(folder, config.clone(), sealer.clone(), clock.clone())?;
@@ -143,9 +145,11 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
     let settings = settings(&config, &url, &device_url);
+    let ways = WaysOut { http, mailer };
     let (app, behind) =
-        application(settings, (authority.clone(), ca_files, served), store.clone(), sealer, entra, clock, http);
+        application(settings, (authority.clone(), ca_files, served), store.clone(), sealer, entra, clock, ways);
     app.refresh_authorities().await?;
+    app.prepare_enrollment_url().await?;
     tls.trust(issuers(&authority))?;
     if doubtful {
         app.doubt_clock();
@@ -193,6 +197,36 @@ pub(super) fn way_out(folder: &DataFolder, config: &Config) -> Result<Arc<dyn Ht
     Ok(Arc::new(client))
 }
 
+/// What leads out of this process to others.
+pub(super) struct WaysOut {
+    /// Requests.
+    pub(super) http: Arc<dyn HttpClient>,
+    /// Mails.
+    pub(super) mailer: Arc<dyn Mailer>,
+}
+
+/// What mails are handed over through; nothing, where no server is configured.
+pub(super) fn mailer(folder: &DataFolder, config: &Config) -> Result<Arc<dyn Mailer>> {
+    let smtp = &config.smtp;
+    if !smtp.is_on() {
+        return Ok(Arc::new(NoServer));
+    }
+    let server = SmtpServer {
+        host: smtp.host.clone(),
+        port: smtp.port(),
+        tls: match smtp.protection() {
+            SmtpProtection::Implicit => SmtpTls::Implicit,
+            SmtpProtection::Off => SmtpTls::Off,
+            SmtpProtection::Auto | SmtpProtection::Starttls => SmtpTls::StartTls,
+        },
+        ca_file: Some(&smtp.ca_file).filter(|file| !file.as_os_str().is_empty()).map(|file| folder.resolve(file)),
+        credentials: (!smtp.username.is_empty()).then(|| (smtp.username.clone(), smtp.password.expose().into())),
+        from: smtp.from.clone(),
+        hello: config.server.url.host().to_owned(),
+    };
+    Ok(Arc::new(Smtp::new(&server).map_err(|error| anyhow!("[smtp] {error}"))?))
+}
+
 /// Tells that the CA cannot sign: nothing else shows that until somebody wants to enroll.
 fn tell_alarm(authority: &Authority) {
     if let Some(alarm) = authority.alarm() {
@@ -232,7 +266,7 @@ pub(super) fn application(
     sealer: Arc<Sealer>,
     entra: Arc<EntraTokens>,
     clock: Arc<dyn Clock>,
-    http: Arc<dyn HttpClient>,
+    ways: WaysOut,
 ) -> (App, BehindWriter) {
     let (memory, behind) = Memory::new(&settings, &SystemRng);
     let app = App {
@@ -246,7 +280,8 @@ pub(super) fn application(
         hasher: Arc::new(Argon2Hasher::new(SystemRng)),
         sealer,
         entra,
-        http,
+        http: ways.http,
+        mailer: ways.mailer,
         memory: Arc::new(memory),
     };
     (app, behind)

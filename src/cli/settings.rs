@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use time::Duration;
 
+use crate::app::invitations::InvitationSettings;
 use crate::app::redact::{Disclosure, ShownValues};
 use crate::app::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
 use crate::config::{self, AuthPolicy, Config, HttpsUrl, OnFailure, StatusPage, Transcripts, Wns};
@@ -21,6 +22,15 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         device_url_stays: config.server.device_url() == *device_url,
         provider_id: config.server.provider_id.clone(),
         display_name: if ca.organization.is_empty() { "Muster".to_owned() } else { ca.organization.clone() },
+        contact: enroll.contact.trim().to_owned(),
+        invitations: InvitationSettings {
+            sign_in: enroll.sign_in,
+            pin_digits: enroll.pin_digits,
+            pin_lifetime: Duration::hours(i64::from(enroll.pin_hours)),
+            lifetime: Duration::days(i64::from(enroll.invitation_days)),
+            language: enroll.language,
+        },
+        require_generation: enroll.require_generation,
         domains: enroll.domains.iter().map(|domain| domain.to_lowercase()).collect(),
         auth_policy: match enroll.auth_policy {
             AuthPolicy::OnPremise => mde2::AuthPolicy::OnPremise,

@@ -3,9 +3,12 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use crate::domain::invitation::PIN_DIGITS;
 use crate::domain::renewal::TermsRejected;
 
-use super::{Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Transcripts, Wns};
+use super::{
+    Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Smtp, Transcripts, Wns,
+};
 use crate::proto::wap::PollError;
 
 /// A key with a value that does not do.
@@ -33,6 +36,7 @@ pub(super) fn problem(config: &Config) -> Option<Problem> {
         .or_else(|| entra(&config.entra))
         .or_else(|| poll(&config.poll))
         .or_else(|| wns(&config.wns))
+        .or_else(|| smtp(&config.smtp))
         .or_else(|| transcripts(&config.transcripts))
 }
 
@@ -66,6 +70,9 @@ fn periods(config: &Config) -> Option<Problem> {
         ("poll.remaining_interval_minutes", poll.remaining_interval_minutes, minutes),
         ("poll.remaining_count", poll.remaining_count, 0..=10_000),
         ("poll.jitter_percent", poll.jitter_percent, 0..=50),
+        ("enroll.pin_digits", config.enroll.pin_digits, PIN_DIGITS),
+        ("enroll.pin_hours", config.enroll.pin_hours, 1..=8784),
+        ("enroll.invitation_days", config.enroll.invitation_days, 1..=366),
         ("status_page.timeout_minutes", config.status_page.timeout_minutes, 1..=1440),
         ("retention.transcripts_days", retention.transcripts_days, days.clone()),
         ("retention.events_days", retention.events_days, days.clone()),
@@ -169,6 +176,9 @@ fn enroll(enroll: &Enroll) -> Option<Problem> {
             format!("`{bad}` is not a domain such as `example.com`; one with other letters begins with `xn--`");
         return problem_with("enroll.domains", expected);
     }
+    if enroll.contact.chars().any(char::is_control) || enroll.contact.chars().count() > 200 {
+        return problem_with("enroll.contact", "expected at most 200 characters on one line");
+    }
     if enroll.bulk_prefix.is_empty() || enroll.bulk_prefix.contains(['@', '\\', ' ']) {
         return problem_with("enroll.bulk_prefix", "expected the beginning of a user name");
     }
@@ -247,6 +257,29 @@ fn poll(poll: &Poll) -> Option<Problem> {
             problem_with("poll.remaining_interval_minutes", "expected at least 1; a device must go on calling")
         }
     }
+}
+
+/// Mails are sent with a sender, or not at all.
+fn smtp(smtp: &Smtp) -> Option<Problem> {
+    let is_host =
+        |host: &str| host.len() <= 253 && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b));
+    if !is_host(&smtp.host) {
+        return problem_with("smtp.host", "expected a host name or an address");
+    }
+    if !smtp.is_on() {
+        let others = [("smtp.from", &smtp.from), ("smtp.username", &smtp.username)];
+        let set = others.into_iter().find(|(_, value)| !value.is_empty());
+        return set
+            .and_then(|_| problem_with("smtp.host", "expected the mail server that the other keys of [smtp] are for"));
+    }
+    if !smtp.from.contains('@') || smtp.from.chars().any(char::is_control) {
+        return problem_with("smtp.from", "expected the sender, such as `Fabrikam IT <mdm@example.com>`");
+    }
+    if smtp.username.is_empty() != smtp.password.expose().is_empty() {
+        let key = if smtp.username.is_empty() { "smtp.username" } else { "smtp.password" };
+        return problem_with(key, "expected both username and password, or neither");
+    }
+    None
 }
 
 /// Push is set up whole or not at all.

@@ -121,8 +121,21 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 [enroll]
 # E-mail domains that discovery answers for; none means all.
 # domains = []
+# Whom people may ask when they enroll; it stands on pages and in mails.
+# contact = ""
 # How people prove who they are: OnPremise (e-mail address and password).
 # auth_policy = "OnPremise"
+# Whether devices enroll only by the newest generation of the enrollment URL, see `muster enroll-url rotate`; those that find
+# the server by DNS come without a generation and are refused then.
+# require_generation = false
+# What people sign in with: "password_or_pin", "password", "pin", or "password_and_pin" (the PIN right behind the password).
+# A PIN comes with an invitation; how many digits it has, and how many hours it works.
+# sign_in = "password_or_pin"
+# pin_digits = 6
+# pin_hours = 72
+# Days that an invitation works, and the language of its mail ("en" or "fr"), where nothing else is said.
+# invitation_days = 7
+# language = "en"
 # User names with this beginning are bulk enrollments.
 # bulk_prefix = "windows-bulkenroll"
 # Devices per person; 0 is any number.
@@ -188,6 +201,20 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # token_url = "https://login.live.com/accesstoken.srf"
 # channel_hosts = [".notify.windows.com"]
 # Authorities that are trusted for these hosts besides those of the system (PEM).
+# ca_file = ""
+
+[smtp]
+# The server that invitations are handed over to. Without one, whoever invites passes the text on.
+# host = ""
+# Port 0 is 587, or 465 with "implicit", or 25 without TLS. "auto" is "starttls" and, for a server on this machine, "off".
+# port = 0
+# tls = "auto"
+# With what to sign in there; the password is better kept in the environment, as MUSTER__SMTP__PASSWORD.
+# username = ""
+# password = ""
+# The sender: an address, or a name and an address in angle brackets.
+# from = ""
+# Authorities that are trusted for this server besides those of the system (PEM).
 # ca_file = ""
 
 [experiments]

@@ -141,6 +141,21 @@ impl From<HttpsAddress> for String {
     }
 }
 
+/// How the connection to the mail server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmtpProtection {
+    /// STARTTLS, or nothing for a server on this machine.
+    #[default]
+    Auto,
+    /// STARTTLS or no connection.
+    Starttls,
+    /// TLS from the first byte.
+    Implicit,
+    /// None.
+    Off,
+}
+
 /// A secret. Neither its `Debug` nor a complaint about it shows it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "toml::Value", into = "String")]

@@ -19,7 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{Demand, require};
 use super::error::Problem;
-use super::{Shared, answer, api, mdm, ops, pki, signpost};
+use super::{Shared, answer, api, mdm, ops, pages, pki};
 use crate::domain::user::Role;
 
 /// One row of the table.
@@ -263,10 +263,16 @@ const TABLE: &[Route] = &[
     windows(Listener::Web, Post, canonical::DISCOVERY, |m| on(m, mdm::discovery)),
     windows(Listener::Web, Post, "/EnrollmentServer/Policy.svc", |m| on(m, mdm::policy)),
     windows(Listener::Web, Post, "/EnrollmentServer/Enrollment.svc", |m| on(m, mdm::enrollment)),
+    windows(Listener::Web, Get, canonical::DISCOVERY_OF_GENERATION, |m| on(m, mdm::discovery)),
+    windows(Listener::Web, Post, canonical::DISCOVERY_OF_GENERATION, |m| on(m, mdm::discovery)),
+    windows(Listener::Web, Post, "/EnrollmentServer/{generation}/Policy.svc", |m| on(m, mdm::policy)),
+    windows(Listener::Web, Post, "/EnrollmentServer/{generation}/Enrollment.svc", |m| on(m, mdm::enrollment)),
     windows(Listener::Device, Post, "/EnrollmentServer/Renew.svc", |m| on(m, mdm::renewal)),
     windows(Listener::Device, Post, mdm::MANAGEMENT, |m| on(m, mdm::manage)),
     windows(Listener::Web, Put, mdm::UPLOAD, |m| on(m, mdm::upload)),
-    open(Get, "/", |m| on(m, signpost::page)),
+    open(Get, "/", |m| on(m, pages::signpost)),
+    open(Get, "/go", |m| on(m, pages::go)),
+    open(Get, "/i/{token}", |m| on(m, pages::invitation)),
     open(Get, "/pki/device.crl", |m| on(m, pki::revocation_list)),
     open(Get, "/pki/previous.crl", |m| on(m, pki::previous_revocation_list)),
     open(Get, "/pki/ca.cer", |m| on(m, pki::root)),
@@ -286,6 +292,17 @@ const TABLE: &[Route] = &[
     api(Get, "/api/v1/packages/{id}", Viewer, |m| on(m, api::packages::show)),
     api(Post, "/api/v1/packages/{id}/rebuild", Admin, |m| on(m, api::packages::rebuild)),
     api(Delete, "/api/v1/packages/{id}", Admin, |m| on(m, api::packages::revoke)),
+    api(Get, "/api/v1/enrollment-url", Viewer, |m| on(m, api::enrollment_url::show)),
+    api(Post, "/api/v1/enrollment-url/rotate", Admin, |m| on(m, api::enrollment_url::rotate)),
+    api(Get, "/api/v1/invitations", Viewer, |m| on(m, api::invitations::list)),
+    api(Post, "/api/v1/invitations", Admin, |m| on(m, api::invitations::invite)),
+    api(Get, "/api/v1/invitations/{id}", Viewer, |m| on(m, api::invitations::show)),
+    api(Post, "/api/v1/invitations/{id}/resend", Admin, |m| on(m, api::invitations::resend)),
+    api(Delete, "/api/v1/invitations/{id}", Admin, |m| on(m, api::invitations::revoke)),
+    api(Get, "/api/v1/invitation-templates", Viewer, |m| on(m, api::invitation_templates::list)),
+    api(Put, "/api/v1/invitation-templates/{language}", Admin, |m| on(m, api::invitation_templates::write)),
+    api(Delete, "/api/v1/invitation-templates/{language}", Admin, |m| on(m, api::invitation_templates::reset)),
+    api(Post, "/api/v1/invitation-templates/{language}/preview", Viewer, |m| on(m, api::invitation_templates::preview)),
     api(Get, "/api/v1/devices", Viewer, |m| on(m, api::devices::list)),
     api(Get, "/api/v1/devices/{id}", Viewer, |m| on(m, api::devices::show)),
     api(Get, "/api/v1/devices/{id}/alerts", Viewer, |m| on(m, api::alerts::list)),

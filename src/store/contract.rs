@@ -14,6 +14,7 @@ mod enrollments;
 mod events;
 pub(super) mod fixtures;
 mod hostile;
+mod invitations;
 mod objects;
 mod packages;
 mod push;
@@ -51,6 +52,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     engine::run(&make).await;
     users::run(&make).await;
     packages::run(&make).await;
+    invitations::run(&make).await;
     devices::run(&make).await;
     enrollments::run(&make).await;
     certificates::run(&make).await;

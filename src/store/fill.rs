@@ -17,8 +17,19 @@ use super::tables::{TABLES, Table};
 use crate::app::ports::StoreError;
 
 /// Tables that are of the installation, not of its devices.
-const OF_THE_INSTALLATION: [&str; 8] =
-    ["settings", "users", "tokens", "packages", "csp_catalogues", "csp_overrides", "node_answers", "csp_versions"];
+const OF_THE_INSTALLATION: [&str; 11] = [
+    "settings",
+    "users",
+    "tokens",
+    "packages",
+    "invitations",
+    "mails",
+    "mail_templates",
+    "csp_catalogues",
+    "csp_overrides",
+    "node_answers",
+    "csp_versions",
+];
 /// Rows of one batch.
 const TOGETHER: usize = 2000;
 /// Copies that are written at the same time.

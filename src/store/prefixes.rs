@@ -29,6 +29,7 @@ pub(super) fn sql(table: Table) -> &'static str {
         Table::Overrides => "SELECT id FROM csp_overrides WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Uploads => "SELECT id FROM uploads WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Packages => "SELECT id FROM packages WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+        Table::Invitations => "SELECT id FROM invitations WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Tokens => "SELECT id FROM tokens WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
     }
 }

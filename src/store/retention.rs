@@ -24,6 +24,7 @@ pub(super) fn sql(what: Expired) -> &'static str {
         Expired::Alerts => ALERTS,
         Expired::Uploads => UPLOADS,
         Expired::UnusedUploads => UNUSED_UPLOADS,
+        Expired::Invitations => INVITATIONS,
     }
 }
 
@@ -68,6 +69,11 @@ const OBJECTS: &str = "
 
 const ALERTS: &str = "
     DELETE FROM alerts WHERE at < $1 AND id IN (SELECT id FROM alerts WHERE at < $1 ORDER BY at LIMIT $2)";
+
+/// Their mails go with them. One that was closed early goes with its end, like all others.
+const INVITATIONS: &str = "
+    DELETE FROM invitations
+    WHERE expires_at < $1 AND id IN (SELECT id FROM invitations WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
 
 /// Their files go with them.
 const UPLOADS: &str = "

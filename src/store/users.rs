@@ -23,13 +23,14 @@ pub(super) fn count_enrollment(id: Id<User>, enrollments: i64) -> Statement {
     Statement::one(COUNT_ENROLLMENT, vec![id.into(), enrollments.into()])
 }
 
-/// The tokens go, packages end, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back. The row of
+/// Tokens and invitations go, packages end, the enrollments stay and are marked. Their versions rise, so that nobody writes the user back. The row of
 /// the user is locked first, as by an enrollment: in another order, two that meet would wait for each other.
-pub(super) fn delete(user: &User, warning: &str) -> [Statement; 5] {
+pub(super) fn delete(user: &User, warning: &str) -> [Statement; 6] {
     [
         Statement::one(LOCK, vec![user.id.into(), user.version.into()]),
         Statement::any(DELETE_TOKENS, vec![user.id.into()]),
         Statement::any(END_PACKAGES, vec![user.id.into()]),
+        Statement::any(DELETE_INVITATIONS, vec![user.id.into()]),
         Statement::any(LEAVE_ENROLLMENTS, vec![user.id.into(), warning.into()]),
         Statement::one(DELETE, vec![user.id.into(), user.version.into()]),
     ]
@@ -130,6 +131,8 @@ const DELETE: &str = "DELETE FROM users WHERE id = $1 AND version = $2";
 const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1";
 
 const END_PACKAGES: &str = "UPDATE packages SET user_id = NULL WHERE user_id = $1";
+
+const DELETE_INVITATIONS: &str = "DELETE FROM invitations WHERE user_id = $1";
 
 const LEAVE_ENROLLMENTS: &str = "
     UPDATE enrollments SET user_id = NULL, warning = $2, version = version + 1 WHERE user_id = $1";

@@ -2,10 +2,10 @@
 
 use super::engine::Statement;
 use super::{
-    alerts, attempts, audit, authorities, certificates, commands, csp, devices, enrollments, events, leases, objects,
-    packages, push, retention, sessions, settings, tokens, uploads, users,
+    alerts, attempts, audit, authorities, certificates, commands, csp, devices, enrollments, events, invitations,
+    leases, mails, objects, packages, push, retention, sessions, settings, tokens, uploads, users,
 };
-use crate::app::ports::{CSP_CHANGE, Sealer, StoreError, Write};
+use crate::app::ports::{CSP_CHANGE, ENROLLMENT_URL, Sealer, StoreError, Write};
 
 /// One batch for everything in the list.
 pub(super) fn batch(mut writes: Vec<Write>, sealer: &dyn Sealer) -> Result<Vec<Statement>, StoreError> {
@@ -22,6 +22,10 @@ fn rank(write: &Write) -> u8 {
     match write {
         Write::InsertUser(_) | Write::UpdateUser(_) | Write::DeleteUser { .. } => 0,
         Write::GuardUser { .. } | Write::CountEnrollment { .. } => 0,
+        // One that is closed makes room for one that is open.
+        Write::UpdateInvitation(_) | Write::CancelMails { .. } => 1,
+        Write::InsertInvitation(_) => 2,
+        Write::InsertMail(_) => 3,
         Write::InsertDevice(_) => 1,
         Write::InsertPackage(_) | Write::UsePackage { .. } => 1,
         Write::InsertEnrollment(_) | Write::UpdateEnrollment(_) => 2,
@@ -46,6 +50,14 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::RebuildPackage(package) => vec![packages::rebuild(package)],
         Write::RevokePackage { id, at } => vec![packages::revoke(*id, *at)],
         Write::CountWrongPin { id, build } => vec![packages::count_wrong_pin(*id, *build)],
+        Write::InsertInvitation(invitation) => vec![invitations::insert(invitation)],
+        Write::UpdateInvitation(invitation) => vec![invitations::update(invitation)],
+        Write::InsertMail(mail) => vec![mails::insert(mail, sealer)?],
+        Write::UpdateMail(mail) => vec![mails::update(mail, sealer)?],
+        Write::CancelMails { invitation_id, reason } => vec![mails::cancel(*invitation_id, reason)],
+        Write::SaveMailTemplate(template) => vec![mails::save_template(template)],
+        Write::DeleteMailTemplate(language) => vec![mails::delete_template(*language)],
+        Write::SaveEnrollmentUrl(generation) => vec![settings::set(ENROLLMENT_URL, generation)],
         Write::InsertDevice(device) => vec![devices::insert(device)],
         Write::UpdateDevice(device) => vec![devices::update(device)],
         Write::SaveInventory { device_id, items } => devices::save_inventory(*device_id, items).collect(),

@@ -90,6 +90,12 @@ impl Api {
         document(self.send_json("POST", path, body), status, path)
     }
 
+    /// PUT with the status the caller expects.
+    #[track_caller]
+    pub fn put(&self, path: &str, body: &Value, status: u16) -> Value {
+        document(self.send_json("PUT", path, body), status, path)
+    }
+
     #[track_caller]
     pub fn patch(&self, path: &str, body: &Value) -> Value {
         document(self.send_json("PATCH", path, body), 200, path)

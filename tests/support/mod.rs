@@ -34,6 +34,7 @@ pub mod reply;
 pub mod scene;
 pub mod server;
 pub mod signing;
+pub mod smtp;
 pub mod soap;
 pub mod standin;
 pub mod syncml;

@@ -31,7 +31,7 @@ impl App {
     /// Finds the place of a request, or why there is none.
     pub(super) async fn place(
         &self,
-        SignedIn { user, package }: &SignedIn,
+        SignedIn { user, package, .. }: &SignedIn,
         request: &RequestSecurityToken,
         key_sha256: &[u8; 32],
     ) -> Result<Place, Attempted> {

@@ -133,7 +133,7 @@ async fn what_changes_after_the_sign_in_counts() {
         let issued = app.issue(&csr, id).await.unwrap();
         let newcomer =
             Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
-        let signed_in = SignedIn { user: signed_in.clone(), package: None };
+        let signed_in = SignedIn { user: signed_in.clone(), invitation: None, package: None };
         app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
     let user = add(&ground, "ada@example.test", |_| {}).await;
@@ -370,7 +370,7 @@ mod packages {
             let newcomer =
                 Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
             let user = app.store.user_by_name(BULK).await.unwrap().unwrap();
-            let signed_in = SignedIn { user, package: Some(package.clone()) };
+            let signed_in = SignedIn { user, invitation: None, package: Some(package.clone()) };
             app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
         };
         let (package, _) = package(&ground, 9).await;

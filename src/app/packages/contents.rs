@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::instructions::{self, Language, Page};
-use crate::app::{App, Error, FieldError, Settings};
+use crate::app::{App, Error, FieldError};
 use crate::domain::package::Package;
 use crate::pki::is_certificate;
 use crate::proto::csp::computer_name;
@@ -61,13 +61,13 @@ impl Contents {
         found.into_iter().map(|unfit| FieldError { pointer: unfit.pointer, message: unfit.message }).collect()
     }
 
-    /// The files of a package.
+    /// The files of a package, for a server of that name whose discovery is at that address.
     pub(super) fn files(
         &self,
         package: &Package,
         root: Option<&[u8]>,
         secret: &SecretString,
-        settings: &Settings,
+        (server, discovery_url): (&str, String),
     ) -> Vec<ArchiveFile> {
         let customizations = Customizations {
             id: package.id.uuid(),
@@ -75,14 +75,14 @@ impl Contents {
             version: package.version(),
             notes: self.notes.clone(),
             upn: package.user_name.clone(),
-            discovery_url: format!("{}/EnrollmentServer/Discovery.svc", settings.url),
+            discovery_url,
             secret: Secret::new(secret.expose_secret()),
             root_certificate: root.map(|_| ROOT.to_owned()),
             device_name: self.device_name.clone(),
             wifi: self.wifi.clone(),
             local_admin: self.local_admin.clone(),
         };
-        let page = Page { package, customizations: &customizations, server: &settings.display_name };
+        let page = Page { package, customizations: &customizations, server };
         let mut files = vec![
             ArchiveFile::new(CUSTOMIZATIONS, customizations.encode()),
             ArchiveFile::new("build.cmd", instructions::script(&package.name)),

@@ -5,6 +5,8 @@ use crate::domain::attempt::Outcome;
 use crate::domain::command::CommandState;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
+use crate::domain::invitation::Invitation;
+use crate::domain::mail::Mail;
 use crate::domain::push::Push;
 
 /// A part of a list: at most `limit` rows after the cursor.
@@ -94,6 +96,24 @@ pub struct SessionFilter {
     pub device: Option<Id<Device>>,
 }
 
+/// Which invitations to list.
+#[derive(Clone, Debug, Default)]
+pub struct InvitationFilter {
+    /// Part of the address that it went to, without case.
+    pub query: Option<String>,
+}
+
+/// An invitation with its user and its mail.
+#[derive(Clone, Debug)]
+pub struct InvitationView {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// The name with which its user signs in.
+    pub user: String,
+    /// The mail with its newest address, without what it says; `None` where none was written.
+    pub mail: Option<Mail>,
+}
+
 /// Which attempts to list.
 #[derive(Clone, Debug, Default)]
 pub struct AttemptFilter {
@@ -128,6 +148,8 @@ pub enum Table {
     Uploads,
     /// Packages.
     Packages,
+    /// Invitations.
+    Invitations,
 }
 
 /// The state of an enrollment's sessions as it is stored (`session::Conversation` as JSON).

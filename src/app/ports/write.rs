@@ -14,6 +14,10 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::Enrollment;
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::inventory::{InventoryItem, MissingNode};
+use crate::domain::invitation::Invitation;
+use crate::domain::language::Language;
+use crate::domain::mail::Mail;
+use crate::domain::mail_template::MailTemplate;
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::{PushChange, Sent};
@@ -46,6 +50,8 @@ pub enum Expired {
     Uploads,
     /// Uploads that never came, by the end of their URL.
     UnusedUploads,
+    /// Invitations that are over, with their mails.
+    Invitations,
 }
 
 /// Another state of an enrollment's sessions (`session::Conversation` as JSON).
@@ -128,6 +134,27 @@ pub enum Write {
         /// The build whose PIN it was.
         build: u32,
     },
+    /// A new invitation; a conflict where its user has one that is open.
+    InsertInvitation(Box<Invitation>),
+    /// A changed invitation, if its version is still the one in the value; the stored version becomes one more.
+    UpdateInvitation(Box<Invitation>),
+    /// A new mail in the outbox.
+    InsertMail(Box<Mail>),
+    /// A changed mail, likewise.
+    UpdateMail(Box<Mail>),
+    /// Takes back the mails of an invitation that wait.
+    CancelMails {
+        /// Whose.
+        invitation_id: Id<Invitation>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// The text of invitations in a language.
+    SaveMailTemplate(Box<MailTemplate>),
+    /// Back to the text that is built in; where that is so, it is a conflict.
+    DeleteMailTemplate(Language),
+    /// The generation of the enrollment URL (JSON).
+    SaveEnrollmentUrl(String),
     /// A new device.
     InsertDevice(Device),
     /// A changed device.

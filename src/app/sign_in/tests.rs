@@ -235,7 +235,7 @@ async fn package(ground: &Ground, email: &str, pin: Option<&str>) -> (Package, S
 
 const BULK: &str = "windows-bulkenroll-1@example.test";
 
-/// S-14: whoever does not get in has cost one hash, whatever was wrong.
+/// S-14: whoever does not get in has cost one hash, whatever was wrong; a person whose text may be a PIN, two.
 // covers: E-130, S-13, S-14
 #[tokio::test]
 async fn what_a_package_does_not_let_in_costs_one_hash() {
@@ -262,9 +262,9 @@ async fn what_a_package_does_not_let_in_costs_one_hash() {
         (BULK, "wrong", WRONG, 1),
         (BULK, "", WRONG, 1),
         ("ada", &secret, WRONG, 1),
-        ("ada", "48151623", WRONG, 1),
+        ("ada", "48151623", WRONG, 2),
         ("nobody", &secret, UNKNOWN, 1),
-        ("nobody", "48151623", UNKNOWN, 1),
+        ("nobody", "48151623", UNKNOWN, 2),
     ];
     for (name, password, answer, hashes) in cases {
         assert_eq!(cost(name, password).await, (answer.to_owned(), hashes), "{name}");
@@ -365,4 +365,164 @@ async fn who_has_to_choose_a_new_password_enrolls_nothing_with_the_present_one()
     let changed = app.change_user(&by, user.id, changes, None).await.unwrap();
     assert!(!changed.must_change_password);
     assert_eq!(sign_in(&app, "ada", "battery staple").await, "ada@example.test");
+}
+
+mod pins {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+    use crate::app::invitations::{Invite, Issued, NewInvitation};
+    use crate::app::{Principal, invitations::Reissue};
+    use crate::domain::invitation::MOST_PIN_TRIES;
+    use crate::domain::sign_in::SignInWith;
+
+    async fn invited(app: &App, email: &str) -> Issued {
+        let new = NewInvitation {
+            place: String::new(),
+            email: email.to_owned(),
+            user: None,
+            name: None,
+            pin: Some(true),
+            expires_in: None,
+            language: None,
+        };
+        let invite = Invite { new: vec![new], errors: Vec::new() };
+        app.invite(&Principal::system(), &invite, None).await.unwrap().pop().unwrap()
+    }
+
+    fn pin(issued: &Issued) -> String {
+        issued.secrets.as_ref().unwrap().pin.as_ref().unwrap().expose_secret().to_owned()
+    }
+
+    /// Other digits than those of the PIN.
+    fn wrong(pin: &str) -> String {
+        pin.bytes().map(|digit| char::from(b'0' + (digit - b'0' + 1) % 10)).collect()
+    }
+
+    /// The invitation whose PIN it was.
+    async fn proof(app: &App, name: &str, typed: &str) -> Result<Option<Id<Invitation>>, String> {
+        let signed_in = app.check_password(name, typed.into(), OFFICE).await;
+        signed_in.map(|signed_in| signed_in.invitation).map_err(|refusal| refusal.to_string())
+    }
+
+    // covers: S-13, E-133
+    #[tokio::test]
+    async fn a_pin_signs_in_until_it_ends() {
+        let ground = Ground::new().await;
+        let app = &ground.app;
+        let issued = invited(app, "ada@example.test").await;
+        let id = issued.view.invitation.id;
+        for _ in 0..10 {
+            assert_eq!(proof(app, "ada", &pin(&issued)).await, Ok(Some(id)), "a check uses nothing up");
+        }
+        ground.clock.advance(time::Duration::days(3));
+        assert_eq!(proof(app, "ada", &pin(&issued)).await.unwrap_err(), "the PIN has expired; invite the user again");
+        let again = app.resend_invitation(&Principal::system(), id, Reissue::default()).await.unwrap();
+        assert_eq!(proof(app, "ada", &pin(&again)).await, Ok(Some(id)));
+        assert_eq!(proof(app, "bob", &pin(&again)).await.unwrap_err(), UNKNOWN);
+        app.revoke_invitation(&Principal::system(), id).await.unwrap();
+        assert_eq!(proof(app, "ada", &pin(&again)).await.unwrap_err(), WRONG);
+    }
+
+    // covers: S-13, S-14, E-133
+    #[tokio::test]
+    async fn five_wrong_ones_lock_a_pin_also_where_it_is_remembered() {
+        let ground = Ground::new().await;
+        let app = with(&ground.app, |settings| settings.remember_password = time::Duration::minutes(5));
+        let issued = invited(&app, "ada@example.test").await;
+        let pin = pin(&issued);
+        assert!(proof(&app, "ada", &pin).await.is_ok());
+        for _ in 0..MOST_PIN_TRIES - 1 {
+            assert_eq!(proof(&app, "ada", &wrong(&pin)).await.unwrap_err(), "the PIN is wrong");
+        }
+        assert!(proof(&app, "ada", &pin).await.is_ok(), "four were wrong");
+        assert_eq!(proof(&app, "ada", &wrong(&pin)).await.unwrap_err(), "the PIN is wrong");
+        let locked = "the PIN is locked after too many wrong ones; invite the user again";
+        assert_eq!(proof(&app, "ada", &pin).await.unwrap_err(), locked);
+        let other = with(&ground.app, |_| {});
+        assert_eq!(proof(&other, "ada", &pin).await.unwrap_err(), locked, "another process knows it too");
+        let id = issued.view.invitation.id.to_string();
+        let page = crate::app::ports::Page { limit: 50, after: None };
+        let rows = app.audit_rows(Some(&id), &page).await.unwrap().items;
+        assert_eq!(rows.iter().filter(|row| row.outcome == "refused").count(), 5, "each is written down");
+    }
+
+    // covers: S-13
+    #[tokio::test]
+    async fn many_at_once_have_no_more_tries_than_one_after_the_other() {
+        let ground = Ground::shared().await;
+        let issued = invited(&ground.app, "ada@example.test").await;
+        let pin = pin(&issued);
+        let processes: Vec<App> = (0..8).map(|_| ground.other_process()).collect();
+        let tasks: Vec<_> = processes
+            .into_iter()
+            .map(|app| {
+                let typed = wrong(&pin);
+                tokio::spawn(async move { proof(&app, "ada", &typed).await.unwrap_err() })
+            })
+            .collect();
+        let mut checked = 0;
+        for task in tasks {
+            checked += usize::from(task.await.unwrap() == "the PIN is wrong");
+        }
+        assert_eq!(checked, MOST_PIN_TRIES as usize);
+        assert!(proof(&ground.app, "ada", &pin).await.is_err());
+    }
+
+    // covers: S-14
+    #[tokio::test]
+    async fn how_many_hashes_a_sign_in_costs_follows_from_what_was_typed() {
+        let ground = Ground::new().await;
+        for sign_in in [SignInWith::PasswordOrPin, SignInWith::Password, SignInWith::Pin, SignInWith::PasswordAndPin] {
+            let app = with(&ground.app, |settings| {
+                settings.invitations.sign_in = sign_in;
+                settings.password_checks.address_burst = 1000;
+            });
+            let suffix = format!("{sign_in:?}@example.test");
+            let (with_password, with_pin) = (format!("a-{suffix}"), format!("b-{suffix}"));
+            let disabled = format!("c-{suffix}");
+            add(&ground, &with_password, "correct horse").await;
+            add(&ground, &with_pin, "correct horse").await;
+            let user = add(&ground, &disabled, "correct horse").await;
+            ground.app.commit(vec![Write::UpdateUser(User { enabled: false, ..user })]).await.unwrap();
+            let issued = if sign_in.takes_pins() { Some(invited(&app, &with_pin).await) } else { None };
+            let pin = issued.as_ref().map_or_else(|| "135790".to_owned(), pin);
+            let both = format!("correct horse{pin}");
+            for typed in ["correct horse", "wrong horse", pin.as_str(), wrong(&pin).as_str(), both.as_str(), ""] {
+                let mut costs = Vec::new();
+                for name in [with_password.as_str(), with_pin.as_str(), disabled.as_str(), "nobody", "", "\u{1}"] {
+                    let before = app.hasher.computed();
+                    let _ = proof(&app, name, typed).await;
+                    costs.push(app.hasher.computed() - before);
+                }
+                assert!(costs.iter().all(|cost| *cost == costs[0] && *cost > 0), "{sign_in:?} {typed:?}: {costs:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn both_are_needed_where_both_are_configured() {
+        let ground = Ground::new().await;
+        let app = with(&ground.app, |settings| settings.invitations.sign_in = SignInWith::PasswordAndPin);
+        add(&ground, "ada@example.test", "correct horse").await;
+        let issued = invited(&app, "ada@example.test").await;
+        let pin = pin(&issued);
+        assert!(proof(&app, "ada", &format!("correct horse{pin}")).await.is_ok());
+        for typed in
+            ["correct horse".to_owned(), pin.clone(), format!("wrong horse{pin}"), format!("{pin}correct horse")]
+        {
+            assert!(proof(&app, "ada", &typed).await.is_err(), "{typed}");
+        }
+        let only = with(&ground.app, |settings| settings.invitations.sign_in = SignInWith::Pin);
+        assert!(proof(&only, "ada", "correct horse").await.is_err(), "a password alone is no PIN");
+        assert!(proof(&only, "ada", &pin).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn bulk_users_sign_in_with_their_password_whatever_people_do() {
+        let ground = Ground::new().await;
+        add(&ground, "windows-bulkenroll-1@example.test", "correct horse").await;
+        let app = with(&ground.app, |settings| settings.invitations.sign_in = SignInWith::Pin);
+        assert_eq!(proof(&app, "windows-bulkenroll-1@example.test", "correct horse").await, Ok(None));
+    }
 }

@@ -46,7 +46,8 @@ impl Work {
             tokio::spawn(keep_up(app.clone(), upkeep_every, rested.clone())),
             tokio::spawn(write_down(app.clone(), rested.clone())),
             tokio::spawn(watch_storage(app.clone(), rested.clone())),
-            tokio::spawn(push(shared.clone(), rested)),
+            tokio::spawn(push(shared.clone(), rested.clone())),
+            tokio::spawn(mail(app.clone(), rested)),
         ];
         Self { app, store, background, rest, behind, flush }
     }
@@ -163,6 +164,32 @@ async fn push(shared: Shared, stopped: watch::Receiver<bool>) {
         }
     }
 }
+
+/// Sends mails that are due, as they come and every second.
+async fn mail(app: App, stopped: watch::Receiver<bool>) {
+    if !app.mailer.is_on() {
+        return;
+    }
+    let stop = until(stopped.clone());
+    tokio::pin!(stop);
+    let mut trouble = Trouble::with("the outbox cannot be looked at");
+    // A mail that is on its way is brought to its end.
+    while !*stopped.borrow() {
+        let round = app.send_due_mails().await;
+        trouble.tell(round.as_ref().err());
+        if round.is_ok_and(|round| round.is_full) {
+            continue;
+        }
+        tokio::select! {
+            () = app.mail_wanted() => {}
+            () = tokio::time::sleep(LOOK_FOR_MAILS) => {}
+            () = &mut stop => return,
+        }
+    }
+}
+
+/// Time between two looks into the outbox.
+const LOOK_FOR_MAILS: Duration = Duration::from_secs(1);
 
 /// Time between two looks for devices that are due.
 const LOOK_FOR_PUSHES: Duration = Duration::from_secs(1);

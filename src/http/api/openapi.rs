@@ -9,8 +9,8 @@ use utoipa::openapi::{ContentBuilder, PathItem, RefOr, ResponseBuilder, path::Op
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    actions, alerts, attempts, audit, ca, certificates, commands, csp, devices, drain, events, me, packages, sessions,
-    tokens, uploads, users,
+    actions, alerts, attempts, audit, ca, certificates, commands, csp, devices, drain, enrollment_url, events,
+    invitation_templates, invitations, me, packages, sessions, tokens, uploads, users,
 };
 use crate::http::error::ProblemDocument;
 
@@ -42,6 +42,10 @@ pub fn text() -> String {
         me::show,
         users::list, users::add, users::show, users::change, users::remove,
         tokens::list, tokens::add, tokens::revoke,
+        enrollment_url::show, enrollment_url::rotate,
+        invitations::list, invitations::show, invitations::invite, invitations::resend, invitations::revoke,
+        invitation_templates::list, invitation_templates::write, invitation_templates::reset,
+        invitation_templates::preview,
         packages::list, packages::add, packages::show, packages::rebuild, packages::revoke,
         devices::list, devices::show, devices::assign::assign,
         alerts::list,

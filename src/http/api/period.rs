@@ -16,7 +16,7 @@ const LONGEST: i64 = 10 * 366 * 86_400;
 
 impl Period {
     /// Reads a number with its unit.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
         let seconds = match unit {
             "s" => 1,

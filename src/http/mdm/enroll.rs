@@ -1,16 +1,18 @@
 //! Discovery, policy and enrollment services on `url`, and renewal on `device_url`.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::soap::{self, Received};
-use crate::app::{Refusal, Sender};
+use crate::app::{Error, Refusal, Sender};
 use crate::domain::attempt::Phase;
 use crate::failpoint;
 use crate::http::Shared;
+use crate::http::error::Problem;
+use crate::http::pages::{self, Frame};
 use crate::proto::mde2::Discover;
 use crate::proto::soap::fault::Operation;
 use crate::proto::wstep::{RequestSecurityToken, encode_response};
@@ -20,22 +22,42 @@ use crate::proto::xcep::GetPolicies;
 pub(super) const RENEWAL: &str = "/EnrollmentServer/Renew.svc";
 
 /// Discovery: a GET or HEAD only asks whether somebody is here (2.2), a POST carries Discover.
-pub async fn discovery(State(shared): State<Shared>, request: Request) -> Response {
+pub async fn discovery(
+    State(shared): State<Shared>,
+    generation: Option<Path<String>>,
+    frame: Frame,
+    request: Request,
+) -> Response {
+    let generation = generation.map(|Path(name)| name);
     if matches!(*request.method(), Method::GET | Method::HEAD) {
+        // A device goes on to its Discover, where it is told; a person has typed the address into a browser.
+        if generation.is_some() && !is_device(&request) {
+            match shared.app.is_current_url(generation.as_deref()).await {
+                Ok(true) => {}
+                Ok(false) => return pages::stale_url(frame),
+                Err(error) => return Problem::from(Error::from(error)).into_response(),
+            }
+        }
         let mut response = Body::empty().into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
         return response;
     }
-    soap::guarded(shared.clone(), Operation::Discover, discover(shared, request)).await
+    soap::guarded(shared.clone(), Operation::Discover, discover(shared, generation, request)).await
 }
 
-async fn discover(shared: Shared, request: Request) -> Response {
+async fn discover(shared: Shared, generation: Option<String>, request: Request) -> Response {
     let received = match soap::receive(&shared, request, Operation::Discover, Phase::Discover).await {
         Ok(received) => received,
         Err(response) => return response,
     };
     let answer = match Discover::decode(&received.envelope) {
-        Ok(message) => shared.app.discover(&message, &received.caller).await,
+        Ok(message) => {
+            let (app, generation, caller) = (&shared.app, generation.as_deref(), &received.caller);
+            match app.admit_by_url(generation, Phase::Discover, &message.email, caller).await {
+                Ok(()) => app.discover(&message, generation, caller).await,
+                Err(refusal) => Err(refusal),
+            }
+        }
         Err(reason) => Err(unreadable(&shared, &received, Phase::Discover, reason).await),
     };
     match answer {
@@ -44,18 +66,28 @@ async fn discover(shared: Shared, request: Request) -> Response {
     }
 }
 
-/// GetPolicies.
-pub async fn policy(State(shared): State<Shared>, request: Request) -> Response {
-    soap::guarded(shared.clone(), Operation::GetPolicies, policies(shared, request)).await
+/// Whether the enrollment client of Windows asks, and not a browser.
+fn is_device(request: &Request) -> bool {
+    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    agent.contains("ENROLLClient")
 }
 
-async fn policies(shared: Shared, request: Request) -> Response {
+/// GetPolicies.
+pub async fn policy(State(shared): State<Shared>, generation: Option<Path<String>>, request: Request) -> Response {
+    let generation = generation.map(|Path(name)| name);
+    soap::guarded(shared.clone(), Operation::GetPolicies, policies(shared, generation, request)).await
+}
+
+async fn policies(shared: Shared, generation: Option<String>, request: Request) -> Response {
     let received = match soap::receive(&shared, request, Operation::GetPolicies, Phase::Policy).await {
         Ok(received) => received,
         Err(response) => return response,
     };
     let answer = match GetPolicies::decode(&received.envelope) {
-        Ok(_) => shared.app.policies(received.envelope.credential(), &received.caller).await,
+        Ok(_) => match shared.app.admit_by_url(generation.as_deref(), Phase::Policy, "", &received.caller).await {
+            Ok(()) => shared.app.policies(received.envelope.credential(), &received.caller).await,
+            Err(refusal) => Err(refusal),
+        },
         Err(reason) => Err(unreadable(&shared, &received, Phase::Policy, reason).await),
     };
     match answer {
@@ -65,18 +97,22 @@ async fn policies(shared: Shared, request: Request) -> Response {
 }
 
 /// RequestSecurityToken.
-pub async fn enrollment(State(shared): State<Shared>, request: Request) -> Response {
-    soap::guarded(shared.clone(), Operation::RequestSecurityToken, enroll(shared, request)).await
+pub async fn enrollment(State(shared): State<Shared>, generation: Option<Path<String>>, request: Request) -> Response {
+    let generation = generation.map(|Path(name)| name);
+    soap::guarded(shared.clone(), Operation::RequestSecurityToken, enroll(shared, generation, request)).await
 }
 
-async fn enroll(shared: Shared, request: Request) -> Response {
+async fn enroll(shared: Shared, generation: Option<String>, request: Request) -> Response {
     let operation = Operation::RequestSecurityToken;
     let received = match soap::receive(&shared, request, operation, Phase::Enroll).await {
         Ok(received) => received,
         Err(response) => return response,
     };
     let answer = match RequestSecurityToken::decode(&received.envelope) {
-        Ok(token) => shared.app.enroll(received.envelope.credential(), &token, &received.caller).await,
+        Ok(token) => match shared.app.admit_by_url(generation.as_deref(), Phase::Enroll, "", &received.caller).await {
+            Ok(()) => shared.app.enroll(received.envelope.credential(), &token, &received.caller).await,
+            Err(refusal) => Err(refusal),
+        },
         Err(reason) => Err(unreadable(&shared, &received, Phase::Enroll, reason).await),
     };
     match answer {

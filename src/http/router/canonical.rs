@@ -7,6 +7,9 @@ use axum::http::uri::PathAndQuery;
 /// Where discovery begins (MS-MDE2 3.1.1).
 pub(super) const DISCOVERY: &str = "/EnrollmentServer/Discovery.svc";
 
+/// The same where the address has a generation.
+pub(super) const DISCOVERY_OF_GENERATION: &str = "/EnrollmentServer/{generation}/Discovery.svc";
+
 /// Whether the path is written in the one way in which routes are: no escapes, no parameters, no empty or dotted
 /// segments, no slash at the end.
 pub(super) fn is_canonical(path: &str) -> bool {
@@ -19,15 +22,31 @@ pub(super) fn is_canonical(path: &str) -> bool {
 /// Gives the discovery path its spelling: it is found through DNS and typed by people (enrollment reference 1.4).
 pub(super) fn discovery(mut request: Request) -> Request {
     let path = request.uri().path();
-    if path != DISCOVERY && path.eq_ignore_ascii_case(DISCOVERY) {
+    if let Some(spelled) = spelled(path).filter(|spelled| spelled != path) {
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = format!("{DISCOVERY}{query}").parse::<PathAndQuery>().ok();
+        parts.path_and_query = format!("{spelled}{query}").parse::<PathAndQuery>().ok();
         if let Ok(renamed) = Uri::from_parts(parts) {
             *request.uri_mut() = renamed;
         }
     }
     request
+}
+
+/// The discovery path that is meant, if one is. Generations are lower case.
+fn spelled(path: &str) -> Option<String> {
+    if path.eq_ignore_ascii_case(DISCOVERY) {
+        return Some(DISCOVERY.to_owned());
+    }
+    let segments: Vec<&str> = path.split('/').collect();
+    match segments.as_slice() {
+        ["", first, generation, last]
+            if first.eq_ignore_ascii_case("EnrollmentServer") && last.eq_ignore_ascii_case("Discovery.svc") =>
+        {
+            Some(format!("/EnrollmentServer/{}/Discovery.svc", generation.to_ascii_lowercase()))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ fn api_routes() -> impl Iterator<Item = &'static Route> {
 
 fn concrete(path: &str) -> String {
     let path = path.replace("{id}", "019a0000-0000-7000-8000-000000000000");
-    path.replace("{serial}", &"0a".repeat(16)).replace("{number}", "1")
+    path.replace("{serial}", &"0a".repeat(16)).replace("{number}", "1").replace("{language}", "en")
 }
 
 fn is_problem(answer: &Answer, code: &str) -> bool {

@@ -78,6 +78,60 @@ CREATE TABLE packages (
 CREATE INDEX packages_by_age ON packages (created_at, id);
 CREATE INDEX packages_of_user ON packages (user_id, created_at, id);
 
+-- Of each user at most one invitation is open. token_hash is SHA-256 of the secret in its address, pin_hash a sealed hash.
+-- mail_id and enrollment_id are no foreign keys: both rows are born together, and history goes by its own rules.
+CREATE TABLE invitations (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    email TEXT NOT NULL,
+    language TEXT NOT NULL,
+    token_hash BLOB NOT NULL UNIQUE,
+    pin_hash BLOB,
+    pin_expires_at BIGINT,
+    pin_tries BIGINT,
+    state TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    issued_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    closed_at BIGINT,
+    closed_reason TEXT,
+    enrollment_id TEXT,
+    mail_id TEXT,
+    version BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX invitations_open ON invitations (user_id) WHERE state = 'open';
+CREATE INDEX invitations_of_user ON invitations (user_id);
+CREATE INDEX invitations_by_age ON invitations (created_at, id);
+CREATE INDEX invitations_by_end ON invitations (expires_at);
+
+-- The outbox. content is sealed, and gone once the mail is sent or given up.
+CREATE TABLE mails (
+    id TEXT NOT NULL PRIMARY KEY,
+    invitation_id TEXT NOT NULL REFERENCES invitations (id) ON DELETE CASCADE,
+    recipient TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    content BLOB,
+    state TEXT NOT NULL,
+    tries BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    sent_at BIGINT,
+    error TEXT,
+    version BIGINT NOT NULL
+);
+CREATE INDEX mails_due ON mails (due_at) WHERE state = 'queued';
+CREATE INDEX mails_of_invitation ON mails (invitation_id);
+
+-- Texts of mails that an administrator wrote in the place of the built-in ones.
+CREATE TABLE mail_templates (
+    language TEXT NOT NULL PRIMARY KEY,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    changed_by TEXT NOT NULL,
+    changed_at BIGINT NOT NULL
+);
+
 -- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
 CREATE TABLE devices (
     id TEXT NOT NULL PRIMARY KEY,

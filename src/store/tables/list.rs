@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 30] = [
+pub(in crate::store) static TABLES: [Table; 33] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -100,6 +100,80 @@ pub(in crate::store) static TABLES: [Table; 30] = [
             $8, $9, $10, $11, $12, $13, $14, $15)",
         count: "SELECT COUNT(*) AS number FROM packages",
         delete: "DELETE FROM packages",
+        link: None,
+    },
+    Table {
+        name: "invitations",
+        columns: &[
+            text("id"),
+            text("user_id"),
+            text("email"),
+            text("language"),
+            bytes("token_hash"),
+            bytes("pin_hash"),
+            int("pin_expires_at"),
+            int("pin_tries"),
+            text("state"),
+            text("created_by"),
+            int("created_at"),
+            int("issued_at"),
+            int("expires_at"),
+            int("closed_at"),
+            text("closed_reason"),
+            text("enrollment_id"),
+            text("mail_id"),
+            int("version"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM invitations ORDER BY id LIMIT $1",
+        next: "SELECT * FROM invitations WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO invitations (id, user_id, email, language, token_hash, pin_hash, pin_expires_at, pin_tries, state, created_by, created_at, issued_at, expires_at, closed_at, closed_reason, enrollment_id, mail_id, version) VALUES \
+            ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        count: "SELECT COUNT(*) AS number FROM invitations",
+        delete: "DELETE FROM invitations",
+        link: None,
+    },
+    Table {
+        name: "mails",
+        columns: &[
+            text("id"),
+            text("invitation_id"),
+            text("recipient"),
+            text("message_id"),
+            bytes("content"),
+            text("state"),
+            int("tries"),
+            int("due_at"),
+            int("created_at"),
+            int("sent_at"),
+            text("error"),
+            int("version"),
+        ],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM mails ORDER BY id LIMIT $1",
+        next: "SELECT * FROM mails WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO mails (id, invitation_id, recipient, message_id, content, state, tries, due_at, created_at, sent_at, error, version) VALUES \
+            ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        count: "SELECT COUNT(*) AS number FROM mails",
+        delete: "DELETE FROM mails",
+        link: None,
+    },
+    Table {
+        name: "mail_templates",
+        columns: &[text("language"), text("subject"), text("body"), text("changed_by"), int("changed_at")],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM mail_templates ORDER BY language LIMIT $1",
+        next: "SELECT * FROM mail_templates WHERE language > $1 ORDER BY language LIMIT $2",
+        insert: "\
+            INSERT INTO mail_templates (language, subject, body, changed_by, changed_at) VALUES \
+            ($1, $2, $3, $4, $5)",
+        count: "SELECT COUNT(*) AS number FROM mail_templates",
+        delete: "DELETE FROM mail_templates",
         link: None,
     },
     Table {
@@ -694,7 +768,8 @@ pub(super) const TRUNCATE: &str = "\
     TRUNCATE csp_versions, node_answers, csp_overrides, csp_catalogues, upload_chunks, uploads, alerts, audit, \
     events, attempts, answers, transcripts, sessions, object_parts, objects, commands, certificates, ca_deliveries, \
     authorities, missing_nodes, \
-    inventory, push, conversations, enrollment_identifiers, enrollments, devices, packages, tokens, users, settings, leases";
+    inventory, push, conversations, enrollment_identifiers, enrollments, devices, mail_templates, mails, invitations, \
+    packages, tokens, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

@@ -1,8 +1,8 @@
 //! Query plans: what runs with every message, sweep or page goes through an index.
 
 use super::super::super::{
-    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, leases, packages, prefixes,
-    push, retention, sessions, tokens, uploads, users,
+    alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, invitations, leases, mails,
+    packages, prefixes, push, retention, sessions, tokens, uploads, users,
 };
 use super::*;
 
@@ -30,6 +30,11 @@ async fn hot_queries_look_up() {
         users::DEVICES_OF,
         users::ENROLLMENTS_OF,
         leases::FIND,
+        invitations::FIND,
+        invitations::FIND_BY_TOKEN,
+        invitations::OPEN_OF,
+        mails::FIND,
+        mails::DUE,
         tokens::FIND,
         packages::FIND,
         packages::FIND_BY_SECRET,
@@ -91,6 +96,7 @@ async fn hot_queries_look_up() {
         Expired::Alerts,
         Expired::Uploads,
         Expired::UnusedUploads,
+        Expired::Invitations,
     ];
     let tables = [
         Table::Users,
@@ -103,6 +109,7 @@ async fn hot_queries_look_up() {
         Table::Overrides,
         Table::Uploads,
         Table::Packages,
+        Table::Invitations,
     ];
     let looked_up = looked_up.into_iter().chain(expired.map(retention::sql)).chain(tables.map(prefixes::sql));
     for sql in looked_up {
@@ -118,6 +125,8 @@ async fn pages_and_queues_come_sorted_from_their_index() {
     let connection = Connection::open(path(&folder)).unwrap();
     let sorted = [
         users::LIST,
+        invitations::LIST,
+        mails::DUE,
         tokens::LIST,
         packages::LIST,
         devices::LIST,

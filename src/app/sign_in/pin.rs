@@ -1,0 +1,88 @@
+//! PINs at the sign-in: a try is counted before it is checked, and given back where it was right.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use crate::app::invitations::{object, open_pin_hash};
+use crate::app::ports::{StoreError, Write};
+use crate::app::{App, MOST_TRIES, Principal, Refusal};
+use crate::domain::invitation::{Invitation, MOST_PIN_TRIES, Pin};
+use crate::domain::sign_in::Typed;
+use crate::domain::user::{Role, User};
+
+impl App {
+    /// The open invitation of a user, where what was typed may be its PIN.
+    pub(super) async fn invitation_to_check(
+        &self,
+        user: Option<&User>,
+        typed: &Typed,
+    ) -> Result<Option<Invitation>, Refusal> {
+        match user.filter(|_| typed.may_hold_pin()) {
+            Some(user) => Ok(self.store.open_invitation(user.id).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Counts a try of the PIN, so that as many at once as there are processes are no more than one after the other. Answers
+    /// whether there was one to take; the invitation is as it is stored then.
+    pub(super) async fn take_pin_try(&self, invitation: &mut Option<Invitation>) -> Result<bool, Refusal> {
+        for _ in 0..MOST_TRIES {
+            let Some(open) = invitation.as_mut().filter(|open| open.live_pin(self.now()).is_some()) else {
+                return Ok(false);
+            };
+            let mut counted = open.clone();
+            counted.pin.iter_mut().for_each(|pin| pin.tries += 1);
+            match self.commit(vec![Write::UpdateInvitation(Box::new(counted.clone()))]).await {
+                Ok(()) => {
+                    // What is checked now is the PIN before it may be locked by this try.
+                    open.version += 1;
+                    return Ok(true);
+                }
+                Err(StoreError::Conflict) => *invitation = self.store.open_invitation(open.user_id).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Gives the try back: it was right. One that somebody has changed since stays counted.
+    pub(super) async fn give_back_pin_try(&self, invitation: Option<Invitation>) -> Result<(), Refusal> {
+        let Some(invitation) = invitation else { return Ok(()) };
+        match self.commit(vec![Write::UpdateInvitation(Box::new(invitation))]).await {
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes down that a wrong PIN was typed; each can be wrong but a few times.
+    pub(super) async fn tell_wrong_pin(
+        &self,
+        user: &User,
+        invitation: Option<&Invitation>,
+        address: IpAddr,
+    ) -> Result<(), Refusal> {
+        let Some(invitation) = invitation else { return Ok(()) };
+        let tries = invitation.pin.as_ref().map_or(0, |pin| pin.tries + 1);
+        let by = Principal {
+            name: user.email.clone(),
+            user_id: Some(user.id),
+            role: Role::User,
+            address: address.to_canonical().to_string(),
+        };
+        let is_locked = tries >= MOST_PIN_TRIES;
+        let detail = format!("wrong PIN {tries} of {MOST_PIN_TRIES}{}", if is_locked { "; it is locked" } else { "" });
+        let mut writes = vec![self.audit(&by, "invitation.pin", object(invitation, &user.email), "refused", &detail)];
+        if is_locked {
+            let data = json!({"invitation_id": invitation.id, "user_id": user.id, "address": by.address});
+            writes.push(self.event("admin.invitation_pin_locked", None, data));
+            tracing::warn!(invitation_id = %invitation.id, address = by.address, "the PIN of an invitation is locked");
+        }
+        Ok(self.commit(writes).await?)
+    }
+
+    /// The hash of a PIN.
+    pub(super) fn pin_hash(&self, pin: &Pin) -> Result<String, Refusal> {
+        Ok(open_pin_hash(self, pin)?)
+    }
+}

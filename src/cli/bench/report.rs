@@ -38,8 +38,7 @@ impl Figure {
 
     /// A figure of several values, with an interval, and how far what it is compared with wandered.
     pub(super) fn of_ratio(id: &'static str, value: Ratio, wander: f64) -> Self {
-        // NaN wanders too.
-        let is_noisy = !(wander <= MOST_WANDER);
+        let is_noisy = wander.is_nan() || wander > MOST_WANDER;
         Self { value, is_noisy, ..Self::single(id, value.ratio) }
     }
 

@@ -4,6 +4,7 @@
 //! takes precedence over the file. Paths count from the data folder.
 
 mod check;
+mod enroll;
 mod load;
 mod template;
 mod values;
@@ -20,6 +21,7 @@ use crate::domain::renewal::{RenewalTerms, TermsRejected};
 use crate::domain::sign_in::SignInWith;
 use crate::proto::wap;
 
+pub use enroll::{Admission, Ownership};
 pub use load::ConfigError;
 pub use template::Start;
 pub use values::{
@@ -191,6 +193,22 @@ pub struct Enroll {
     pub bulk_prefix: String,
     /// How many devices one person may have; 0 is any number. Default 0.
     pub max_devices_per_user: u32,
+    /// How many devices all together may be under management; 0 is any number. Default 0.
+    pub max_devices: u32,
+    /// Which devices are let in once their user has signed in: `anyone`, `registered` (those registered before), or
+    /// `approval` (every one, and none gets anything before an administrator approves it). Default `anyone`.
+    pub admission: Admission,
+    /// The least and the highest build of Windows, `22631` or `22631.3155`; empty is any. Default empty.
+    pub min_build: String,
+    /// See `min_build`.
+    pub max_build: String,
+    /// Editions that may enroll, by word or by product number; none means all but Home. Default none.
+    pub editions: Vec<String>,
+    /// Whose devices may enroll: `any`, or `corporate` (registered, known to Autopilot, or brought by a bulk user).
+    /// Default `any`.
+    pub ownership: Ownership,
+    /// Addresses and networks from which devices may be enrolled; none means all. Default none.
+    pub networks: Vec<Network>,
     /// Whether the same hardware enrolling for the same person closes its older enrollment. Default true.
     pub match_hardware: bool,
     /// Highest enrollment protocol version offered, `3.0` to `9.0`. Default `4.0`.
@@ -686,6 +704,13 @@ impl Default for Enroll {
             language: Language::default(),
             bulk_prefix: "windows-bulkenroll".to_owned(),
             max_devices_per_user: 0,
+            max_devices: 0,
+            admission: Admission::Anyone,
+            min_build: String::new(),
+            max_build: String::new(),
+            editions: Vec::new(),
+            ownership: Ownership::Any,
+            networks: Vec::new(),
             match_hardware: true,
             max_version: "4.0".to_owned(),
         }

@@ -1,6 +1,7 @@
 //! Layer 2: what the product speaks of, and the rules that need no I/O to be judged.
 
 pub mod action;
+pub mod admission;
 pub mod alert;
 pub mod attempt;
 pub mod ca;
@@ -25,6 +26,7 @@ pub mod object;
 pub mod package;
 pub mod proof;
 pub mod push;
+pub mod registration;
 pub mod renewal;
 pub mod session_record;
 pub mod sign_in;

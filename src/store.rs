@@ -27,6 +27,7 @@ mod postgres;
 mod prefixes;
 mod push;
 mod query;
+mod registered;
 mod retention;
 mod row;
 mod sessions;
@@ -68,6 +69,7 @@ use crate::domain::mail_template::MailTemplate;
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::Push;
+use crate::domain::registration::{RegisteredBy, RegisteredDevice};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
@@ -301,6 +303,26 @@ impl Store for SqlStore {
 
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError> {
         tokens::find(self.db(), secret_hash).await
+    }
+
+    async fn registered(&self, kind: RegisteredBy, key: &str) -> Result<Option<RegisteredDevice>, StoreError> {
+        registered::find(self.db(), kind, key).await
+    }
+
+    async fn registered_device(&self, id: Id<RegisteredDevice>) -> Result<Option<RegisteredDevice>, StoreError> {
+        registered::find_by_id(self.db(), id).await
+    }
+
+    async fn registered_devices(&self, page: &Page) -> Result<Listed<RegisteredDevice>, StoreError> {
+        registered::list(self.db(), page).await
+    }
+
+    async fn open_devices(&self) -> Result<u32, StoreError> {
+        registered::open_devices(self.db()).await
+    }
+
+    async fn admissions(&self) -> Result<i64, StoreError> {
+        registered::admissions(self.db()).await
     }
 
     async fn tokens(&self, page: &Page) -> Result<Listed<Token>, StoreError> {

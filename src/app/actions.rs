@@ -101,7 +101,7 @@ impl App {
     }
 
     /// The command, and all that is written with it.
-    async fn plan_action(
+    pub(super) async fn plan_action(
         &self,
         by: &Principal,
         view: &DeviceView,

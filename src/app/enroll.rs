@@ -5,6 +5,7 @@
 
 mod place;
 mod provisioning;
+mod rules;
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -61,6 +62,8 @@ struct Newcomer<'a> {
     key_sha256: [u8; 32],
     issued: IssuedCertificate,
     caller: &'a Caller,
+    /// How its enrollment begins.
+    state: EnrollmentState,
 }
 
 impl App {
@@ -88,6 +91,7 @@ impl App {
     ) -> Result<Enrolled, Refusal> {
         check_kind(request)?;
         let signed_in = self.sign_in(credential, caller).await?;
+        let state = self.admit_device(self.mode(&signed_in.user, request), request, caller).await?;
         let csr = self.certificate_request(request)?;
         let key_sha256 = csr.key_sha256();
         // What is refused anyway costs no signature.
@@ -96,12 +100,15 @@ impl App {
         }
         let id = self.new_id();
         let issued = self.issue(&csr, id).await?;
-        self.let_in(&signed_in, &Newcomer { name, id, request, key_sha256, issued, caller }).await
+        self.let_in(&signed_in, &Newcomer { name, id, request, key_sha256, issued, caller, state }).await
     }
 
     /// In turn with others of the same user in this process, and again if another process was faster.
     async fn let_in(&self, signed_in: &SignedIn, newcomer: &Newcomer<'_>) -> Result<Enrolled, Refusal> {
-        let _turn = self.memory.enrolling.take(signed_in.user.id).await;
+        // A limit for all has everybody take turns.
+        let all = self.settings.rules.max_devices > 0;
+        let turn = if all { Id::new(uuid::Uuid::nil()) } else { signed_in.user.id };
+        let _turn = self.memory.enrolling.take(turn).await;
         for _ in 0..MOST_TRIES {
             let welcome = self.still_welcome(signed_in, newcomer.caller).await?;
             let invitation = self.invitation_to_use(signed_in).await?;
@@ -236,7 +243,7 @@ impl App {
             id,
             device_id: device.id,
             user_id: Some(user.id),
-            state: EnrollmentState::Active,
+            state: newcomer.state,
             mode: self.mode(user, request),
             kind: EnrollmentKind::parse(request.item("EnrollmentType").unwrap_or_default()),
             claimed_device_id: item("DeviceID"),
@@ -346,7 +353,8 @@ impl App {
         let replaced: Vec<Id<Enrollment>> = place.replaced.iter().map(|old| old.id).collect();
         let enrolled = json!({
             "enrollment_id": enrollment.id, "user": user.email, "mode": enrollment.mode.as_str(), "name": device.name,
-            "package_id": enrollment.package_id, "replaced": replaced, "linked_device_id": device.linked_device_id, "trace_id": caller.trace_id.to_string(),
+            "state": enrollment.state.as_str(), "package_id": enrollment.package_id, "replaced": replaced,
+            "linked_device_id": device.linked_device_id, "trace_id": caller.trace_id.to_string(),
         });
         let certificate = json!({"enrollment_id": enrollment.id, "serial": serial});
         let by = Principal {
@@ -428,12 +436,16 @@ fn record(newcomer: &Newcomer<'_>) -> Certificate {
 }
 
 fn ledger_entry<'a>(name: &'a str, device: &'a Device, enrollment: &'a Enrollment) -> Entry<'a> {
+    let cause = match enrollment.state {
+        EnrollmentState::Pending => "enrolled; it gets nothing before an administrator approves it",
+        _ => "enrolled",
+    };
     Entry {
         device_name: Some(&device.name),
         os_version: enrollment.os_version.as_deref(),
         outcome: Outcome::Succeeded,
         enrollment_id: Some(enrollment.id),
-        ..Entry::open(Phase::Enroll, name, "enrolled")
+        ..Entry::open(Phase::Enroll, name, cause)
     }
 }
 

@@ -16,8 +16,10 @@ impl App {
         caller: &Caller,
     ) -> Result<PolicySettings, Refusal> {
         let name = user_name(&credential);
-        match self.sign_in(credential, caller).await {
-            Ok(_) => {
+        let signed_in = self.sign_in(credential, caller).await;
+        // Here the person still sees it before Windows makes a key; the rest of the rules is about the next message.
+        match signed_in.and_then(|_| Ok(self.settings.rules.check_network(caller.address)?)) {
+            Ok(()) => {
                 self.record(caller, Entry::open(Phase::Policy, &name, "signed in; the policy was handed out")).await;
                 Ok(self.policy_settings())
             }

@@ -34,6 +34,7 @@ use crate::domain::mail_template::MailTemplate;
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::Push;
+use crate::domain::registration::{RegisteredBy, RegisteredDevice};
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
@@ -213,6 +214,16 @@ pub trait Store: Send + Sync {
 
     /// The token of a secret, with its user.
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;
+    /// What was registered of that kind under that key.
+    async fn registered(&self, kind: RegisteredBy, key: &str) -> Result<Option<RegisteredDevice>, StoreError>;
+    /// A registered device.
+    async fn registered_device(&self, id: Id<RegisteredDevice>) -> Result<Option<RegisteredDevice>, StoreError>;
+    /// Registered devices, newest first.
+    async fn registered_devices(&self, page: &Page) -> Result<Listed<RegisteredDevice>, StoreError>;
+    /// How many devices are under management.
+    async fn open_devices(&self) -> Result<u32, StoreError>;
+    /// How many devices were let in under a limit for all; guards that limit.
+    async fn admissions(&self) -> Result<i64, StoreError>;
     /// Tokens, newest first.
     async fn tokens(&self, page: &Page) -> Result<Listed<Token>, StoreError>;
 

@@ -3,6 +3,7 @@
 //! The mapping is the table of the enrollment reference 7.5. Texts of faults may reach the user's screen: they hold no
 //! internals, and every failed authentication has the same one.
 
+use crate::domain::admission::Broken;
 use crate::pki::{CsrRejected, SignatureRejected};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::fault::{ErrorType, Fault, Subcode};
@@ -42,6 +43,9 @@ pub enum Refusal {
     /// As many devices as allowed have enrolled with the package.
     #[error("the package has reached its limit of {0} devices")]
     PackageUsedUp(u32),
+    /// A rule of the installation keeps the device out.
+    #[error("{0}")]
+    Rule(#[from] Broken),
     /// The certificate request is not acceptable.
     #[error("{0}")]
     CertificateRequest(String),
@@ -135,6 +139,7 @@ impl Refusal {
                 Some(ErrorType::DeviceCapReached),
                 "This account has reached its number of devices.",
             ),
+            Self::Rule(broken) => return Some(of_rule(broken)),
             Self::CertificateRequest(_) => {
                 (Subcode::CertificateRequest, None, "The certificate request of the device was not accepted.")
             }
@@ -166,6 +171,37 @@ impl Refusal {
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Authority(_) | Self::Store(_) | Self::Internal(_))
     }
+}
+
+/// The fault of a broken rule; every one has its own text, which newer versions of Windows show.
+fn of_rule(broken: &Broken) -> Fault {
+    let (error_type, reason) = match broken {
+        Broken::Home(_) => (
+            ErrorType::DeviceNotSupported,
+            "Windows Home cannot be managed. Change to Windows Pro, then enroll this PC.".to_owned(),
+        ),
+        Broken::Edition(_) => {
+            (ErrorType::DeviceNotSupported, "This edition of Windows may not be enrolled here.".to_owned())
+        }
+        Broken::TooOld(_, least) => (
+            ErrorType::DeviceNotSupported,
+            format!("This version of Windows is too old. Update it to build {least} or later, then enroll this PC."),
+        ),
+        Broken::TooNew(_, most) => (
+            ErrorType::DeviceNotSupported,
+            format!("This version of Windows is not supported here yet; build {most} is the newest."),
+        ),
+        Broken::Personal => {
+            (ErrorType::CustomServerError, "Only devices of the organization may be enrolled here.".to_owned())
+        }
+        Broken::Network(_) => (ErrorType::CustomServerError, "Devices are not enrolled from this network.".to_owned()),
+        Broken::NotRegistered => (
+            ErrorType::CustomServerError,
+            "This device is not registered. Ask your administrator to register it, then enroll it.".to_owned(),
+        ),
+        Broken::Full(_) => (ErrorType::DeviceCapReached, "No more devices can be enrolled here.".to_owned()),
+    };
+    Fault { subcode: Subcode::Authorization, error_type: Some(error_type), reason }
 }
 
 impl From<StoreError> for Refusal {
@@ -213,6 +249,10 @@ mod tests {
             (Refusal::PasswordChange, S::Authorization, Some(E::CustomServerError)),
             (Refusal::DeviceLimit(1), S::Authorization, Some(E::DeviceCapReached)),
             (Refusal::PackageUsedUp(1), S::Authorization, Some(E::DeviceCapReached)),
+            (Refusal::Rule(Broken::Home(101)), S::Authorization, Some(E::DeviceNotSupported)),
+            (Refusal::Rule(Broken::Edition(None)), S::Authorization, Some(E::DeviceNotSupported)),
+            (Refusal::Rule(Broken::NotRegistered), S::Authorization, Some(E::CustomServerError)),
+            (Refusal::Rule(Broken::Full(1)), S::Authorization, Some(E::DeviceCapReached)),
             (Refusal::CertificateRequest("x".into()), S::CertificateRequest, None),
             (Refusal::NotEligibleToRenew(NotRenewed::Faster), S::Authorization, Some(E::NotEligibleToRenew)),
             (Refusal::RequestType("x".into()), S::MessageFormat, Some(E::NotSupported)),

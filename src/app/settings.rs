@@ -8,6 +8,7 @@ use url::Url;
 
 use super::invitations::InvitationSettings;
 use super::redact::Disclosure;
+use crate::domain::admission::Rules;
 use crate::domain::object::ObjectLimits;
 use crate::domain::proof::{DigestMode, MessageSigning};
 use crate::domain::push::ChannelHost;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub max_enrollment_version: Version,
     /// Users whose name begins so are bulk users.
     pub bulk_prefix: String,
+    /// Which devices may enroll.
+    pub rules: Rules,
     /// Devices per user; 0: no limit.
     pub max_devices_per_user: u32,
     /// Whether `HWDevID` recognises a machine that enrolls again.

@@ -394,6 +394,7 @@ fn settings() -> Settings {
         auth_policy: AuthPolicy::OnPremise,
         max_enrollment_version: Version::new(4),
         bulk_prefix: "windows-bulkenroll".to_owned(),
+        rules: Default::default(),
         max_devices_per_user: 0,
         match_hardware: true,
         renewal: RenewalTerms::new(365, 42, 4, 0).unwrap(),

@@ -1,5 +1,6 @@
 //! `muster device`
 
+mod admission;
 mod alerts;
 mod apps;
 mod assign;
@@ -100,6 +101,8 @@ pub(super) enum Command {
     },
     /// Take Windows out of S mode, for good.
     SwitchFromSMode(FinalActArgs),
+    #[command(flatten)]
+    Admit(admission::Kind),
     #[command(flatten)]
     Set(settings::Kind),
     #[command(flatten)]
@@ -248,6 +251,7 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
         Command::SwitchFromSMode(args) => {
             order_final(client, out, args, "Take out of S mode", plain("switch_from_s_mode")).await
         }
+        Command::Admit(kind) => admission::run(client, out, kind).await,
         Command::Set(setting) => order_parts(client, out, setting.order()?).await,
         Command::Maintain(maintenance) => order_parts(client, out, maintenance.order()?).await,
         Command::Software(software) => order_parts(client, out, software.order()?).await,

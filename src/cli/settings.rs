@@ -38,6 +38,8 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         // `config` has checked that it is a version.
         max_enrollment_version: enroll.max_version.parse().unwrap_or(mde2::Version::new(4)),
         bulk_prefix: enroll.bulk_prefix.clone(),
+        // `config` has checked them.
+        rules: enroll.rules().unwrap_or_default(),
         max_devices_per_user: enroll.max_devices_per_user,
         match_hardware: enroll.match_hardware,
         renewal: ca.renewal().expect("`config` has checked that the terms of renewal fit together"),

@@ -182,6 +182,9 @@ fn enroll(enroll: &Enroll) -> Option<Problem> {
     if enroll.bulk_prefix.is_empty() || enroll.bulk_prefix.contains(['@', '\\', ' ']) {
         return problem_with("enroll.bulk_prefix", "expected the beginning of a user name");
     }
+    if let Err((key, expected)) = enroll.rules() {
+        return problem_with(key, expected);
+    }
     let major = enroll.max_version.strip_suffix(".0").and_then(|major| major.parse::<u8>().ok());
     if !major.is_some_and(|major| (3..=9).contains(&major)) {
         return problem_with("enroll.max_version", "expected \"3.0\" to \"9.0\"");

@@ -140,6 +140,21 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # bulk_prefix = "windows-bulkenroll"
 # Devices per person; 0 is any number.
 # max_devices_per_user = 0
+# Devices all together; 0 is any number.
+# max_devices = 0
+# Which devices are let in once their user has signed in: "anyone", "registered" (muster device register), or "approval"
+# (none gets anything before muster device approve).
+# admission = "anyone"
+# The least and the highest build of Windows, such as "22631" or "22631.3155".
+# min_build = ""
+# max_build = ""
+# Editions that may enroll: Home, Pro, Enterprise, Education, IoT, HoloLens, Team, or product numbers; none means all but
+# Home, which Windows does not let be managed.
+# editions = []
+# Whose devices: "any", or "corporate": registered, known to Autopilot, or brought by a bulk user.
+# ownership = "any"
+# Addresses and networks from which devices may be enrolled; none means all.
+# networks = []
 # The same hardware enrolling for the same person closes its older enrollment.
 # match_hardware = true
 # Highest enrollment protocol version offered.

@@ -23,6 +23,7 @@ pub mod me;
 pub mod openapi;
 pub mod packages;
 pub mod period;
+pub mod registered;
 pub mod sessions;
 pub mod tokens;
 pub mod uploads;

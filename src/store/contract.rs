@@ -18,6 +18,7 @@ mod invitations;
 mod objects;
 mod packages;
 mod push;
+mod registered;
 mod retention;
 mod sessions;
 mod uploads;
@@ -66,6 +67,7 @@ pub(super) async fn run_all(make: impl AsyncFn() -> Ground) {
     audit::run(&make).await;
     authorities::run(&make).await;
     push::run(&make).await;
+    registered::run(&make).await;
     retention::run(&make).await;
     hostile::run(&make).await;
 }

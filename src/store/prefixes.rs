@@ -30,6 +30,7 @@ pub(super) fn sql(table: Table) -> &'static str {
         Table::Uploads => "SELECT id FROM uploads WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Packages => "SELECT id FROM packages WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Invitations => "SELECT id FROM invitations WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+        Table::Registered => "SELECT id FROM registered_devices WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Tokens => "SELECT id FROM tokens WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
     }
 }

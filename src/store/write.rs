@@ -3,7 +3,7 @@
 use super::engine::Statement;
 use super::{
     alerts, attempts, audit, authorities, certificates, commands, csp, devices, enrollments, events, invitations,
-    leases, mails, objects, packages, push, retention, sessions, settings, tokens, uploads, users,
+    leases, mails, objects, packages, push, registered, retention, sessions, settings, tokens, uploads, users,
 };
 use crate::app::ports::{CSP_CHANGE, ENROLLMENT_URL, Sealer, StoreError, Write};
 
@@ -42,6 +42,9 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::UpdateUser(user) => vec![users::update(user)],
         Write::GuardUser { id, credential_version } => vec![users::guard(*id, *credential_version)],
         Write::CountEnrollment { user_id, enrollments } => vec![users::count_enrollment(*user_id, *enrollments)],
+        Write::CountAdmission { seen } => vec![registered::count_admission(*seen)],
+        Write::InsertRegistered { device, key } => vec![registered::insert(device, key)],
+        Write::DeleteRegistered(id) => vec![registered::delete(*id)],
         Write::DeleteUser { user, warning } => users::delete(user, warning).into(),
         Write::InsertToken(token) => vec![tokens::insert(token)],
         Write::RevokeToken { id, at } => vec![tokens::revoke(*id, *at)],

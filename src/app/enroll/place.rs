@@ -6,6 +6,7 @@ use crate::app::ports::{DeviceView, StoreError, Write};
 use crate::app::sign_in::SignedIn;
 use crate::app::{App, Refusal};
 use crate::domain::Id;
+use crate::domain::admission::Broken;
 use crate::domain::device::{Device, is_usable_hw_dev_id, is_usable_identifier};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
 use crate::domain::package::Package;
@@ -46,6 +47,7 @@ impl App {
         place.guards.push(Write::GuardUser { id: user.id, credential_version: user.credential_version });
         if place.replaced.is_empty() {
             self.check_limit(user).await?;
+            place.guards.extend(self.check_limit_for_all().await?);
             place.guards.push(Write::CountEnrollment { user_id: user.id, enrollments });
         }
         if let Some(package) = package {
@@ -115,6 +117,19 @@ impl App {
             return Err(Refusal::DeviceLimit(limit).into());
         }
         Ok(())
+    }
+
+    /// Whether there may be one more device at all, and what has to be so still when it is let in.
+    async fn check_limit_for_all(&self) -> Result<Option<Write>, Attempted> {
+        let most = self.settings.rules.max_devices;
+        if most == 0 {
+            return Ok(None);
+        }
+        let seen = self.store.admissions().await?;
+        if self.store.open_devices().await? >= most {
+            return Err(Refusal::Rule(Broken::Full(most)).into());
+        }
+        Ok(Some(Write::CountAdmission { seen }))
     }
 }
 

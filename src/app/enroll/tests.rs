@@ -131,8 +131,15 @@ async fn what_changes_after_the_sign_in_counts() {
         let csr = app.certificate_request(&request).unwrap();
         let id = app.new_id();
         let issued = app.issue(&csr, id).await.unwrap();
-        let newcomer =
-            Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
+        let newcomer = Newcomer {
+            name: "",
+            id,
+            request: &request,
+            key_sha256: csr.key_sha256(),
+            issued,
+            caller: &caller,
+            state: EnrollmentState::Active,
+        };
         let signed_in = SignedIn { user: signed_in.clone(), invitation: None, package: None };
         app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
@@ -367,8 +374,15 @@ mod packages {
             let csr = app.certificate_request(&request).unwrap();
             let id = app.new_id();
             let issued = app.issue(&csr, id).await.unwrap();
-            let newcomer =
-                Newcomer { name: "", id, request: &request, key_sha256: csr.key_sha256(), issued, caller: &caller };
+            let newcomer = Newcomer {
+                name: "",
+                id,
+                request: &request,
+                key_sha256: csr.key_sha256(),
+                issued,
+                caller: &caller,
+                state: EnrollmentState::Active,
+            };
             let user = app.store.user_by_name(BULK).await.unwrap().unwrap();
             let signed_in = SignedIn { user, invitation: None, package: Some(package.clone()) };
             app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())

@@ -140,6 +140,8 @@ pub enum Table {
     Certificates,
     /// Attempts.
     Attempts,
+    /// Registered devices.
+    Registered,
     /// Tokens.
     Tokens,
     /// Decisions about nodes.

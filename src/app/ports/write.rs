@@ -21,6 +21,7 @@ use crate::domain::mail_template::MailTemplate;
 use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::{PushChange, Sent};
+use crate::domain::registration::RegisteredDevice;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
 use crate::domain::upload::{Received, Upload, UploadAttempt, UploadChunk};
 use crate::domain::user::{Token, User};
@@ -89,6 +90,21 @@ pub enum Write {
         /// How many there were.
         enrollments: i64,
     },
+    /// Counts a device that was let in under a limit for all, if none was since
+    /// [`Store::admissions`](super::Store::admissions).
+    CountAdmission {
+        /// How many there were.
+        seen: i64,
+    },
+    /// A registered device under the key by which it is found; a key that is taken is a conflict.
+    InsertRegistered {
+        /// The entry.
+        device: RegisteredDevice,
+        /// Its key.
+        key: String,
+    },
+    /// Removes a registered device; one that is not there is a conflict.
+    DeleteRegistered(Id<RegisteredDevice>),
     /// Removes a user at that version, its tokens too; its packages end, its enrollments lose their user and get the warning.
     DeleteUser {
         /// Whom.

@@ -1,5 +1,6 @@
 //! `/devices`: hardware with its current enrollment.
 
+pub mod approval;
 pub mod assign;
 mod declared;
 mod provisioning;

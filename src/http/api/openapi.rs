@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     actions, alerts, attempts, audit, ca, certificates, commands, csp, devices, drain, enrollment_url, events,
-    invitation_templates, invitations, me, packages, sessions, tokens, uploads, users,
+    invitation_templates, invitations, me, packages, registered, sessions, tokens, uploads, users,
 };
 use crate::http::error::ProblemDocument;
 
@@ -47,7 +47,7 @@ pub fn text() -> String {
         invitation_templates::list, invitation_templates::write, invitation_templates::reset,
         invitation_templates::preview,
         packages::list, packages::add, packages::show, packages::rebuild, packages::revoke,
-        devices::list, devices::show, devices::assign::assign,
+        devices::list, devices::show, devices::approval::approve, devices::approval::refuse, devices::assign::assign,
         alerts::list,
         actions::request, actions::list, actions::show, actions::cancel, actions::reveal,
         commands::run, commands::list, commands::show, commands::data, commands::cancel,
@@ -57,6 +57,7 @@ pub fn text() -> String {
         sessions::list, sessions::show,
         uploads::list, uploads::show, uploads::content, uploads::remove,
         attempts::list,
+        registered::list_registered, registered::register, registered::unregister,
         ca::show, ca::rotate, ca::activate, ca::retire_old,
         certificates::list, certificates::revoke,
         events::list,

@@ -133,6 +133,18 @@ CREATE TABLE mail_templates (
 );
 
 -- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
+-- What may enroll where only registered devices may, by what they will claim.
+CREATE TABLE registered_devices (
+    id TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    value_key TEXT NOT NULL,
+    note TEXT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (kind, value_key)
+);
+CREATE INDEX registered_devices_by_age ON registered_devices (created_at, id);
+
 CREATE TABLE devices (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,

@@ -2,7 +2,7 @@
 
 use super::{Column, Kind, Link, Table};
 
-pub(in crate::store) static TABLES: [Table; 33] = [
+pub(in crate::store) static TABLES: [Table; 34] = [
     Table {
         name: "settings",
         columns: &[text("key"), text("value")],
@@ -46,6 +46,19 @@ pub(in crate::store) static TABLES: [Table; 33] = [
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         count: "SELECT COUNT(*) AS number FROM users",
         delete: "DELETE FROM users",
+        link: None,
+    },
+    Table {
+        name: "registered_devices",
+        columns: &[text("id"), text("kind"), text("value"), text("value_key"), text("note"), int("created_at")],
+        key: 1,
+        page: PAGE,
+        first: "SELECT * FROM registered_devices ORDER BY id LIMIT $1",
+        next: "SELECT * FROM registered_devices WHERE id > $1 ORDER BY id LIMIT $2",
+        insert: "\
+            INSERT INTO registered_devices (id, kind, value, value_key, note, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        count: "SELECT COUNT(*) AS number FROM registered_devices",
+        delete: "DELETE FROM registered_devices",
         link: None,
     },
     Table {
@@ -769,7 +782,7 @@ pub(super) const TRUNCATE: &str = "\
     events, attempts, answers, transcripts, sessions, object_parts, objects, commands, certificates, ca_deliveries, \
     authorities, missing_nodes, \
     inventory, push, conversations, enrollment_identifiers, enrollments, devices, mail_templates, mails, invitations, \
-    packages, tokens, users, settings, leases";
+    packages, tokens, registered_devices, users, settings, leases";
 
 const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }

@@ -2,7 +2,7 @@
 
 use super::super::super::{
     alerts, attempts, audit, certificates, commands, csp, devices, enrollments, events, invitations, leases, mails,
-    packages, prefixes, push, retention, sessions, tokens, uploads, users,
+    packages, prefixes, push, registered, retention, sessions, tokens, uploads, users,
 };
 use super::*;
 
@@ -35,6 +35,8 @@ async fn hot_queries_look_up() {
         invitations::OPEN_OF,
         mails::FIND,
         mails::DUE,
+        registered::FIND,
+        registered::FIND_BY_ID,
         tokens::FIND,
         packages::FIND,
         packages::FIND_BY_SECRET,
@@ -107,6 +109,7 @@ async fn hot_queries_look_up() {
         Table::Attempts,
         Table::Tokens,
         Table::Overrides,
+        Table::Registered,
         Table::Uploads,
         Table::Packages,
         Table::Invitations,
@@ -127,6 +130,7 @@ async fn pages_and_queues_come_sorted_from_their_index() {
         users::LIST,
         invitations::LIST,
         mails::DUE,
+        registered::LIST,
         tokens::LIST,
         packages::LIST,
         devices::LIST,

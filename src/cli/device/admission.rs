@@ -1,0 +1,137 @@
+//! `muster device …`: who may come, and who waits to be let in.
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::cli::InPart;
+use crate::cli::client::Client;
+use crate::cli::names::{self, path, short_ids};
+use crate::cli::output::{Out, Table, field, remark, time};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Kind {
+    /// Let devices in that wait for approval (`muster device list --state pending`).
+    Approve {
+        /// Ids or names.
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+    },
+    /// Send devices away that wait for approval; they are asked to leave when they call next.
+    Refuse {
+        /// Ids or names.
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+        /// Why; kept in the audit trail.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Register devices that may enroll where only registered ones may.
+    Register(RegisterArgs),
+    /// List registered devices, newest first.
+    Registered {
+        /// Most rows.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Remove an entry; a device that has enrolled by it stays.
+    Unregister {
+        /// Id of the entry.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RegisterArgs {
+    /// Serial numbers, hardware hashes or ids of Autopilot.
+    #[arg(required = true, value_name = "VALUE")]
+    values: Vec<String>,
+    /// What they are.
+    #[arg(long, value_enum, default_value = "serial")]
+    kind: By,
+    /// What for.
+    #[arg(long)]
+    note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    /// Serial numbers; Windows 11 25H2 and later tell theirs.
+    Serial,
+    /// Hardware hashes.
+    HwDevId,
+    /// Registrations with Autopilot.
+    Autopilot,
+}
+
+pub(super) async fn run(client: &Client, out: &Out, kind: Kind) -> Result<()> {
+    match kind {
+        Kind::Approve { devices } => decide(client, out, &devices, "approve", &json!({})).await,
+        Kind::Refuse { devices, reason } => decide(client, out, &devices, "refuse", &json!({"reason": reason})).await,
+        Kind::Register(args) => register(client, out, args).await,
+        Kind::Registered { limit } => list(client, out, limit).await,
+        Kind::Unregister { id } => {
+            client.delete(&path("/registered-devices", &id)?, &[]).await?;
+            out.either(&json!({"id": id, "removed": true}), || format!("removed {id}"))
+        }
+    }
+}
+
+/// One after the other; what does not work for one is told and does not keep the others.
+async fn decide(client: &Client, out: &Out, devices: &[String], verb: &str, body: &Value) -> Result<()> {
+    let mut done = Vec::new();
+    for device in devices {
+        let decided = async {
+            let id = field(&names::device(client, device).await?, "id");
+            client.post(&format!("{}/{verb}", path("/devices", &id)?), &[], body).await
+        };
+        match decided.await {
+            Ok(document) => done.push(document),
+            Err(error) => remark(&format!("{device}: {error:#}")),
+        }
+    }
+    told(out, &done, devices.len(), |device| format!("{} is {}", field(device, "name"), field(device, "state")))
+}
+
+async fn register(client: &Client, out: &Out, args: RegisterArgs) -> Result<()> {
+    let kind = match args.kind {
+        By::Serial => "serial",
+        By::HwDevId => "hw_dev_id",
+        By::Autopilot => "autopilot",
+    };
+    let mut done = Vec::new();
+    for value in &args.values {
+        let body = json!({"kind": kind, "value": value, "note": args.note});
+        match client.post("/registered-devices", &[], &body).await {
+            Ok(document) => done.push(document),
+            Err(error) => remark(&format!("{value}: {error:#}")),
+        }
+    }
+    told(out, &done, args.values.len(), |entry| format!("registered {}", field(entry, "value")))
+}
+
+fn told(out: &Out, done: &[Value], asked: usize, line: impl Fn(&Value) -> String) -> Result<()> {
+    out.either(&json!({"items": done}), || done.iter().map(|each| line(each) + "\n").collect())?;
+    match done.len() {
+        done if done == asked => Ok(()),
+        done => Err(InPart { done, asked }.into()),
+    }
+}
+
+async fn list(client: &Client, out: &Out, limit: usize) -> Result<()> {
+    let found = client.list("/registered-devices", &[], limit).await?;
+    out.list(&found.items, "no registered devices", || {
+        let mut table = Table::new(["ID", "KIND", "VALUE", "NOTE", "REGISTERED (UTC)"]);
+        let ids = short_ids(&found.items, "id", found.is_whole);
+        for (entry, id) in found.items.iter().zip(ids) {
+            table.row([
+                id,
+                field(entry, "kind"),
+                field(entry, "value"),
+                field(entry, "note"),
+                time(entry, "created_at"),
+            ]);
+        }
+        table
+    })
+}

@@ -1,0 +1,47 @@
+//! Registered devices, and the count that guards the limit for all.
+
+use super::Ground;
+use super::fixtures::{at, enroll_all, id, ids, is_conflict, walk};
+use crate::app::ports::{Page, Store, Write};
+use crate::domain::registration::{RegisteredBy, RegisteredDevice};
+
+pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
+    registered_devices_are_found_by_kind_and_key(&make().await).await;
+    the_count_of_admissions_is_a_guard(&make().await).await;
+}
+
+fn device(number: u128, kind: RegisteredBy) -> RegisteredDevice {
+    let note = (number % 2 == 0).then(|| "lab '7' é".to_owned());
+    RegisteredDevice { id: id(number), kind, value: format!("PF3-{number}"), note, created_at: at(5) }
+}
+
+fn insert(device: &RegisteredDevice, key: &str) -> Vec<Write> {
+    vec![Write::InsertRegistered { device: device.clone(), key: key.to_owned() }]
+}
+
+async fn registered_devices_are_found_by_kind_and_key(Ground { store, .. }: &Ground) {
+    let (one, two, three) =
+        (device(1, RegisteredBy::Serial), device(2, RegisteredBy::Serial), device(3, RegisteredBy::Autopilot));
+    for (each, key) in [(&one, "a"), (&two, "b"), (&three, "a")] {
+        store.commit(insert(each, key)).await.unwrap();
+    }
+    assert!(is_conflict(store.commit(insert(&device(4, RegisteredBy::Serial), "a")).await), "taken");
+    assert_eq!(store.registered(RegisteredBy::Serial, "b").await.unwrap(), Some(two));
+    assert_eq!(store.registered(RegisteredBy::Autopilot, "a").await.unwrap(), Some(three));
+    assert_eq!(store.registered(RegisteredBy::HwDevId, "a").await.unwrap(), None);
+    let all = async |page: Page| store.registered_devices(&page).await;
+    assert_eq!(walk(2, all, |device| device.id.to_string()).await, ids([3, 2, 1]));
+    store.commit(vec![Write::DeleteRegistered(one.id)]).await.unwrap();
+    assert_eq!(store.registered_device(one.id).await.unwrap(), None);
+    assert!(is_conflict(store.commit(vec![Write::DeleteRegistered(one.id)]).await), "gone");
+}
+
+async fn the_count_of_admissions_is_a_guard(Ground { store, .. }: &Ground) {
+    assert_eq!((store.admissions().await.unwrap(), store.open_devices().await.unwrap()), (0, 0));
+    let count = |seen| vec![Write::CountAdmission { seen }];
+    store.commit(count(0)).await.unwrap();
+    assert!(is_conflict(store.commit(count(0)).await), "somebody was faster");
+    store.commit(count(1)).await.unwrap();
+    enroll_all(store, [1, 2]).await;
+    assert_eq!((store.admissions().await.unwrap(), store.open_devices().await.unwrap()), (2, 2));
+}

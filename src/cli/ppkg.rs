@@ -182,7 +182,13 @@ fn first_line(file: &Path) -> Result<String> {
 fn hand_out(out: &Out, mut built: Value, folder: &Path) -> Result<()> {
     let archive = built["archive"].take();
     let bytes = archive.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
-    let bytes = bytes.ok_or_else(|| anyhow!("the server sent no archive"))?;
+    // It comes once; an answer that was lost on the way took it along.
+    let bytes = bytes.ok_or_else(|| {
+        let id = field(&built, "id");
+        anyhow!(
+            "the package {id} was made, but the answer with its files was lost; muster ppkg rebuild {id} makes new ones"
+        )
+    })?;
     let name = format!("{}-{}", file_name(&built)?, field(&built, "version"));
     let file = write(folder, &[format!("{name}.zip"), format!("{name}-{}.zip", field(&built, "id"))], &bytes)?;
     if let Some(document) = built.as_object_mut() {

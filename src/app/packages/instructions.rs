@@ -109,6 +109,7 @@ impl Page<'_> {
                 w.leaf("dd", &[], text);
             }
         });
+        w.leaf("p", &[], words.trouble_text);
     }
 
     /// The facts of the package; none of them is a secret.
@@ -173,6 +174,7 @@ struct Words {
     afterwards_steps: &'static [&'static str],
     trouble: &'static str,
     trouble_rows: &'static [(&'static str, &'static str)],
+    trouble_text: &'static str,
 }
 
 static ENGLISH: Words = Words {
@@ -227,19 +229,16 @@ static ENGLISH: Words = Words {
         ("0x80180013", "The package has enrolled as many devices as it may."),
         ("0x80180012", "The device does not trust the server: the root certificate is missing or another one."),
         ("0x8018000A", "The device is enrolled somewhere already."),
-        (
-            "",
-            "Windows tries three times at once, then after 15 minutes, 1 hour and 4 hours, and at the next start. Nothing \
-             happens when a package of the same version was applied before.",
-        ),
     ],
+    trouble_text: "Windows tries three times at once, then after 15 minutes, 1 hour and 4 hours, and at the next start. Nothing \
+             happens when a package of the same version was applied before.",
 };
 
 static FRENCH: Words = Words {
     lang: "fr",
     title: "Package d’approvisionnement",
     of_server: "Il inscrit des appareils Windows auprès de",
-    warning: "Ces fichiers, et le package construit avec eux, contiennent un mot de passe en clair : quiconque les possède \
+    warning: "Ces fichiers, et le package construit avec eux, contiennent un mot de passe en clair\u{a0}: quiconque les possède \
               peut inscrire des appareils. Conservez-les comme des mots de passe et supprimez-les dès que les appareils \
               sont inscrits.",
     what: "Contenu",
@@ -260,26 +259,26 @@ static FRENCH: Words = Words {
     build_steps: &[
         "Prenez un PC Windows avec le kit Windows ADK et sa fonctionnalité Concepteur de configuration.",
         "Décompressez l’archive dans un dossier réservé.",
-        "Lancez build.cmd dans ce dossier, ou tapez-y cette commande :",
+        "Lancez build.cmd dans ce dossier, ou tapez-y cette commande\u{a0}:",
     ],
     apply: "L’appliquer",
     apply_steps: &[
-        "PC neuf : copiez le fichier .ppkg à la racine d’une clé USB et branchez-la au premier écran de configuration. \
+        "PC neuf\u{a0}: copiez le fichier .ppkg à la racine d’une clé USB et branchez-la au premier écran de configuration. \
          Sous Windows 11, appuyez cinq fois sur la touche Windows si rien ne se passe.",
-        "PC déjà utilisé : ouvrez le fichier .ppkg en tant qu’administrateur et confirmez, ou ajoutez-le dans Paramètres, \
+        "PC déjà utilisé\u{a0}: ouvrez le fichier .ppkg en tant qu’administrateur et confirmez, ou ajoutez-le dans Paramètres, \
          Comptes, Accès Professionnel ou Scolaire, Ajouter ou supprimer un package d’approvisionnement.",
-        "Sans personne devant l’écran, dans PowerShell en tant qu’administrateur :",
+        "Sans personne devant l’écran, dans PowerShell en tant qu’administrateur\u{a0}:",
     ],
     pin: "Inscrire à la main avec le code PIN",
     pin_text: "Si le package ne peut pas être appliqué, ouvrez Paramètres, Comptes, Accès Professionnel ou Scolaire, \
                S’inscrire uniquement à la gestion des appareils, et connectez-vous sous l’utilisateur générique avec le \
                code PIN. L’appareil compte parmi ceux du package. Après cinq essais erronés le code PIN ne sert plus à \
-               rien ; reconstruisez alors le package avec un autre.",
+               rien\u{a0}; reconstruisez alors le package avec un autre.",
     afterwards: "Ensuite",
     afterwards_steps: &[
         "L’appareil apparaît sous l’utilisateur générique en quelques minutes. Il ne reçoit que les réglages de l’appareil, \
          car il n’a pas encore d’utilisateur.",
-        "Affectez-le à la personne qui le reprend ; il n’est pas nécessaire de l’inscrire à nouveau.",
+        "Affectez-le à la personne qui le reprend\u{a0}; il n’est pas nécessaire de l’inscrire à nouveau.",
         "Quand tous les appareils sont là, révoquez le package.",
     ],
     trouble: "En cas de problème",
@@ -287,14 +286,14 @@ static FRENCH: Words = Words {
         ("0x80180002", "Le package est révoqué, expiré, reconstruit, ou inutilisable depuis ce réseau."),
         ("0x80180003", "L’utilisateur générique est désactivé."),
         ("0x80180013", "Le package a inscrit autant d’appareils que permis."),
-        ("0x80180012", "L’appareil ne fait pas confiance au serveur : le certificat racine manque ou est un autre."),
-        ("0x8018000A", "L’appareil est déjà inscrit quelque part."),
         (
-            "",
-            "Windows essaie trois fois de suite, puis après 15 minutes, 1 heure et 4 heures, et au prochain démarrage. \
-             Rien ne se passe si un package de la même version a déjà été appliqué.",
+            "0x80180012",
+            "L’appareil ne fait pas confiance au serveur\u{a0}: le certificat racine manque ou est un autre.",
         ),
+        ("0x8018000A", "L’appareil est déjà inscrit quelque part."),
     ],
+    trouble_text: "Windows essaie trois fois de suite, puis après 15 minutes, 1 heure et 4 heures, et au prochain démarrage. \
+             Rien ne se passe si un package de la même version a déjà été appliqué.",
 };
 
 const STYLE: &str = "body{margin:0;background:#fff;color:#1f2328;font:16px/1.45 system-ui,sans-serif}\

@@ -56,6 +56,8 @@ pub struct CommandDocument {
     /// When it reached a final state.
     #[schema(format = DateTime)]
     finished_at: Option<String>,
+    /// How often the commands that are its turn now were put into a message.
+    offers: u32,
     /// True where nothing was queued because `dry_run` was asked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
@@ -151,6 +153,7 @@ impl CommandDocument {
             created_by: command.created_by,
             expires_at: stamp(command.expires_at),
             finished_at: command.finished_at.map(stamp),
+            offers: command.offers,
             dry_run: false,
             warnings: Vec::new(),
         }

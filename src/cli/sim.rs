@@ -1,5 +1,6 @@
 //! `muster sim`: simulated devices against any server, as a load and as a judge.
 
+mod arrivals;
 mod figures;
 mod fleet;
 mod options;
@@ -11,7 +12,7 @@ mod users;
 mod verify;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: SimArgs) -> Result<(
         Some(email) => (email.clone(), password::from_stdin()?),
         None => users::make(&administrator()?, &seed).await?,
     };
-    let log = Log::open(&args, &seed)?;
+    let (recorder, mut temporary) = open_log(&args, &seed)?;
     let run = SystemRng.bytes();
     let pool = Arc::new(KeyPool::new(&format!("{seed}/{}", hex(&run))));
     remark(&format!("seed {seed}: making the keys of {} devices", args.devices));
@@ -122,7 +123,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: SimArgs) -> Result<(
     let fleet = Arc::new(Fleet {
         network: network(&args, &target)?,
         figures: Figures::new(),
-        recorder: log.recorder,
+        recorder,
         discovery: discovery_url(&target.url),
         user,
         password,
@@ -137,10 +138,12 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: SimArgs) -> Result<(
         Some(client) => Some(verify::verify(client, &fleet.recorder).await?),
         None => None,
     };
-    log.temporary.into_iter().for_each(|path| {
-        let _ = std::fs::remove_file(path);
-    });
-    tell(out, &fleet, verdict.as_ref())
+    // Who looks into a disagreement needs it.
+    if verdict.as_ref().is_some_and(|verdict| verdict.count() > 0) {
+        temporary.keep();
+    }
+    let log = fleet.recorder.path().filter(|_| temporary.0.is_none());
+    tell(out, &fleet, verdict.as_ref(), log)
 }
 
 fn plan(args: &SimArgs, profiles: Vec<crate::sim::Profile>, faults: Faults) -> Plan {
@@ -205,16 +208,18 @@ fn progress(fleet: &Fleet) {
     let _ = write!(std::io::stderr(), "\r{words:79}");
 }
 
-/// The summary; an error where something failed that was not asked for.
-fn tell(out: &Out, fleet: &Fleet, verdict: Option<&Verdict>) -> Result<()> {
+/// The summary; an error where something failed that was not asked for. `log` is the device log that stays.
+fn tell(out: &Out, fleet: &Fleet, verdict: Option<&Verdict>, log: Option<&Path>) -> Result<()> {
     let traffic = fleet.network.traffic().counts();
     let mut document = fleet.figures.document(traffic);
     document["seed"] = json!(fleet.seed);
     document["devices"] = json!(fleet.plan.profiles.len());
-    document["log"] = json!(fleet.recorder.path());
+    document["log"] = json!(log);
     document["verification"] = verdict.map(Verdict::document).into();
     out.either(&document, || {
-        format!("{}{}", fleet.figures.words(traffic), verdict.map(Verdict::words).unwrap_or_default())
+        let log = log.map(|path| format!("device log: {}\n", path.display()));
+        let verdict = verdict.map(Verdict::words);
+        format!("{}{}{}", fleet.figures.words(traffic), verdict.unwrap_or_default(), log.unwrap_or_default())
     })?;
     let errors = fleet.figures.progress().errors;
     let disagreements = verdict.map_or(0, Verdict::count);
@@ -249,23 +254,34 @@ fn roots(trust: &Trust) -> Result<RootCertStore> {
     }
 }
 
-/// The device log, and where it is if it is for the comparison alone.
-struct Log {
-    recorder: Recorder,
-    temporary: Option<PathBuf>,
+/// The device log; where it is for the comparison alone, it goes with the run.
+fn open_log(args: &SimArgs, seed: &str) -> Result<(Recorder, Temporary)> {
+    let name = format!("muster-sim-{seed}.jsonl");
+    if let Some(path) = &args.log {
+        return Ok((Recorder::open(path, &name)?, Temporary(None)));
+    }
+    if !args.verify {
+        return Ok((Recorder::nowhere(), Temporary(None)));
+    }
+    let path = std::env::temp_dir().join(format!("{}-{name}", hex(&SystemRng.bytes::<8>())));
+    Ok((Recorder::open(&path, &name)?, Temporary(Some(path))))
 }
 
-impl Log {
-    fn open(args: &SimArgs, seed: &str) -> Result<Self> {
-        let name = format!("muster-sim-{seed}.jsonl");
-        if let Some(path) = &args.log {
-            return Ok(Self { recorder: Recorder::open(path, &name)?, temporary: None });
+/// A file that is removed with this, however the run ends.
+struct Temporary(Option<PathBuf>);
+
+impl Temporary {
+    /// The file stays.
+    fn keep(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
         }
-        if !args.verify {
-            return Ok(Self { recorder: Recorder::nowhere(), temporary: None });
-        }
-        let path = std::env::temp_dir().join(format!("{}-{name}", hex(&SystemRng.bytes::<8>())));
-        Ok(Self { recorder: Recorder::open(&path, &name)?, temporary: Some(path) })
     }
 }
 
@@ -281,4 +297,24 @@ fn seed(text: &str) -> Result<String, String> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_log_goes_with_the_run_unless_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for keeps in [false, true] {
+            let path = folder.path().join("log");
+            let recorder = Recorder::open(&path, "log").unwrap();
+            let mut temporary = Temporary(recorder.path().map(Path::to_owned));
+            if keeps {
+                temporary.keep();
+            }
+            drop(temporary);
+            assert_eq!(path.exists(), keeps);
+        }
+    }
 }

@@ -122,8 +122,10 @@ impl<'m> Interpreter<'m> {
         }
         self.status(command, if failed { 507 } else { 200 }, None);
         for (child, code) in command.children.iter().zip(codes) {
-            let uri = child.items.iter().find_map(|item| item.target.as_ref()).map(ToString::to_string);
-            self.ran(child, uri.unwrap_or_default(), code);
+            for item in &child.items {
+                let uri = item.target.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.ran(child, uri, code);
+            }
             self.status(child, code, None);
         }
     }

@@ -205,6 +205,20 @@ impl Managed {
         self.session.as_ref()?.last.clone()
     }
 
+    /// Whether an answer says that the server took the request before: it belongs to the session and is neither a challenge
+    /// nor a refusal. Nothing is carried out; [`Self::receive`] takes the answer.
+    #[must_use]
+    pub fn is_taken(&self, response: &Response<'_>) -> bool {
+        let Some(session) = self.session.as_ref().filter(|session| !session.is_aborted) else { return false };
+        if response.status != 200 || !response.is(MEDIA_TYPE) {
+            return false;
+        }
+        decode(response.body, &Limits::default()).is_ok_and(|message| {
+            let status = header_answer(&message).map_or(200, |status| status.code.0);
+            self.is_for(session, &message) && (200..300).contains(&status)
+        })
+    }
+
     /// Takes the answer to the request before.
     ///
     /// # Errors
@@ -228,15 +242,15 @@ impl Managed {
         }
     }
 
+    fn is_for(&self, session: &Session, message: &Message) -> bool {
+        message.header.session_id.0 == session.id && message.header.target == self.device.device_id
+    }
+
     fn answered(&mut self, session: Session, message: &Message) -> Result<Turn, SessionError> {
-        if message.header.session_id.0 != session.id || message.header.target != self.device.device_id {
+        if !self.is_for(&session, message) {
             return Err(SessionError::Foreign);
         }
-        let header = message.body.iter().find_map(|element| match element {
-            Element::Status(status) if status.cmd_ref == "0" => Some(status),
-            _ => None,
-        });
-        match header.map(|status| (status.code.0, status)) {
+        match header_answer(message).map(|status| (status.code.0, status)) {
             Some((401 | 407, status)) => return self.challenged(session, message, status),
             Some((code, _)) if !(200..300).contains(&code) => return Err(SessionError::Refused(code)),
             _ => {}
@@ -434,6 +448,14 @@ fn alert(cmd_id: u32, code: u16, kind: &str, data: &str) -> Element {
         ..Item::default()
     };
     Element::Alert(Alert { items: vec![item], ..Alert::bare(&cmd_id.to_string(), code) })
+}
+
+/// The Status for the header of the message before.
+fn header_answer(message: &Message) -> Option<&Status> {
+    message.body.iter().find_map(|element| match element {
+        Element::Status(status) if status.cmd_ref == "0" => Some(status),
+        _ => None,
+    })
 }
 
 fn header_status(msg_ref: MsgId, code: u16) -> Status {

@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 fn start(server: &Server, line: &[&str], input: &str) -> Child {
     let mut command = muster();
-    command.arg("sim").args(line).env("MUSTER_DATA", server.data());
+    command.arg("sim").args(line).env("MUSTER_DATA", server.data()).env("TMPDIR", server.data());
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("muster starts");
     // One that refuses its arguments may be gone already.
@@ -128,6 +128,9 @@ fn with_faults_and_commands_both_sides_agree() {
     assert!(states["succeeded"].as_u64() > Some(20), "{summary}");
     let latency = &summary["sessions"]["latency_ms"];
     assert!(latency["p50"].as_f64() <= latency["p99"].as_f64() && latency["p50"].as_f64() > Some(0.0), "{summary}");
+    let offers = api.list("/commands?limit=100").iter().map(|command| command["offers"].as_u64()).collect::<Vec<_>>();
+    assert!(offers.len() == 12 && offers.iter().all(|offers| *offers > Some(0)), "{offers:?}");
+    assert_eq!(summary["log"], json!(log_file), "{summary}");
     let lines = log(&server, "devices.jsonl");
     let locked = lines.iter().filter(|line| line["what"] == "did" && line["effect"] == "locked").count();
     assert!(locked >= 20, "{locked} devices were locked");
@@ -190,6 +193,67 @@ fn a_rate_and_a_number_of_sessions() {
 }
 
 #[test]
+fn an_overloaded_run_ends_when_it_is_stopped() {
+    let server = Server::start();
+    let sim = start(&server, &["--devices", "1", "--rate", "5000", "--json"], "");
+    until("the device is enrolled and was heard", || {
+        let devices = server.api().list("/devices?limit=1");
+        devices.iter().any(|device| !device["last_seen_at"].is_null()).then_some(())
+    });
+    interrupt(&sim);
+    let (code, out, err) = ended(sim);
+    assert_eq!(code, 1, "{err}\n{out}");
+    let summary: Value = serde_json::from_str(&out).unwrap();
+    let refused = summary["errors"]["not_started"]["count"].as_u64();
+    assert!(refused > Some(0), "{summary}");
+    assert!(summary["sessions_not_started"].as_u64() > refused, "those that still waited are counted too: {summary}");
+}
+
+/// Files of a run without `--log`.
+fn temporary_logs(server: &Server) -> usize {
+    let files = std::fs::read_dir(server.data()).unwrap().map(|file| file.unwrap().file_name());
+    files.filter(|name| name.to_string_lossy().ends_with(".jsonl")).count()
+}
+
+#[test]
+fn a_log_for_the_comparison_alone_is_not_left_behind() {
+    let server = Server::start();
+    let summary = summary(start(&server, &["--devices", "1", "--sessions", "1", "--verify", "--json"], ""));
+    assert_eq!((&summary["log"], temporary_logs(&server)), (&Value::Null, 0), "{summary}");
+    // Whoever stops it twice gets no summary. The first questions of the server keep the device busy until then.
+    let line = ["--devices", "1", "--sessions", "1", "--verify", "--faults", "slow=100%:3600s"];
+    let mut sim = start(&server, &line, "");
+    until("a second device is enrolled", || (server.api().list("/devices?limit=5").len() == 2).then_some(()));
+    assert_eq!(temporary_logs(&server), 1);
+    until("it ends", || {
+        interrupt(&sim);
+        sim.try_wait().unwrap()
+    });
+    let (code, _, err) = ended(sim);
+    assert!(code == 1 && err.contains("stopped in the middle of sessions"), "{code} {err}");
+    assert_eq!(temporary_logs(&server), 0);
+}
+
+/// The device cannot say what a command brought: that is an error of the run, but not one of the server's.
+#[test]
+fn an_answer_that_is_too_large_is_an_error() {
+    let server = Server::start();
+    let sim = start(&server, &["--devices", "1", "--poll", "100s", "--time-scale", "200", "--verify", "--json"], "");
+    let api = server.api();
+    let device = until("the device is enrolled", || api.list("/devices?limit=1").pop());
+    let item = "<Item><Target><LocURI>./Device/Vendor/MSFT/DeviceManageability/Capabilities/CSPVersions</LocURI></Target></Item>";
+    let id = device["id"].as_str().unwrap();
+    api.command(id, &format!("<Get>{}</Get>", item.repeat(200)));
+    until("the command is over", || (api.list("/commands?limit=1")[0]["state"] == "failed").then_some(()));
+    interrupt(&sim);
+    let (code, out, err) = ended(sim);
+    assert!(code == 1 && err.contains("1 errors that were not asked for"), "{code} {err}\n{out}");
+    let summary: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(summary["errors"]["answer_too_large"]["count"], 1, "{summary}");
+    assert_eq!(summary["verification"]["disagreements"]["count"], 0, "{summary}");
+}
+
+#[test]
 fn the_same_seed_makes_the_same_hardware() {
     let server = Server::start();
     let run = |name: &str| {
@@ -229,6 +293,8 @@ fn what_is_no_simulation_is_named() {
         (&["--devices", "1", "--profile", "amiga"], "no \"amiga\""),
         (&["--devices", "1", "--rate", "1", "--poll", "1s"], "--poll"),
         (&["--devices", "1", "--poll", "soon"], "--poll"),
+        (&["--devices", "1", "--rate", "1e-300"], "--rate"),
+        (&["--devices", "1", "--poll", "1s", "--time-scale", "1e-20"], "--time-scale"),
         (&["--devices", "1", "--seed", "a/b"], "--seed"),
         (&["--devices", "1", "--user", "a@example.test"], "--password-stdin"),
     ] {

@@ -26,6 +26,7 @@ struct Inner {
     carried_out: u64,
     faults: BTreeMap<&'static str, u64>,
     ended_by_faults: u64,
+    not_started: u64,
     errors: BTreeMap<String, (u64, String)>,
 }
 
@@ -138,6 +139,11 @@ impl Figures {
         self.with(|inner, _| inner.ended_by_faults += 1);
     }
 
+    /// Sessions that were due and that no device began.
+    pub(super) fn not_started(&self, sessions: u64) {
+        self.with(|inner, _| inner.not_started += sessions);
+    }
+
     pub(super) fn error(&self, kind: &str, detail: &str) {
         self.with(|inner, _| {
             let (count, _) = inner.errors.entry(kind.to_owned()).or_insert_with(|| (0, detail.to_owned()));
@@ -170,6 +176,7 @@ impl Figures {
                 "carried_out": inner.carried_out,
                 "faults": inner.faults,
                 "sessions_ended_by_faults": inner.ended_by_faults,
+                "sessions_not_started": inner.not_started,
                 "errors": errors,
                 "bytes": { "up": traffic.up, "down": traffic.down },
                 "connections": { "count": traffic.connections, "resumed": traffic.resumed },
@@ -189,12 +196,14 @@ impl Figures {
             let errors = inner.errors.iter().map(|(kind, (count, first))| format!("{kind} {count} (first: {first})"));
             let errors: Vec<String> = errors.collect();
             let errors = if errors.is_empty() { "none".to_owned() } else { errors.join("; ") };
+            let not_started = if inner.not_started == 0 { String::new() } else { inner.not_started.to_string() };
             let rates = |kind: &Kind| format!("{} in {:.1} s, {:.1}/s", kind.times.len(), kind.seconds(), kind.rate());
             pairs([
                 ("enrollments", rates(&inner.enrollments)),
                 ("  took", inner.enrollments.words()),
                 ("sessions", rates(sessions)),
                 ("  took", sessions.words()),
+                ("  not started", not_started),
                 (
                     "renewals",
                     Some(rates(&inner.renewals)).filter(|_| !inner.renewals.times.is_empty()).unwrap_or_default(),

@@ -9,11 +9,12 @@ use secrecy::SecretString;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::arrivals::Arrivals;
 use super::figures::Figures;
 use super::pc::{End, Pc};
 use super::record::Recorder;
 use super::transport::Network;
-use crate::sim::{Chance, DeviceKey, Faults, KeyPool, Profile};
+use crate::sim::{DeviceKey, Faults, KeyPool, Profile};
 
 /// What all devices of a run share.
 pub(super) struct Fleet {
@@ -109,6 +110,7 @@ impl Fleet {
                 gate: Arc::clone(&gate),
                 stop: stop.subscribe(),
                 arrivals,
+                calls: 0,
             };
             let (waiting, all_in) = (Arc::clone(&waiting), Arc::clone(&all_in));
             let enrolled = move || {
@@ -122,9 +124,14 @@ impl Fleet {
             let _ = is_all_in.wait_for(|all_in| *all_in).await;
             let calls = async {
                 match self.plan.pace {
-                    Pace::Rate(rate) => self.call(rate, lines).await,
-                    Pace::Schedule | Pace::Every(_) => std::future::pending().await,
+                    Pace::Rate(rate) => {
+                        let (figures, seed, sessions) = (&self.figures, &self.seed, self.plan.sessions);
+                        Arrivals { figures, seed, rate, sessions }.call(lines, stop.subscribe()).await;
+                    }
+                    Pace::Schedule | Pace::Every(_) => drop(lines),
                 }
+                // Devices take the calls that wait for them, and end when there are no more.
+                std::future::pending::<()>().await;
             };
             match self.plan.duration {
                 Some(duration) => {
@@ -146,24 +153,6 @@ impl Fleet {
             () = clock => ended.await,
         }
     }
-
-    /// Calls devices in turn, at moments drawn so that on average so many fall into a second. A device that is still busy
-    /// takes its call later; its time counts from the moment that was drawn.
-    async fn call(&self, rate: f64, lines: Vec<mpsc::Sender<Instant>>) {
-        let mut chance = Chance::new(&self.seed, "arrivals");
-        let mut due = Instant::now();
-        let most = self.plan.sessions.map(|sessions| u64::from(sessions) * lines.len() as u64);
-        for (call, line) in (0u64..).zip(lines.iter().cycle()) {
-            if most.is_some_and(|most| call >= most) || lines.iter().all(mpsc::Sender::is_closed) {
-                return;
-            }
-            due += Duration::from_secs_f64(-(1.0 - chance.share()).ln() / rate);
-            tokio::time::sleep_until(due.into()).await;
-            if let Err(mpsc::error::TrySendError::Full(_)) = line.try_send(due) {
-                self.figures.error("not_started", "a device had too many sessions to hold at once");
-            }
-        }
-    }
 }
 
 /// One device and what its life depends on.
@@ -176,6 +165,8 @@ struct Member {
     gate: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
     arrivals: mpsc::Receiver<Instant>,
+    /// Sessions that it has held at its calls.
+    calls: u32,
 }
 
 impl Member {
@@ -189,6 +180,7 @@ impl Member {
         enrolled();
         let Some(mut pc) = pc? else { return Ok(()) };
         self.call(&mut pc).await?;
+        self.leave_the_rest();
         if self.fleet.plan.settles && !pc.managed().is_gone() {
             self.settle(&mut pc).await?;
         }
@@ -199,8 +191,7 @@ impl Member {
     async fn call(&mut self, pc: &mut Pc) -> Result<()> {
         let plan = self.fleet.plan.clone();
         let mut due = Instant::now();
-        let mut calls = 0;
-        while plan.sessions.is_none_or(|most| calls < most) && !pc.managed().is_gone() {
+        while plan.sessions.is_none_or(|most| self.calls < most) && !pc.managed().is_gone() {
             let is_on = match plan.pace {
                 Pace::Rate(_) => match self.next_arrival().await {
                     Some(arrival) => {
@@ -220,12 +211,22 @@ impl Member {
             }
             let wait = match plan.pace {
                 Pace::Every(interval) => interval,
-                _ => pc.managed().schedule().wait_after(calls),
+                _ => pc.managed().schedule().wait_after(self.calls),
             };
             due += wait.div_f64(plan.time_scale);
-            calls += 1;
+            self.calls += 1;
         }
         Ok(())
+    }
+
+    /// The calls that the device does not take any more have no session. Where it was to hold no more of them, none is
+    /// missing.
+    fn leave_the_rest(&mut self) {
+        self.arrivals.close();
+        let left = std::iter::from_fn(|| self.arrivals.try_recv().ok()).count();
+        if self.fleet.plan.sessions.is_none_or(|most| self.calls < most) {
+            self.fleet.figures.not_started(left as u64);
+        }
     }
 
     /// Sessions without faults until one ends as it should: what was on its way is told then. All devices come to this at
@@ -253,8 +254,8 @@ impl Member {
     async fn next_arrival(&mut self) -> Option<Instant> {
         tokio::select! {
             biased;
-            arrival = self.arrivals.recv() => arrival,
             _ = self.stop.wait_for(|stop| *stop) => None,
+            arrival = self.arrivals.recv() => arrival,
         }
     }
 }

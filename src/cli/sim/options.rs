@@ -108,11 +108,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     length.ok_or_else(|| "that is longer than ten years".to_owned())
 }
 
-/// A number above 0.
+/// A number from a millionth to a thousand millions: nothing that is divided by it becomes longer than a time can be.
 pub(super) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(number) if number > 0.0 && number <= 1e9 => Ok(number),
-        _ => Err("write a number above 0".to_owned()),
+        Ok(number) if (1e-6..=1e9).contains(&number) => Ok(number),
+        _ => Err("write a number from 0.000001 to 1000000000".to_owned()),
     }
 }
 
@@ -157,6 +157,17 @@ mod tests {
         for wrong in ["", "x", "5x", "-1s", "4000d", "1.2.3s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
-        assert!(positive("0").is_err() && positive("NaN").is_err() && positive("0.5") == Ok(0.5));
+    }
+
+    #[test]
+    fn numbers_make_no_endless_pause() {
+        for wrong in ["0", "-1", "NaN", "inf", "1e-300", "1e-20", "1e10"] {
+            assert!(positive(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(positive("0.5"), Ok(0.5));
+        let least = positive("1e-6").unwrap();
+        assert!(
+            LONGEST.div_f64(least) > LONGEST && Duration::from_secs_f64(-f64::EPSILON.ln() / least) > Duration::ZERO
+        );
     }
 }

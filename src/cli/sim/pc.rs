@@ -7,7 +7,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::fleet::Fleet;
-use super::record::Entry;
+use super::record::{ANSWER_TOO_LARGE, Entry};
 use super::transport::{Client, Reply, TransportError};
 use crate::adapters::system::SystemClock;
 use crate::sim::{
@@ -216,8 +216,9 @@ impl Pc {
         let mut told_results = false;
         loop {
             let reply = self.exchange(&request, faults).await?;
-            if told_results && reply.status == 200 {
-                self.tell(vec![Entry::Answered])?;
+            if told_results {
+                let is_taken = self.managed.is_taken(&reply.response());
+                self.tell(vec![if is_taken { Entry::Answered } else { Entry::NotTaken }])?;
             }
             let ids = if faults.is_none() { Vec::new() } else { cmd_ids(&reply.body) };
             let brings = !ids.is_empty();
@@ -292,6 +293,13 @@ impl Pc {
         let entries: Vec<Entry> = self.managed.take_log().iter().map(Entry::of).collect();
         let ran = entries.iter().filter(|entry| matches!(entry, Entry::Executed { .. })).count();
         self.fleet.figures.carried_out(ran as u64);
+        for entry in &entries {
+            if let Entry::Failed { kind, detail, .. } = entry
+                && kind == ANSWER_TOO_LARGE
+            {
+                self.fleet.figures.error(kind, detail);
+            }
+        }
         self.tell(entries)
     }
 

@@ -37,8 +37,10 @@ pub(super) enum Entry {
     Executed { cmd_id: String, verb: String, uri: String, status: u16 },
     /// What came of commands beside changed nodes.
     Did { effect: String },
-    /// The server answered the message that told what came of the commands before.
+    /// The server took the message that told what came of the commands before.
     Answered,
+    /// The server did not say that it took it: its answer was a challenge or a refusal, or could not be read.
+    NotTaken,
     /// A fault that was asked for.
     Fault { fault: String, detail: String, cmd_ids: Vec<String> },
     /// The session ended as it should.
@@ -69,13 +71,16 @@ impl Entry {
             }
             Event::Left => Self::Left,
             Event::Aborted => Self::Failed {
-                kind: "answer_too_large".to_owned(),
+                kind: ANSWER_TOO_LARGE.to_owned(),
                 detail: "the answer was larger than the server takes".to_owned(),
                 injected: false,
             },
         }
     }
 }
+
+/// What a session fails with whose answer is more than the server takes in one message.
+pub(super) const ANSWER_TOO_LARGE: &str = "answer_too_large";
 
 fn effect_word(effect: &Effect) -> String {
     match effect {

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::record::{Entry, Line};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::record::{ANSWER_TOO_LARGE, Entry, Line};
+use crate::proto::syncml::{LocUri, StatusCode, Verb, Verdict, verdict};
+use crate::sim::Fault;
 
 /// The stories of all enrollments, by their ids.
 #[derive(Debug, Default)]
@@ -18,10 +23,23 @@ pub(super) struct Story {
     pub(super) disturbed: BTreeSet<String>,
     /// Whether the device was wiped or left.
     pub(super) is_gone: bool,
+    /// The last session that ended as it should, without faults.
+    pub(super) settled: Option<Settled>,
+    /// The session under way, while nothing has gone wrong in it.
+    sound: Option<Settled>,
     /// Place of the message in the story.
     message: u64,
     /// Units that were carried out in a message whose answer is on its way, with the places of their executions.
     open: Vec<(String, usize)>,
+}
+
+/// A session in which the device was given whatever waited for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    /// When it began, by the clock of the simulation.
+    pub(super) began: OffsetDateTime,
+    /// Whether the device restarts after it: then it is not wiped in it.
+    pub(super) restarts: bool,
 }
 
 /// One Item, carried out or refused.
@@ -40,7 +58,18 @@ pub(super) struct Execution {
 impl Execution {
     /// Whether the device did it.
     pub(super) fn is_done(&self) -> bool {
-        (200..300).contains(&self.status)
+        (200..213).contains(&self.status)
+    }
+
+    /// Whether it told that it is not the time: the server sends the command again, later. What an Atomic did not come to
+    /// (215) has its reason in the Atomic.
+    pub(super) fn asks_again(&self) -> bool {
+        let is_of_user = || LocUri::received(&self.uri).is_user_scope();
+        let verb = Verb::from_name(&self.verb).unwrap_or(Verb::Exec);
+        match self.status {
+            405 => is_of_user(),
+            code => code != 215 && verdict(verb, StatusCode(code)) == Verdict::Retry,
+        }
     }
 }
 
@@ -50,7 +79,11 @@ impl Stories {
         let story = self.0.entry(line.enrollment).or_default();
         match line.entry {
             Entry::Enrolled { .. } => story.device = line.device,
-            Entry::Session { .. } => story.begin_message(),
+            Entry::Session { .. } => {
+                let began = OffsetDateTime::parse(&line.at, &Rfc3339).ok();
+                story.sound = began.map(|began| Settled { began, restarts: false });
+                story.begin_message();
+            }
             Entry::Executed { cmd_id, verb, uri, status } => {
                 let Some(unit) = unit(&cmd_id) else { return };
                 let executions = story.units.entry(unit.clone()).or_default();
@@ -65,18 +98,31 @@ impl Stories {
                 }
                 story.begin_message();
             }
-            Entry::Fault { cmd_ids, .. } => {
+            Entry::NotTaken => story.begin_message(),
+            Entry::Fault { fault, cmd_ids, .. } => {
+                story.sound = story.sound.filter(|_| fault == Fault::Slow.as_str());
                 let units: Vec<String> = cmd_ids.iter().filter_map(|cmd_id| unit(cmd_id)).collect();
                 story.open.retain(|(open, _)| !units.contains(open));
                 story.disturbed.extend(units);
             }
-            // What was carried out in a session that failed may or may not have been told.
-            Entry::Failed { injected: true, .. } => {
-                story.disturbed.extend(std::mem::take(&mut story.open).into_iter().map(|(unit, _)| unit));
+            // What was carried out in a session that failed may or may not have been told. Where it was too much to be
+            // told, the server knows that and no more.
+            Entry::Failed { injected, kind, .. } => {
+                story.sound = None;
+                let open = std::mem::take(&mut story.open);
+                if injected || kind == ANSWER_TOO_LARGE {
+                    story.disturbed.extend(open.into_iter().map(|(unit, _)| unit));
+                }
             }
-            Entry::Did { effect } => story.is_gone |= effect.starts_with("wipe"),
+            Entry::Ended => story.settled = story.sound.take().or(story.settled),
+            Entry::Did { effect } => {
+                story.is_gone |= effect.starts_with("wipe");
+                if let Some(sound) = &mut story.sound {
+                    sound.restarts |= effect == "reboot";
+                }
+            }
             Entry::Left => story.is_gone = true,
-            Entry::Failed { .. } | Entry::Ended | Entry::Renewed { .. } => {}
+            Entry::Renewed { .. } => {}
         }
     }
 }

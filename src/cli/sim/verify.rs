@@ -2,7 +2,10 @@
 //!
 //! A command that succeeded was carried out, and not again after the server was told; what must not be repeated was carried
 //! out once at most; what was withdrawn before it was sent was not; what the server does not know about was disturbed by a
-//! fault that was asked for; and every status that the server shows is one that the device gave.
+//! fault that was asked for; what waits was not there yet when the device called last; and both sides tell the same
+//! statuses, and the state that goes with them.
+
+mod unit;
 
 use std::collections::BTreeMap;
 
@@ -10,9 +13,10 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::record::Recorder;
-use super::story::{Execution, Stories, Story, UNIT_DIGITS};
+use super::story::{Stories, UNIT_DIGITS};
 use crate::cli::client::Client;
 use crate::cli::output::field;
+use unit::Unit;
 
 /// What came of the comparison.
 #[derive(Debug, Default)]
@@ -78,7 +82,7 @@ pub(super) async fn verify(client: &Client, recorder: &Recorder) -> Result<Verdi
             let short = short(&id);
             let none = Vec::new();
             let executions = story.units.get(&short).unwrap_or(&none);
-            judge(&mut verdict, story, &Unit { short: &short, document: &unit, executions });
+            judge(&mut verdict, &Unit { story, short: &short, document: &unit, executions });
             known.entry(enrollment).or_default().push(short);
         }
     }
@@ -91,95 +95,15 @@ pub(super) async fn verify(client: &Client, recorder: &Recorder) -> Result<Verdi
     Ok(verdict)
 }
 
-/// A unit of the queue, as both sides tell it.
-struct Unit<'a> {
-    short: &'a str,
-    /// With its Items.
-    document: &'a Value,
-    executions: &'a [Execution],
-}
-
-fn judge(verdict: &mut Verdict, story: &Story, unit: &Unit<'_>) {
+/// Compares what both sides tell of one unit.
+fn judge(verdict: &mut Verdict, unit: &Unit<'_>) {
     let state = field(unit.document, "state");
     *verdict.states.entry(state.clone()).or_default() += 1;
-    let is_disturbed = story.disturbed.contains(unit.short);
-    verdict.disturbed += u64::from(is_disturbed);
-    let mut wrong: Vec<String> = how_often(unit);
-    let items = unit.document["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_answered = items.iter().any(|item| !item["status"].is_null());
-    let was_told = unit.executions.iter().any(|execution| execution.told && execution.is_done());
-    match state.as_str() {
-        "succeeded" if !items.is_empty() && !unit.executions.iter().any(Execution::is_done) => {
-            wrong.push("it succeeded, but was not carried out".to_owned());
-        }
-        "cancelled" if unit.document["offers"] == 0 && !unit.executions.is_empty() => {
-            wrong.push("it was withdrawn before it was sent, but was carried out".to_owned());
-        }
-        "queued" | "cancelled" if !is_answered && was_told => {
-            wrong.push("the device told that it was carried out, but no answer is there".to_owned());
-        }
-        "sent" | "unknown" if !is_disturbed && !story.is_gone => {
-            wrong.push("it has no answer, although nothing went wrong on purpose".to_owned());
-        }
-        _ => {}
-    }
-    if !is_disturbed {
-        wrong.extend(items.iter().filter_map(|item| unconfirmed(item, unit.executions)));
-    }
-    for words in wrong {
+    verdict.disturbed += u64::from(unit.is_disturbed());
+    for words in unit.disagreements() {
         let kind = field(unit.document, "type");
-        verdict.disagree(format!("{}: {kind} {} is {state}: {words}", story.device, unit.short));
+        verdict.disagree(format!("{}: {kind} {} is {state}: {words}", unit.story.device, unit.short));
     }
-}
-
-/// Whether a command was carried out more often than it may be.
-fn how_often(unit: &Unit<'_>) -> Vec<String> {
-    let is_raw = unit.document["type"] == "raw";
-    let mut times: BTreeMap<&str, Times> = BTreeMap::new();
-    for execution in unit.executions.iter().filter(|execution| execution.is_done()) {
-        let times = times.entry(&execution.cmd_id).or_default();
-        if !times.messages.contains(&execution.message) {
-            times.messages.push(execution.message);
-            times.told += u64::from(execution.told);
-        }
-        times.may_repeat = execution.verb != "Exec" || !is_raw && may_repeat(&execution.uri);
-    }
-    let mut wrong = Vec::new();
-    for (cmd_id, times) in times {
-        if times.told > 1 {
-            wrong.push(format!("{cmd_id} was carried out again after the server was told"));
-        }
-        if times.messages.len() > 1 && !times.may_repeat {
-            wrong.push(format!("{cmd_id} was carried out {} times and may be once", times.messages.len()));
-        }
-    }
-    wrong
-}
-
-#[derive(Default)]
-struct Times {
-    messages: Vec<u64>,
-    told: u64,
-    may_repeat: bool,
-}
-
-/// What the server may send again by itself when no answer came (management reference 1.15).
-fn may_repeat(uri: &str) -> bool {
-    let uri = uri.to_ascii_lowercase();
-    ["remotelock/lock", "/dowipe", "/dowipeprotected", "/dowipecloud", "/unenroll", "/downloadinstall", "/storeinstall"]
-        .iter()
-        .any(|known| uri.ends_with(known))
-}
-
-/// A status that the server shows and the device never gave.
-fn unconfirmed(item: &Value, executions: &[Execution]) -> Option<String> {
-    let (verb, uri) = (field(item, "cmd"), item["loc_uri"].as_str()?);
-    let status = item["status"].as_u64()?;
-    let is_this = |execution: &&Execution| {
-        execution.verb == verb && execution.uri == uri && u64::from(execution.status) == status
-    };
-    let given = executions.iter().find(is_this);
-    given.is_none().then(|| format!("the server shows status {status} for {verb} {uri}, which the device did not give"))
 }
 
 fn short(id: &str) -> String {

@@ -64,8 +64,12 @@ fn number(command: &mut Command, next: &mut u32) {
     }
 }
 
+fn response(body: &[u8]) -> Response<'_> {
+    Response { status: 200, content_type: Some(MEDIA_TYPE), body }
+}
+
 fn post(device: &mut Managed, message: &Message) -> Result<Turn, SessionError> {
-    device.receive(&Response { status: 200, content_type: Some(MEDIA_TYPE), body: &encode(message) })
+    device.receive(&response(&encode(message)))
 }
 
 /// One session in which the server sends these commands; the device's answer to them, if it gave one.
@@ -252,6 +256,25 @@ fn an_atomic_rolls_back() {
     }
 }
 
+/// The log has each Item, although one Status stands for all of a command.
+#[test]
+fn the_log_has_each_item_of_a_child_of_an_atomic() {
+    let item = |policy: &str| {
+        format!(
+            "<Item><Target><LocURI>./Device/Vendor/MSFT/Policy/Config/Camera/{policy}</LocURI></Target>\
+             <Meta><Format xmlns='syncml:metinf'>int</Format></Meta><Data>1</Data></Item>"
+        )
+    };
+    let text = format!("<Atomic><Replace>{}{}</Replace></Atomic>", item("AllowCamera"), item("Other"));
+    let mut device = managed(Profile::Windows11);
+    session(&mut device, fragment(&text)).unwrap();
+    let ran = device.log().iter().filter_map(|event| match event {
+        Event::Executed(executed) => Some(executed.uri.rsplit('/').next().unwrap()),
+        _ => None,
+    });
+    assert_eq!(ran.collect::<Vec<_>>(), ["AllowCamera", "Other"]);
+}
+
 #[test]
 fn several_items_get_several_statuses_and_one_result() {
     let text = "<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item>\
@@ -360,6 +383,28 @@ fn unreadable_answers_are_told_and_then_given_up() {
     assert_eq!(post(&mut device, &other).unwrap_err(), SessionError::Foreign);
 }
 
+#[test]
+fn only_an_answer_without_challenge_or_refusal_says_that_a_message_was_taken() {
+    let mut device = managed(Profile::Windows11);
+    let first = read(&device.start_session().unwrap());
+    let taken = encode(&answer(&first, 200, vec![]));
+    assert!(device.is_taken(&response(&taken)));
+    for code in [212, 401, 407, 500] {
+        let told = encode(&answer(&first, code, vec![]));
+        assert_eq!(device.is_taken(&response(&told)), code == 212, "{code}");
+    }
+    let mut other = answer(&first, 200, vec![]);
+    other.header.session_id = SessionId("99".to_owned());
+    let other = encode(&other);
+    for body in [&other[..], b"<SyncML", b""] {
+        assert!(!device.is_taken(&response(body)), "{}", String::from_utf8_lossy(body));
+    }
+    assert!(!device.is_taken(&Response { status: 500, ..response(&taken) }));
+    assert!(!device.is_taken(&Response { content_type: Some("text/html"), ..response(&taken) }));
+    assert!(matches!(device.receive(&response(&taken)).unwrap(), Turn::Done), "looking at it changes nothing");
+    assert!(!device.is_taken(&response(&taken)), "no session is open");
+}
+
 /// Windows does not chunk: it aborts, and the next session is a new one.
 #[test]
 fn a_result_too_large_for_the_server_aborts() {
@@ -371,6 +416,8 @@ fn a_result_too_large_for_the_server_aborts() {
     let Turn::Send(request) = post(&mut device, &message).unwrap() else { panic!("no answer") };
     let abort = read(&request);
     assert!(matches!(&abort.body[..], [Element::Status(_), Element::Alert(alert)] if alert.code == 1223));
+    let last = encode(&answer(&abort, 200, vec![]));
+    assert!(!device.is_taken(&response(&last)), "it told no results");
     assert!(matches!(post(&mut device, &answer(&abort, 200, vec![])).unwrap(), Turn::Done));
     assert_eq!(device.log().last(), Some(&Event::Aborted));
 }

@@ -188,7 +188,9 @@ fn tenant_lockdown_is_written_and_read_back() {
 #[test]
 // covers: M-108
 fn tenant_lockdown_on_an_edition_without_it_is_unsupported() {
-    let server = Server::shared();
+    // Home does not enroll elsewhere.
+    let server = Server::start_with(&[("MUSTER__ENROLL__EDITIONS", "[\"Home\"]")]);
+    let server = &server;
     let api = server.api();
     let user = api.add_user();
     let mut profile = Profile { os_edition: "101".to_owned(), ..Profile::new() };

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 
 use self::against::AgainstArgs;
@@ -119,6 +120,8 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
     let wanted = Wanted::new(args.only.clone())?;
     // Before minutes pass.
     let gate = args.check.as_deref().map(Targets::read).transpose()?;
+    // With all its cores, before the devices keep to one.
+    let machine = machine::describe(&std::env::temp_dir());
     let cores = Cores::find();
     match cores {
         Some(cores) => cores.pin_client()?,
@@ -135,7 +138,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: BenchArgs) -> Result
     }
     let mut end = Signals::listen()?;
     tokio::select! {
-        result = measure_all(out, &args, &wanted, (cores, extent), gate) => result,
+        result = measure_all(out, &args, &wanted, machine, (cores, extent), gate) => result,
         // The servers and the folder of the run go with what is given up.
         () = end.wait() => bail!("stopped by a signal"),
     }
@@ -146,11 +149,11 @@ async fn measure_all(
     out: &Out,
     args: &BenchArgs,
     wanted: &Wanted,
+    machine: Value,
     (cores, extent): (Option<Cores>, Extent),
     gate: Option<Targets>,
 ) -> Result<()> {
     let targets = gate.clone().map_or_else(Targets::shipped, Ok)?;
-    let machine = machine::describe(&std::env::temp_dir());
     let mut reports = Vec::with_capacity(args.database.len());
     for database in &args.database {
         let url = Some(database.as_str()).filter(|url| *url != IN_FILE);

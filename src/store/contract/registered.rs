@@ -11,7 +11,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
 }
 
 fn device(number: u128, kind: RegisteredBy) -> RegisteredDevice {
-    let note = (number % 2 == 0).then(|| "lab '7' é".to_owned());
+    let note = number.is_multiple_of(2).then(|| "lab '7' é".to_owned());
     RegisteredDevice { id: id(number), kind, value: format!("PF3-{number}"), note, created_at: at(5) }
 }
 

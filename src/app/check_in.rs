@@ -166,7 +166,7 @@ impl App {
         let opens = matches!(incoming, Incoming::Open { .. });
         let wanted = if opens { self.wanted(id, push.as_ref()) } else { Wanted::default() };
         let (room, arrived) = self.load_objects(&enrollment, &conversation, &message).await?;
-        let mut input = Input {
+        let input = Input {
             now,
             digest,
             incoming,
@@ -185,7 +185,11 @@ impl App {
             commands,
             limits: Limits { wanted, ..self.session_limits() },
         };
-        // A large value is read when it is its turn, and only as much of it as goes out.
+        self.answer(request, loaded, input).await
+    }
+
+    /// Lets the engine answer. A large value is read when it is its turn, and only as much of it as goes out.
+    async fn answer(&self, request: &CheckIn, loaded: &Loaded, mut input: Input) -> Result<CheckInAnswer, Error> {
         for _ in 0..MOST_WANTS {
             let output = respond(&input);
             match output.want.clone() {

@@ -30,8 +30,8 @@ pub struct ActionRequest {
 const LONGEST_WAIT: Duration = Duration::days(365);
 /// Longest reason, in characters.
 const LONGEST_REASON: usize = 1000;
-/// Open commands that a retire cancels in its own commit; the rest is never sent to a retiring device, and the sweep ends it.
-const MOST_CANCELLED: u32 = 1000;
+/// Open commands that one commit cancels. Of a retire the rest is never sent to the device, and the sweep ends it.
+pub(super) const MOST_CANCELLED: u32 = 1000;
 
 impl App {
     /// Asks for an action. `key` is the Idempotency-Key of the request: the same one brings the same action.

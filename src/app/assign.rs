@@ -2,10 +2,12 @@
 
 use serde_json::json;
 
-use super::actions::object;
+use super::actions::{MOST_CANCELLED, object};
 use super::ports::{DeviceView, StoreError, Table, Write};
+use super::users::is_of_removed_user;
 use super::{App, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
+use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, Mode};
 use crate::domain::user::{User, UserKind};
@@ -23,11 +25,12 @@ pub struct Assigned {
 
 impl App {
     /// Assigns a device to a person, by name or id. Who has it already keeps it. A person with a password here has to choose
-    /// a new one: an administrator may have given out the present one with the device. `dry_run`: only says what would change.
+    /// a new one: an administrator may have given out the present one with the device. What waits for the user before is
+    /// withdrawn. `dry_run`: only says what would change.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Invalid`] for the person, or [`Error::Conflict`]: `not_bulk_enrolled`, `user_disabled`,
-    /// or that the device is not managed.
+    /// `queue_too_long`, or that the device is not managed.
     pub async fn assign_device(
         &self,
         by: &Principal,
@@ -51,7 +54,8 @@ impl App {
             if dry_run {
                 return Ok(assigned);
             }
-            match self.commit(self.assignment(by, &assigned, &user)).await {
+            let withdrawn = self.withdraw_of_user(&assigned.view.enrollment).await?;
+            match self.commit(self.assignment(by, &assigned, &user, withdrawn)).await {
                 Err(StoreError::Conflict) => {}
                 done => return Ok(done.map(|()| assigned)?),
             }
@@ -61,21 +65,52 @@ impl App {
 
     fn assigned(&self, view: DeviceView, user: &User) -> Assigned {
         let from = view.user.clone();
+        let warning = view.enrollment.warning.clone().filter(|warning| !is_of_removed_user(warning));
         let enrollment =
-            Enrollment { user_id: Some(user.id), assigned_at: Some(self.now()), ..view.enrollment.clone() };
+            Enrollment { user_id: Some(user.id), assigned_at: Some(self.now()), warning, ..view.enrollment.clone() };
         let view = DeviceView { enrollment, user: Some(user.email.clone()), ..view };
         Assigned { view, from, must_change_password: user.password_hash.is_some() }
     }
 
-    fn assignment(&self, by: &Principal, assigned: &Assigned, user: &User) -> Vec<Write> {
+    /// Ends what waits for the user whom the device had: nobody else gets it.
+    async fn withdraw_of_user(&self, enrollment: &Enrollment) -> Result<Vec<QueuedCommand>, Error> {
+        let mut open = self.store.open_commands(enrollment.id, MOST_CANCELLED).await?;
+        if open.len() >= MOST_CANCELLED as usize {
+            let words =
+                format!("{MOST_CANCELLED} commands or more wait for the device; let it fetch or cancel some first");
+            return Err(Error::conflict("queue_too_long", words));
+        }
+        open.retain(QueuedCommand::is_of_user);
+        for command in &mut open {
+            let words = match command.last_offer {
+                None => "the device went to another user before delivery",
+                Some(_) => {
+                    "the device went to another user; it was sent before without an answer and may have happened"
+                }
+            };
+            command.end(CommandState::Cancelled, words, self.now());
+        }
+        Ok(open)
+    }
+
+    fn assignment(
+        &self,
+        by: &Principal,
+        assigned: &Assigned,
+        user: &User,
+        withdrawn: Vec<QueuedCommand>,
+    ) -> Vec<Write> {
         let Assigned { view, from, must_change_password } = assigned;
         let enrollment = &view.enrollment;
         let data = json!({
             "enrollment_id": enrollment.id, "user": user.email, "previous_user": from, "by": by.name,
             "must_change_password": must_change_password,
         });
-        let words = format!("from {} to {}", from.as_deref().unwrap_or("nobody"), user.email);
-        vec![
+        let mut words = format!("from {} to {}", from.as_deref().unwrap_or("nobody"), user.email);
+        if !withdrawn.is_empty() {
+            words += &format!("; {} commands for the user before were withdrawn", withdrawn.len());
+        }
+        let mut writes = vec![
             // The row of the user is written in any case: a user who is removed meanwhile gets no device.
             Write::UpdateUser(User {
                 must_change_password: user.must_change_password || *must_change_password,
@@ -84,7 +119,12 @@ impl App {
             Write::UpdateEnrollment(Box::new(enrollment.clone())),
             self.event("device.assigned", Some(view.device.id.to_string()), data),
             self.audit(by, "device.assign", object(view), "ok", &words),
-        ]
+        ];
+        for command in withdrawn {
+            writes.push(self.action_event(&command));
+            writes.push(Write::UpdateCommand(Box::new(command)));
+        }
+        writes
     }
 
     /// The person behind a name or an id.

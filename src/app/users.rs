@@ -193,7 +193,7 @@ impl App {
 
     fn removal_writes(&self, by: &Principal, removal: &Removal) -> [Write; 3] {
         let Removal { user, devices, .. } = removal;
-        let warning = format!("its user {} was removed", user.email);
+        let warning = format!("{REMOVED_BEGIN}{}{REMOVED_END}", user.email);
         let detail = format!("{devices} devices stay enrolled without a user");
         let data = json!({"user_id": user.id, "email": user.email, "devices": devices, "by": by.name});
         [
@@ -288,6 +288,16 @@ const LONGEST_NAME: usize = 200;
 const LONGEST_PASSWORD: usize = 1024;
 /// Most devices that a limit may name.
 const HIGHEST_LIMIT: u32 = 1_000_000;
+
+/// How the warning begins that a removed user leaves behind.
+const REMOVED_BEGIN: &str = "its user ";
+/// How it ends.
+const REMOVED_END: &str = " was removed";
+
+/// Whether a device is warned of because its user was removed.
+pub(super) fn is_of_removed_user(warning: &str) -> bool {
+    warning.starts_with(REMOVED_BEGIN) && warning.ends_with(REMOVED_END)
+}
 
 fn administers(user: &User) -> bool {
     user.enabled && user.role == Role::Admin && user.kind == UserKind::Person

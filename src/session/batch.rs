@@ -104,7 +104,7 @@ fn fill(work: &mut Work<'_>, session: &SessionState, room: Room) -> Filled {
         bytes = encoded_len(&out);
     }
     hold_for_user(work, session);
-    let is_user_here = session.user_hold().is_none();
+    let is_user_here = user_hold(work, session).is_none();
     for id in candidates(work, session) {
         let Some(command) = work.commands.get(&id) else { continue };
         if !out.is_empty() && command.placing.alone {
@@ -152,7 +152,7 @@ fn fill(work: &mut Work<'_>, session: &SessionState, room: Room) -> Filled {
 
 /// Commands that may go out now, in the order of the queue.
 fn candidates(work: &Work<'_>, session: &SessionState) -> Vec<Id<QueuedCommand>> {
-    let is_user_here = session.user_hold().is_none();
+    let is_user_here = user_hold(work, session).is_none();
     // A retire goes out by its own rules only.
     let ready = |command: &&QueuedCommand| {
         command.action != Action::Retire
@@ -181,9 +181,18 @@ fn expire(work: &mut Work<'_>) {
     }
 }
 
+/// Why nothing goes out for the user's tree now. Whoever is signed in on a device that is nobody's is not the one for whom
+/// it was meant.
+fn user_hold(work: &Work<'_>, session: &SessionState) -> Option<String> {
+    if work.enrollment.awaits_user() {
+        return Some("waits until the device is assigned to a person".to_owned());
+    }
+    session.user_hold()
+}
+
 /// Commands for the user's tree wait until the user is there; that costs them nothing.
 fn hold_for_user(work: &mut Work<'_>, session: &SessionState) {
-    let Some(words) = session.user_hold() else { return };
+    let Some(words) = user_hold(work, session) else { return };
     let is_held = |command: &QueuedCommand| {
         command.state == CommandState::Queued && command.needs_user() && command.detail != words
     };

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use time::Duration;
+use uuid::Uuid;
 
-use super::super::world::{LEAVES, World, answers, digest, message, package1, unreadable};
+use super::super::world::{LEAVES, World, answers, digest, message, package1, package1_as, unreadable};
 use super::super::{Closing, Notice, Stage, is_farewell_repetition, time_out};
+use crate::domain::Id;
 use crate::domain::action::{Action, Wipe};
 use crate::domain::command::CommandState;
-use crate::domain::enrollment::EnrollmentState;
+use crate::domain::enrollment::{EnrollmentState, Mode};
 use crate::proto::csp::remote_wipe::Variant;
 use crate::proto::syncml::{Command, Element, StatusCode, Verb};
 
@@ -65,6 +67,26 @@ fn a_wipe_that_was_accepted_is_never_offered_again_and_fails_if_the_device_retur
     assert_eq!(world.post(&package1("3")).commands().len(), 1, "managed again");
     assert_eq!(world.state(wipe), CommandState::Failed);
     assert_eq!(world.enrollment.state, EnrollmentState::Active);
+}
+
+// covers: E-131
+#[test]
+fn nothing_of_a_user_goes_to_a_device_that_is_nobodys() {
+    let mut world = World::new();
+    world.enrollment.mode = Mode::Bulk;
+    let of_user = world.replace("./User/Vendor/MSFT/Policy/Config/Experience/AllowCortana");
+    let of_device = world.replace("./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera");
+    let commands = world.post(&package1_as("1", "user")).commands();
+    assert_eq!(commands.len(), 1, "the one of the device");
+    world.post(&answers("1", 2, &commands, 200));
+    assert_eq!((world.state(of_user), world.state(of_device)), (CommandState::Queued, CommandState::Succeeded));
+    assert!(world.commands[&of_user].detail.contains("assigned to a person"));
+    world.enrollment.user_id = Some(Id::new(Uuid::from_u128(9)));
+    world.enrollment.assigned_at = Some(world.now);
+    let commands = world.post(&package1_as("2", "user")).commands();
+    assert_eq!(commands.len(), 1);
+    world.post(&answers("2", 2, &commands, 200));
+    assert_eq!(world.state(of_user), CommandState::Succeeded);
 }
 
 // covers: M-67

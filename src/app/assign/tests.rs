@@ -1,4 +1,5 @@
 use super::*;
+use crate::app::commands::RunCommands;
 use crate::app::ports::Page;
 use crate::app::testing::{Ground, principal};
 use crate::domain::enrollment::EnrollmentState;
@@ -55,6 +56,49 @@ async fn a_device_goes_to_a_person_and_on_to_another() {
         told,
         ["from ada@example.test to bob@example.test", "from windows-bulkenroll-1@example.test to ada@example.test"]
     );
+}
+
+/// Queues a Replace of a node.
+async fn queue(ground: &Ground, device: &Enrollment, node: &str) -> Id<QueuedCommand> {
+    let body = format!(
+        "<Replace><CmdID>1</CmdID><Item><Target><LocURI>{node}</LocURI></Target><Data>0</Data></Item></Replace>"
+    );
+    let run = RunCommands { body: body.as_bytes(), expires_in: None, key: None, dry_run: false, unchecked: true };
+    ground.app.run_commands(&ground.admin().await, device.device_id, run).await.unwrap().0.id
+}
+
+// covers: E-131
+#[tokio::test]
+async fn what_was_meant_for_one_user_does_not_reach_the_next() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let device = in_bulk(&ground).await;
+    let ada = ground.user("ada@example.test", Role::User).await;
+    ground.user("bob@example.test", Role::User).await;
+    let state = async |id| app.store.command(id).await.unwrap().unwrap().state;
+    assign(&ground, device.device_id, "ada@example.test").await.unwrap();
+    let of_ada = queue(&ground, &device, "./User/Vendor/MSFT/Policy/Config/Experience/AllowCortana").await;
+    let of_device = queue(&ground, &device, "./Device/Vendor/MSFT/Policy/Config/Camera/AllowCamera").await;
+    assign(&ground, device.device_id, "ada@example.test").await.unwrap();
+    assert_eq!(state(of_ada).await, CommandState::Queued, "she has it already");
+    assign(&ground, device.device_id, "bob@example.test").await.unwrap();
+    assert_eq!((state(of_ada).await, state(of_device).await), (CommandState::Cancelled, CommandState::Queued));
+
+    assign(&ground, device.device_id, "ada@example.test").await.unwrap();
+    let of_ada = queue(&ground, &device, "./User/Vendor/MSFT/Policy/Config/Experience/AllowCortana").await;
+    app.remove_user(&ground.admin().await, ada.id, None, false).await.unwrap();
+    let left = app.store.enrollment(device.id).await.unwrap().unwrap();
+    assert_eq!(left.warning.as_deref(), Some("its user ada@example.test was removed"));
+    assign(&ground, device.device_id, "bob@example.test").await.unwrap();
+    assert_eq!(state(of_ada).await, CommandState::Cancelled);
+    let now = app.store.enrollment(device.id).await.unwrap().unwrap();
+    assert_eq!(now.warning, None, "it has a user again");
+
+    let other = Enrollment { warning: Some("something else".to_owned()), ..now };
+    app.commit(vec![Write::UpdateEnrollment(Box::new(other))]).await.unwrap();
+    ground.user("eve@example.test", Role::User).await;
+    let kept = assign(&ground, device.device_id, "eve@example.test").await.unwrap().view.enrollment.warning;
+    assert_eq!(kept.as_deref(), Some("something else"));
 }
 
 #[tokio::test]

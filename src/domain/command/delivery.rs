@@ -32,6 +32,12 @@ impl QueuedCommand {
         self.has_pending() && self.to_send(false).is_empty()
     }
 
+    /// Whether anything of it, in whatever step, is about the tree of the user.
+    #[must_use]
+    pub fn is_of_user(&self) -> bool {
+        self.body.iter().chain(&self.rest).any(is_of_user) || self.items.iter().any(ItemState::is_of_user)
+    }
+
     /// Whether something of the step still is to be sent, or was sent and not answered.
     #[must_use]
     pub fn has_pending(&self) -> bool {

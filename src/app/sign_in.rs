@@ -54,6 +54,9 @@ struct Check {
 impl App {
     /// The user behind a name and a password, or what the configuration takes in its place.
     ///
+    /// The secret of a package that lets in is asked for no try: neither those who guess nor PCs with an older build keep
+    /// it out.
+    ///
     /// All spellings of a name share one budget of tries. Checks of one name, and those that come from one network, go one
     /// after the other: a roomful of PCs that sign in at once use up no tries among themselves, and with the same name and
     /// password they cost one hash.
@@ -68,13 +71,18 @@ impl App {
         let _turn = self.memory.signing_in.take(key.clone()).await;
         let _place = self.memory.networks.take(network(address)).await;
         let (throttles, now) = (&self.memory.throttles, self.now());
+        let offered = self.offered(user.as_ref(), &password, address).await?;
+        if let (Some(user), Offered::Secret(package)) = (user.as_ref().filter(|user| user.enabled), &offered) {
+            // Before the limits: nobody guesses 256 bits, and guesses of others must not stop the PCs of a package.
+            may_enroll(user)?;
+            return Ok(SignedIn { user: user.clone(), invitation: None, package: Some(package.clone()) });
+        }
         if !throttles.has_password(&key, address, now) {
             return Err(TOO_MANY);
         }
-        let offered = self.offered(user.as_ref(), &password, address).await?;
         if let Some(user) = user.as_ref().filter(|_| !matches!(offered, Offered::Password)) {
             let Some(taken) = throttles.take_password(&key, address, now) else { return Err(TOO_MANY) };
-            let signed_in = self.check_package(user, offered, &password).await?;
+            let signed_in = self.check_package(user, offered, &password, address).await?;
             throttles.give_back_password(taken, self.now());
             return Ok(signed_in);
         }
@@ -111,22 +119,25 @@ impl App {
         Ok(done)
     }
 
-    /// Signs in with what may be of a package. It costs one hash, whatever it is, but for the secret of a package that lets
-    /// its user in: nobody guesses 256 bits.
-    async fn check_package(&self, user: &User, offered: Offered, password: &SecretString) -> Result<SignedIn, Refusal> {
-        let fits = match &offered {
-            Offered::Secret(_) if user.enabled => true,
-            other => {
-                let stored = match other {
-                    Offered::Pin(package) => package.pin_hash.clone(),
-                    Offered::Secret(_) | Offered::Over(_) | Offered::Password => None,
-                };
-                self.hasher.verify(password.clone(), stored).await? || matches!(offered, Offered::Secret(_))
-            }
+    /// Signs in with what may be of a package, but for the secret of one that lets its user in. It costs one hash, whatever
+    /// it is.
+    async fn check_package(
+        &self,
+        user: &User,
+        offered: Offered,
+        password: &SecretString,
+        address: IpAddr,
+    ) -> Result<SignedIn, Refusal> {
+        let offered = self.take_package_try(user, offered, address).await?;
+        let stored = match &offered {
+            Offered::Pin(package) => package.pin_hash.clone(),
+            Offered::Secret(_) | Offered::Over(_) | Offered::Password => None,
         };
+        let fits = self.hasher.verify(password.clone(), stored).await? || matches!(offered, Offered::Secret(_));
         if !fits {
             return Err(self.wrong(offered).await);
         }
+        self.give_back_package_try(&offered).await?;
         may_enroll(user)?;
         Ok(SignedIn { user: user.clone(), invitation: None, package: offered.package() })
     }

@@ -25,7 +25,7 @@ pub struct Package {
     pub secret_hash: [u8; 32],
     /// Argon2id of the PIN, where it has one.
     pub pin_hash: Option<String>,
-    /// Wrong PINs that were tried.
+    /// Wrong PINs that were tried, and tries that are under way.
     pub pin_failures: u32,
     /// From where it may be used; empty: from everywhere.
     pub networks: Vec<Network>,

@@ -39,7 +39,7 @@ pub(super) fn use_one(package: &Package, counts: bool, at: OffsetDateTime) -> St
     Statement::one(USE, params)
 }
 
-/// A miss where it was withdrawn, or built since it was read.
+/// A miss where it was withdrawn, or built since it was read. The tries of a PIN that stays are those that are stored.
 pub(super) fn rebuild(package: &Package) -> Statement {
     let params = vec![
         package.id.into(),
@@ -56,8 +56,14 @@ pub(super) fn revoke(id: Id<Package>, at: OffsetDateTime) -> Statement {
     Statement::one(REVOKE, vec![id.into(), at.into()])
 }
 
-pub(super) fn count_wrong_pin(id: Id<Package>, build: u32) -> Statement {
-    Statement::at_most_one(COUNT_WRONG_PIN, vec![id.into(), build.into()])
+/// A miss where it has another PIN, or another try was counted since it was read.
+pub(super) fn take_try(package: &Package) -> Statement {
+    let params = vec![package.id.into(), package.pin_hash.as_deref().into(), package.pin_failures.into()];
+    Statement::one(TAKE_TRY, params)
+}
+
+pub(super) fn give_back_try(package: &Package) -> Statement {
+    Statement::at_most_one(GIVE_BACK_TRY, vec![package.id.into(), package.pin_hash.as_deref().into()])
 }
 
 pub(super) async fn find(engine: &dyn Engine, id: Id<Package>) -> Result<Option<Package>, StoreError> {
@@ -117,13 +123,17 @@ const USE: &str = "
         AND user_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $5";
 
 const REBUILD: &str = "
-    UPDATE packages SET build = build + 1, secret_hash = $3, pin_hash = $4, pin_failures = $5
+    UPDATE packages SET build = build + 1, secret_hash = $3, pin_hash = $4,
+        pin_failures = CASE WHEN pin_hash = $4 THEN pin_failures ELSE $5 END
     WHERE id = $1 AND build = $2 AND user_id IS NOT NULL AND revoked_at IS NULL";
 
 const REVOKE: &str = "UPDATE packages SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 
-const COUNT_WRONG_PIN: &str = "
-    UPDATE packages SET pin_failures = pin_failures + 1 WHERE id = $1 AND build = $2";
+const TAKE_TRY: &str = "
+    UPDATE packages SET pin_failures = pin_failures + 1 WHERE id = $1 AND pin_hash = $2 AND pin_failures = $3";
+
+const GIVE_BACK_TRY: &str = "
+    UPDATE packages SET pin_failures = pin_failures - 1 WHERE id = $1 AND pin_hash = $2 AND pin_failures > 0";
 
 pub(super) const FIND: &str = "SELECT * FROM packages WHERE id = $1";
 

@@ -143,13 +143,11 @@ pub enum Write {
         /// When.
         at: OffsetDateTime,
     },
-    /// A wrong PIN was tried; nothing where the package was built since.
-    CountWrongPin {
-        /// Which.
-        id: Id<Package>,
-        /// The build whose PIN it was.
-        build: u32,
-    },
+    /// Counts a try of the PIN of a package, before the PIN is checked. The value is the package as it was read; a conflict
+    /// where it has another PIN since, or another try was counted.
+    TakePackageTry(Box<Package>),
+    /// Takes that back, as the PIN was right; nothing where the package has another PIN since.
+    GiveBackPackageTry(Box<Package>),
     /// A new invitation; a conflict where its user has one that is open.
     InsertInvitation(Box<Invitation>),
     /// A changed invitation, if its version is still the one in the value; the stored version becomes one more.

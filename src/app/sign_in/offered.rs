@@ -8,9 +8,12 @@ use serde_json::json;
 
 use crate::app::ports::{StoreError, Write};
 use crate::app::tokens::secret_hash;
-use crate::app::{App, AuditObject, Principal, Refusal};
+use crate::app::{App, AuditObject, MOST_TRIES, Principal, Refusal};
 use crate::domain::package::{MOST_PIN_FAILURES, Package, is_pin_shaped};
 use crate::domain::user::{User, UserKind};
+
+/// What the administrator reads of a wrong PIN.
+const WRONG_PIN: &str = "the PIN of the package is wrong";
 
 /// What was offered as a password.
 pub(super) enum Offered {
@@ -46,43 +49,77 @@ impl App {
         let hash = secret_hash(password.expose_secret());
         let of_secret = self.store.package_by_secret(user.id, &hash).await?;
         let of_secret = of_secret.filter(|package| verify_slices_are_equal(&package.secret_hash, &hash).is_ok());
-        let (package, is_pin) = match of_secret {
-            Some(package) => (package, false),
-            None if !is_pin_shaped(password.expose_secret()) => return Ok(Offered::Password),
-            None => match self.store.package_with_pin(user.id, self.now()).await? {
-                Some(package) if package.has_live_pin() => (package, true),
-                _ => return Ok(Offered::Password),
-            },
-        };
+        match of_secret {
+            Some(package) => Ok(match package.obstacle(self.now(), address) {
+                Some(words) => Offered::Over(words),
+                None => Offered::Secret(package),
+            }),
+            None if is_pin_shaped(password.expose_secret()) => self.offered_pin(user, address).await,
+            None => Ok(Offered::Password),
+        }
+    }
+
+    /// What a text is to be compared with that looks like a PIN.
+    async fn offered_pin(&self, user: &User, address: IpAddr) -> Result<Offered, StoreError> {
+        let package = self.store.package_with_pin(user.id, self.now()).await?.filter(Package::has_live_pin);
+        let Some(package) = package else { return Ok(Offered::Password) };
         Ok(match package.obstacle(self.now(), address) {
             Some(words) => Offered::Over(words),
-            None if is_pin => Offered::Pin(package),
-            None => Offered::Secret(package),
+            None => Offered::Pin(package),
         })
     }
 
-    /// Why what did not fit is refused. A wrong PIN is counted.
+    /// Counts a try where a PIN was offered, so that as many at once as there are processes are no more than one after the
+    /// other. What is offered is as it is stored then.
+    pub(super) async fn take_package_try(
+        &self,
+        user: &User,
+        mut offered: Offered,
+        address: IpAddr,
+    ) -> Result<Offered, Refusal> {
+        for _ in 0..MOST_TRIES {
+            let mut package = match offered {
+                Offered::Pin(package) => package,
+                other => return Ok(other),
+            };
+            match self.commit(vec![Write::TakePackageTry(Box::new(package.clone()))]).await {
+                Ok(()) => {
+                    package.pin_failures += 1;
+                    return Ok(Offered::Pin(package));
+                }
+                Err(StoreError::Conflict) => offered = self.offered_pin(user, address).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Gives the try back: it was right.
+    pub(super) async fn give_back_package_try(&self, offered: &Offered) -> Result<(), StoreError> {
+        let Offered::Pin(package) = offered else { return Ok(()) };
+        self.commit(vec![Write::GiveBackPackageTry(Box::new(package.clone()))]).await
+    }
+
+    /// Why what did not fit is refused. The last PIN that may be tried is told.
     pub(super) async fn wrong(&self, offered: Offered) -> Refusal {
         match offered {
             Offered::Password | Offered::Secret(_) => Refusal::Credentials("the password is wrong"),
             Offered::Over(words) => Refusal::Credentials(words),
-            Offered::Pin(package) => match self.commit(self.wrong_pin(&package)).await {
-                Ok(()) => Refusal::Credentials("the PIN of the package is wrong"),
+            Offered::Pin(package) if package.has_live_pin() => Refusal::Credentials(WRONG_PIN),
+            Offered::Pin(package) => match self.commit(self.locked_pin(&package)).await {
+                Ok(()) => Refusal::Credentials(WRONG_PIN),
                 Err(error) => error.into(),
             },
         }
     }
 
-    /// Counts a wrong PIN; the last one that may be tried is told.
-    fn wrong_pin(&self, package: &Package) -> Vec<Write> {
-        let mut writes = vec![Write::CountWrongPin { id: package.id, build: package.build }];
-        if package.pin_failures + 1 == MOST_PIN_FAILURES {
-            let object = AuditObject { kind: "package", id: package.id.to_string(), name: package.name.clone() };
-            let words = format!("{MOST_PIN_FAILURES} wrong PINs were tried; the PIN is good for nothing any more");
-            let data = json!({"package_id": package.id, "name": package.name, "user": package.user_name});
-            writes.push(self.audit(&Principal::system(), "package.lock_pin", object, "ok", &words));
-            writes.push(self.event("admin.package_pin_locked", None, data));
-        }
-        writes
+    fn locked_pin(&self, package: &Package) -> Vec<Write> {
+        let object = AuditObject { kind: "package", id: package.id.to_string(), name: package.name.clone() };
+        let words = format!("{MOST_PIN_FAILURES} wrong PINs were tried; the PIN is good for nothing any more");
+        let data = json!({"package_id": package.id, "name": package.name, "user": package.user_name});
+        vec![
+            self.audit(&Principal::system(), "package.lock_pin", object, "ok", &words),
+            self.event("admin.package_pin_locked", None, data),
+        ]
     }
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::app::ports::Write;
 use crate::app::testing::Ground;
 use crate::app::{Memory, Settings};
+use crate::domain::package::MOST_PIN_FAILURES;
 use crate::domain::user::Role;
 
 const OFFICE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -300,14 +301,45 @@ async fn a_pin_stands_five_wrong_tries() {
 
 // covers: E-53, S-14
 #[tokio::test]
-async fn guesses_at_a_package_lock_the_guesser_out() {
+async fn guesses_at_a_package_lock_everything_out_but_its_secret() {
     let ground = Ground::new().await;
-    let (_, secret) = package(&ground, BULK, None).await;
+    let (_, secret) = package(&ground, BULK, Some("48151623")).await;
     for _ in 0..10 {
         assert_eq!(sign_in(&ground.app, BULK, "msp_wrong").await, WRONG);
     }
-    assert_eq!(sign_in(&ground.app, BULK, &secret).await, LOCKED);
+    let before = ground.app.hasher.computed();
+    for other in ["msp_wrong", "48151623"] {
+        assert_eq!(sign_in(&ground.app, BULK, other).await, LOCKED);
+    }
+    assert_eq!(sign_in(&ground.app, BULK, &secret).await, BULK, "nobody guesses it, and guesses do not keep it out");
+    assert_eq!(sign_in(&ground.app, BULK, "48151623").await, LOCKED, "the others are not let in by it");
+    assert_eq!(ground.app.hasher.computed(), before);
     ground.clock.advance(time::Duration::minutes(2));
+    assert_eq!(sign_in(&ground.app, BULK, "48151623").await, BULK);
+}
+
+// covers: S-13, S-14
+#[tokio::test]
+async fn many_processes_have_no_more_tries_of_a_pin_than_one() {
+    let ground = Ground::shared().await;
+    let (made, secret) = package(&ground, BULK, Some("48151623")).await;
+    let processes: Vec<App> = (0..8).map(|_| ground.other_process()).collect();
+    let tasks: Vec<_> = processes
+        .into_iter()
+        .enumerate()
+        .map(|(number, app)| tokio::spawn(async move { sign_in(&app, BULK, &format!("4815162{}", number % 3)).await }))
+        .collect();
+    let mut checked = 0;
+    for task in tasks {
+        checked += u32::from(task.await.unwrap() == "the PIN of the package is wrong");
+    }
+    assert_eq!(checked, MOST_PIN_FAILURES);
+    let now = ground.app.store.package(made.id).await.unwrap().unwrap();
+    assert_eq!((now.pin_failures, now.has_live_pin()), (MOST_PIN_FAILURES, false));
+    let page = crate::app::ports::Page { limit: 10, after: None };
+    let rows = ground.app.store.audit(Some(&made.id.to_string()), &page).await.unwrap().items;
+    assert_eq!(rows.iter().filter(|row| row.action == "package.lock_pin").count(), 1, "the lock is told once");
+    assert_eq!(sign_in(&ground.app, BULK, "48151623").await, WRONG);
     assert_eq!(sign_in(&ground.app, BULK, &secret).await, BULK);
 }
 

@@ -137,12 +137,27 @@ async fn the_newest_pin_counts_and_wrong_ones_are_counted(Ground { store, .. }: 
     assert_eq!(found(10).await, Some(new.id));
     assert_eq!(found(1000).await, None, "both have expired");
     assert_eq!(store.package_with_pin(id(2), at(10)).await.unwrap().map(|found| found.id), None);
+    let take = async |package: &Package| store.commit(vec![Write::TakePackageTry(Box::new(package.clone()))]).await;
+    let give_back = async |package: &Package| {
+        store.commit(vec![Write::GiveBackPackageTry(Box::new(package.clone()))]).await.unwrap();
+        now(store, &new).await.pin_failures
+    };
+    let fresh = now(store, &new).await;
+    assert_eq!(give_back(&fresh).await, 0, "there is none to give back");
+    take(&fresh).await.unwrap();
+    assert!(is_conflict(take(&fresh).await), "another try was counted since it was read");
+    assert_eq!(give_back(&fresh).await, 0);
+    let other_pin = Package { pin_hash: Some("$argon2id$other".to_owned()), ..fresh.clone() };
+    assert!(is_conflict(take(&other_pin).await));
     for _ in 0..MOST_PIN_FAILURES {
-        assert!(now(store, &new).await.has_live_pin());
-        store.commit(vec![Write::CountWrongPin { id: new.id, build: 1 }]).await.unwrap();
+        let read = now(store, &new).await;
+        assert!(read.has_live_pin());
+        take(&read).await.unwrap();
     }
-    store.commit(vec![Write::CountWrongPin { id: new.id, build: 2 }]).await.unwrap();
+    assert_eq!(give_back(&other_pin).await, MOST_PIN_FAILURES);
+    store.commit(vec![Write::RebuildPackage(Box::new(fresh))]).await.unwrap();
     let read = now(store, &new).await;
+    assert_eq!(read.build, 2);
     assert_eq!((read.pin_failures, read.has_live_pin()), (MOST_PIN_FAILURES, false));
     store.commit(vec![Write::RevokePackage { id: new.id, at: at(5) }]).await.unwrap();
     assert_eq!(found(10).await, Some(old.id));

@@ -7,6 +7,7 @@ use super::idempotency::{derived_id, reused};
 use super::ports::{Listed, Page, StoreError, Write};
 use super::{App, AuditObject, Error, FieldError, MOST_TRIES, Principal};
 use crate::domain::Id;
+use crate::domain::package::{PIN_DIGITS, is_pin_shaped};
 use crate::domain::user::{Role, Token, User, UserKind, normalize_name};
 
 /// A user to be added.
@@ -408,6 +409,11 @@ fn wrong_password(password: &SecretString, email: &str, kind: UserKind) -> Optio
     }
     if password.len() > LONGEST_PASSWORD || password.chars().any(char::is_control) {
         return wrong("/password", format!("must have at most {LONGEST_PASSWORD} bytes, without control characters"));
+    }
+    if kind == UserKind::Bulk && is_pin_shaped(password) {
+        let (least, most) = (PIN_DIGITS.start(), PIN_DIGITS.end());
+        let words = format!("must not be {least} to {most} digits: that would be taken for the PIN of a package");
+        return wrong("/password", words);
     }
     if normalize_name(password) == normalize_name(email) {
         return wrong("/password", "must not be the name to sign in with");

@@ -70,7 +70,20 @@ async fn bulk_users_have_any_password_and_no_rights() {
     let ground = Ground::new().await;
     let by = ground.admin().await;
     let bulk = NewUser { password: Some(SecretString::from("x")), ..new("Windows-BulkEnroll-1@example.test") };
-    assert_eq!(ground.app.add_user(&by, bulk.clone(), None).await.unwrap().kind, UserKind::Bulk);
+    let user = ground.app.add_user(&by, bulk.clone(), None).await.unwrap();
+    assert_eq!(user.kind, UserKind::Bulk);
+    // Digits like a PIN would be counted as a wrong one of a package.
+    for (password, is_taken) in [("12345", true), ("123456", false), ("0123456789012345", false), ("1234567a", true)] {
+        let password = SecretString::from(password);
+        let changes = UserChanges { password: Some(Some(password.clone())), ..UserChanges::default() };
+        assert_eq!(ground.app.change_user(&by, user.id, changes, None).await.is_ok(), is_taken);
+        let new = NewUser {
+            email: format!("windows-bulkenroll-{}@example.test", ground.app.new_trace_id()),
+            password: Some(password),
+            ..bulk.clone()
+        };
+        assert_eq!(ground.app.add_user(&by, new, None).await.is_ok(), is_taken);
+    }
     let viewer = NewUser { role: Role::Viewer, email: "windows-bulkenroll-2@example.test".to_owned(), ..bulk };
     assert_eq!(code(&ground.app.add_user(&by, viewer, None).await.unwrap_err()), "bulk_user");
 }

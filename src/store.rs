@@ -297,6 +297,10 @@ impl Store for SqlStore {
         users::devices_of(self.db(), user).await
     }
 
+    async fn own_devices_of(&self, user: Id<User>) -> Result<u32, StoreError> {
+        users::own_devices_of(self.db(), user).await
+    }
+
     async fn enrollments_of(&self, user: Id<User>) -> Result<i64, StoreError> {
         users::enrollments_of(self.db(), user).await
     }

@@ -209,8 +209,10 @@ pub trait Store: Send + Sync {
     async fn users_by_local_part(&self, local: &str) -> Result<Vec<User>, StoreError>;
     /// Users, newest first; `query` is a part of address or name, without case.
     async fn users(&self, query: Option<&str>, page: &Page) -> Result<Listed<User>, StoreError>;
-    /// Devices of the user that count against the limit.
+    /// Devices of the user.
     async fn devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
+    /// Those that count against the limit: that the user enrolled, not those that were assigned.
+    async fn own_devices_of(&self, user: Id<User>) -> Result<u32, StoreError>;
 
     /// The token of a secret, with its user.
     async fn token(&self, secret_hash: &[u8; 32]) -> Result<Option<(Token, User)>, StoreError>;

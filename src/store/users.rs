@@ -57,7 +57,15 @@ pub(super) async fn list(engine: &dyn Engine, query: Option<&str>, page: &Page) 
 }
 
 pub(super) async fn devices_of(engine: &dyn Engine, user: Id<User>) -> Result<u32, StoreError> {
-    let found = one(engine, DEVICES_OF, vec![user.into()], |row| row.of("enrollments").number("devices"));
+    count(engine, DEVICES_OF, user).await
+}
+
+pub(super) async fn own_devices_of(engine: &dyn Engine, user: Id<User>) -> Result<u32, StoreError> {
+    count(engine, OWN_DEVICES_OF, user).await
+}
+
+async fn count(engine: &dyn Engine, sql: &'static str, user: Id<User>) -> Result<u32, StoreError> {
+    let found = one(engine, sql, vec![user.into()], |row| row.of("enrollments").number("devices"));
     Ok(found.await?.unwrap_or_default())
 }
 
@@ -150,5 +158,9 @@ pub(super) const LIST: &str = "
 
 pub(super) const DEVICES_OF: &str = "
     SELECT COUNT(DISTINCT device_id) AS devices FROM enrollments WHERE user_id = $1 AND is_open = 1";
+
+pub(super) const OWN_DEVICES_OF: &str = "
+    SELECT COUNT(DISTINCT device_id) AS devices FROM enrollments
+    WHERE user_id = $1 AND is_open = 1 AND assigned_at IS NULL";
 
 pub(super) const ENROLLMENTS_OF: &str = "SELECT enrollments_seq FROM users WHERE id = $1";

@@ -2,7 +2,7 @@
 //! (enrollment reference 4.3).
 
 use super::Attempted;
-use crate::app::ports::{DeviceView, StoreError, Write};
+use crate::app::ports::{StoreError, Write};
 use crate::app::sign_in::SignedIn;
 use crate::app::{App, Refusal};
 use crate::domain::Id;
@@ -20,8 +20,8 @@ pub(super) struct Place {
     pub(super) device: Option<Device>,
     /// Open enrollments of the same hardware by the same user, which end.
     pub(super) replaced: Vec<Enrollment>,
-    /// The package with which the hardware came before: it counts among its devices already.
-    package: Option<Id<Package>>,
+    /// The packages with which the hardware came before: it counts among their devices already.
+    packages: Vec<Id<Package>>,
     /// A device record of the same hardware by another user.
     pub(super) linked: Option<Id<Device>>,
     /// What must still hold when the newcomer is committed.
@@ -58,7 +58,7 @@ impl App {
 
     /// Takes a place of the package, unless the hardware has one already.
     fn use_package(&self, package: &Package, place: &Place) -> Result<Write, Attempted> {
-        let counts = place.package != Some(package.id);
+        let counts = !place.packages.contains(&package.id);
         if counts && package.devices >= package.max_devices {
             return Err(Refusal::PackageUsedUp(package.max_devices).into());
         }
@@ -80,32 +80,33 @@ impl App {
                 if place.device.is_none() {
                     place.device = self.store.device(enrollment.device_id).await?.map(|view| view.device);
                 }
-                place.package = place.package.or(enrollment.package_id);
+                place.packages.extend(enrollment.package_id);
                 place.replaced.push(enrollment);
             } else {
                 place.linked = place.linked.or(Some(enrollment.device_id));
             }
         }
-        if hardware.is_some() && place.replaced.is_empty() {
-            let former = self.former_device(user, &claim).await?;
-            place.package = former.as_ref().and_then(|view| view.enrollment.package_id);
-            place.device = former.map(|view| view.device);
+        if hardware.is_some() {
+            let mut former = self.store.former_enrollments(user.id, &claim).await?;
+            former.retain(|former| is_same(former.hw_dev_id.as_deref(), &claim));
+            place.packages.extend(former.iter().filter_map(|former| former.package_id));
+            if place.replaced.is_empty() {
+                place.device = self.former_device(former.first()).await?;
+            }
         }
         Ok(place)
     }
 
     /// The record of the hardware that this user had under management last, if that was brought to its end: its history
     /// goes on.
-    async fn former_device(&self, user: &User, hardware: &str) -> Result<Option<DeviceView>, StoreError> {
+    async fn former_device(&self, last: Option<&Enrollment>) -> Result<Option<Device>, StoreError> {
         let is_over = |former: &Enrollment| matches!(former.state, EnrollmentState::Retired | EnrollmentState::Wiped);
-        let former = self.store.former_enrollments(user.id, hardware).await?;
-        let last = former.into_iter().find(|former| is_same(former.hw_dev_id.as_deref(), hardware));
-        let Some(last) = last.filter(is_over) else { return Ok(None) };
+        let Some(last) = last.filter(|last| is_over(last)) else { return Ok(None) };
         let view = self.store.device(last.device_id).await?;
-        Ok(view.filter(|view| is_over(&view.enrollment)))
+        Ok(view.filter(|view| is_over(&view.enrollment)).map(|view| view.device))
     }
 
-    /// Whether the user may have one more device.
+    /// Whether the user may have one more device. Those that were assigned do not count: the limit is on what people enroll.
     async fn check_limit(&self, user: &User) -> Result<(), Attempted> {
         let default = match user.kind {
             UserKind::Person => self.settings.max_devices_per_user,
@@ -113,7 +114,7 @@ impl App {
             UserKind::Bulk => 0,
         };
         let limit = user.device_limit.unwrap_or(default);
-        if limit > 0 && self.store.devices_of(user.id).await? >= limit {
+        if limit > 0 && self.store.own_devices_of(user.id).await? >= limit {
             return Err(Refusal::DeviceLimit(limit).into());
         }
         Ok(())

@@ -356,10 +356,32 @@ mod packages {
         ground.clock.advance(time::Duration::SECOND);
         enroll(app, &secret, &hardware(1)).await.unwrap();
         assert_eq!(devices(app, &first).await, 2, "also after a wipe");
-        let (other, secret) = package(&ground, 1).await;
-        ground.clock.advance(time::Duration::SECOND);
+        let (other, other_secret) = package(&ground, 1).await;
+        for (secret, words) in [(&other_secret, "with another package it is one of that"), (&secret, "it came before")]
+        {
+            ground.clock.advance(time::Duration::SECOND);
+            enroll(app, secret, &hardware(1)).await.unwrap();
+            assert_eq!((devices(app, &first).await, devices(app, &other).await), (2, 1), "{words}");
+        }
+    }
+
+    // covers: E-69, E-131
+    #[tokio::test]
+    async fn an_assigned_device_takes_nothing_of_the_limit() {
+        let ground = Ground::new().await;
+        let app = &ground.app;
+        let (_, secret) = package(&ground, 1).await;
         enroll(app, &secret, &hardware(1)).await.unwrap();
-        assert_eq!(devices(app, &other).await, 1, "with another package it is one of that");
+        let claim = format!("01{}", &HARDWARE[2..]).to_lowercase();
+        let device = app.store.enrollments_claiming(&claim).await.unwrap().remove(0).device_id;
+        let ada = add(&ground, "ada@example.test", |user| user.device_limit = Some(1)).await;
+        app.assign_device(&ground.admin().await, device, "ada@example.test", false).await.unwrap();
+        let ada = app.store.user(ada.id).await.unwrap().unwrap();
+        app.commit(vec![Write::UpdateUser(User { must_change_password: false, ..ada.clone() })]).await.unwrap();
+        super::enroll(app, "ada", &request(&[])).await.unwrap();
+        let refused = super::enroll(app, "ada", &request(&[])).await.err().unwrap();
+        assert!(matches!(refused, Refusal::DeviceLimit(1)), "{refused}");
+        assert_eq!(app.store.devices_of(ada.id).await.unwrap(), 2);
     }
 
     // covers: E-130, E-135

@@ -269,5 +269,11 @@ async fn the_count_of_enrollments_guards_the_device_limit(Ground { store, .. }: 
     store.commit(writes).await.unwrap();
     let devices = store.devices_of(owner.id).await.unwrap();
     assert_eq!(devices, 1, "closed ones and second ones do not count");
+    let (third, mut assigned) = enrolled(22);
+    assigned.user_id = Some(owner.id);
+    assigned.assigned_at = Some(at(5));
+    store.commit(vec![Write::InsertDevice(third), Write::InsertEnrollment(Box::new(assigned))]).await.unwrap();
+    let own = store.own_devices_of(owner.id).await.unwrap();
+    assert_eq!((store.devices_of(owner.id).await.unwrap(), own), (2, 1), "an assigned one is none of the user's own");
     assert_eq!((store.devices_of(id(9)).await.unwrap(), store.enrollments_of(id(9)).await.unwrap()), (0, 0));
 }

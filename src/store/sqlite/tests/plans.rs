@@ -28,6 +28,7 @@ async fn hot_queries_look_up() {
         users::FIND_BY_NAME,
         users::FIND_BY_LOCAL_PART,
         users::DEVICES_OF,
+        users::OWN_DEVICES_OF,
         users::ENROLLMENTS_OF,
         leases::FIND,
         invitations::FIND,

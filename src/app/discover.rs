@@ -28,11 +28,7 @@ impl App {
 
     fn choose(&self, request: &Discover, generation: Option<&str>) -> Result<DiscoverResponse, Refusal> {
         let settings = &self.settings;
-        let domain = request.email.trim().rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
-        if let Some(domain) = domain.filter(|domain| !domain.is_empty())
-            && !settings.domains.is_empty()
-            && !settings.domains.contains(&domain)
-        {
+        if !settings.serves(&request.email) {
             return Err(Refusal::DomainNotServed);
         }
         let offered = &request.auth_policies;

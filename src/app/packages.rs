@@ -15,7 +15,7 @@ use super::idempotency::{derived_id, reused};
 use super::ports::{Listed, Page, StoreError, Write};
 use super::tokens::{random_text, secret_hash};
 use super::users::{NewUser, check_new_user};
-use super::{App, AuditObject, Error, FieldError, MOST_TRIES, Principal};
+use super::{App, AuditObject, Error, FieldError, MOST_TRIES, Principal, Settings};
 use crate::domain::package::{PIN_DIGITS, Package, PackageState, is_pin_shaped};
 use crate::domain::user::{Role, User, UserKind};
 use crate::domain::{Id, Network};
@@ -112,7 +112,7 @@ impl App {
     pub async fn add_package(&self, by: &Principal, new: NewPackage, key: Option<&str>) -> Result<BuiltPackage, Error> {
         let new = NewPackage { user: new.user.trim().to_owned(), ..new };
         let name = new.name.clone().unwrap_or_else(|| usual_name(&new.user, &self.settings.bulk_prefix));
-        check_new(&new, &name)?;
+        check_new(&new, &name, &self.settings)?;
         let root = self.root_to_trust(&new.contents)?;
         let id = key.map_or_else(|| self.new_id(), |key| derived_id(by, "POST /packages", key));
         let pin = self.new_pin(new.pin.as_ref());
@@ -356,7 +356,7 @@ fn usual_name(user: &str, prefix: &str) -> String {
     if name.is_empty() { "Muster".to_owned() } else { format!("Muster-{name}") }
 }
 
-fn check_new(new: &NewPackage, name: &str) -> Result<(), Error> {
+fn check_new(new: &NewPackage, name: &str, settings: &Settings) -> Result<(), Error> {
     let mut errors = new.contents.mistakes();
     let mut wrong = |pointer: &str, message: String| {
         errors.push(FieldError { pointer: pointer.to_owned(), message });
@@ -364,6 +364,9 @@ fn check_new(new: &NewPackage, name: &str) -> Result<(), Error> {
     // Windows wants a name with a domain there (10.1).
     if !new.user.contains('@') {
         wrong("/user", "must look like an e-mail address: Windows takes no other name from a package".to_owned());
+    } else if !settings.serves(&new.user) {
+        let words = "has a domain that is not among `domains` in [enroll] of muster.toml: discovery refuses it";
+        wrong("/user", words.to_owned());
     }
     if let Err(unfit) = ppkg::check_name("/name", name) {
         wrong(&unfit.pointer, unfit.message);

@@ -98,6 +98,16 @@ pub struct Settings {
     pub retention: Retention,
 }
 
+impl Settings {
+    /// Whether discovery answers for an address: one whose domain is served, or a name without a domain.
+    #[must_use]
+    pub fn serves(&self, address: &str) -> bool {
+        let domain = address.trim().rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+        let domain = domain.filter(|domain| !domain.is_empty());
+        self.domains.is_empty() || domain.is_none_or(|domain| self.domains.contains(&domain))
+    }
+}
+
 /// The app in whose name devices are woken, and where (management reference 6.2).
 #[derive(Clone, Debug)]
 pub struct PushSettings {

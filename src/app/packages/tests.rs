@@ -186,6 +186,22 @@ async fn a_user_has_one_pin_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_bulk_user_has_a_domain_that_discovery_answers_for() {
+    let ground = Ground::new().await;
+    let mut settings = ground.app.settings.as_ref().clone();
+    settings.domains = vec!["other.test".to_owned(), "sub.example.test".to_owned()];
+    let app = App { settings: settings.into(), ..ground.app.clone() };
+    let by = ground.admin().await;
+    let Error::Invalid(errors) = app.add_package(&by, new(|_| {}), None).await.unwrap_err() else {
+        panic!("another kind of error")
+    };
+    assert_eq!((errors.len(), errors[0].pointer.as_str()), (1, "/user"));
+    assert!(errors[0].message.contains("`domains`"), "{}", errors[0].message);
+    let served = new(|new| new.user = "windows-bulkenroll-site7@Other.test".to_owned());
+    app.add_package(&by, served, None).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_repeated_request_makes_one_package() {
     let ground = Ground::new().await;
     let by = ground.admin().await;

@@ -377,6 +377,35 @@ fn only_devices_in_bulk_are_assigned_and_only_to_people() {
     assert_eq!(token["code"], "bulk_user", "bulk users sign in nowhere else");
 }
 
+/// What the answer brings, it brings once: whoever cannot keep it is told of the package and of the way out.
+#[test]
+fn a_package_whose_files_are_lost_is_named() {
+    let server = Server::start();
+    let api = server.api();
+    let made = Made::new(&api, &json!({"name": "Site7"}));
+    let folder = folder();
+    let fails = |line: &[&str]| {
+        let output = muster().args(line).env("MUSTER_DATA", server.data()).output().unwrap();
+        assert!(!output.status.success(), "{line:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for name in ["Site7-1.1.zip".to_owned(), format!("Site7-1.1-{}.zip", made.id())] {
+        fs::write(folder.join(name), "mine").unwrap();
+    }
+    let told = fails(&["ppkg", "rebuild", made.id(), "--out", folder.to_str().unwrap()]);
+    assert!(told.contains(&format!("muster ppkg rebuild {}", made.id())), "{told}");
+    assert_eq!(fs::read_to_string(folder.join("Site7-1.1.zip")).unwrap(), "mine");
+    run(&server, &["ppkg", "rebuild", made.id(), "--out", folder.to_str().unwrap()]);
+    assert!(folder.join("Site7-1.2.zip").is_file());
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.retain(|name| !name.to_string_lossy().starts_with("Site7-"));
+    assert!(names.is_empty(), "nothing else is left there: {names:?}");
+
+    let bulk = bulk_name();
+    fails(&["ppkg", "new", "--user", &bulk, "--out", "/proc/self"]);
+    assert_eq!(api.list("/packages").len(), 1, "where no file can be written no package is made");
+}
+
 fn random_id() -> String {
     "019a0000-0000-7000-8000-000000000000".to_owned()
 }

@@ -8,8 +8,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::client::Client;
+use super::client::{Client, Refusal};
 use super::names::{path, short_id, short_ids};
 use super::output::{Out, Table, field, pairs, remark, time};
 use crate::adapters::private_file::{self, FileError};
@@ -112,12 +113,12 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             set(&mut body, "expires_in", args.expires);
             set(&mut body, "max_devices", args.max_devices);
             set(&mut body, "networks", Some(args.networks).filter(|networks| !networks.is_empty()));
-            let made = client.post("/packages", &[], &body).await?;
+            let made = client.post("/packages", &[], &body).await.map_err(may_be_made)?;
             hand_out(out, made, &args.built.out)
         }
         Command::Rebuild(args) => {
             let address = format!("{}/rebuild", path("/packages", &args.id)?);
-            let built = client.post(&address, &[], &args.built.body()?).await?;
+            let built = client.post(&address, &[], &args.built.body()?).await.map_err(may_be_made)?;
             hand_out(out, built, &args.built.out)
         }
         Command::List { limit } => list(client, out, limit).await,
@@ -133,11 +134,14 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
 }
 
 impl BuiltArgs {
-    /// The parts of a request that both kinds of builds have. The folder is there afterwards: what the answer brings, it
-    /// brings once.
+    /// The parts of a request that both kinds of builds have. The folder is there afterwards and takes files: what the
+    /// answer brings, it brings once.
     fn body(&self) -> Result<Value> {
         let folder = self.out.display();
         fs::create_dir_all(&self.out).with_context(|| format!("cannot make the folder {folder}"))?;
+        let trial = self.out.join(format!(".{}", Uuid::new_v4()));
+        private_file::write_new(&trial, b"", 0o600)?;
+        fs::remove_file(&trial).with_context(|| format!("cannot remove {}", trial.display()))?;
         let mut body = json!({});
         if let Some(pin) = &self.pin {
             body["pin"] = if pin.is_empty() { Value::from(true) } else { Value::from(pin.as_str()) };
@@ -178,19 +182,23 @@ fn first_line(file: &Path) -> Result<String> {
     }
 }
 
-/// Writes the archive, and says what is to be known of it.
+/// An error after which nobody knows whether the request was carried out, with what to do then.
+fn may_be_made(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Refusal>() {
+        return error;
+    }
+    anyhow!(
+        "{error:#}; if the package was built all the same (muster ppkg list shows it), its files are lost: muster ppkg \
+         rebuild ID makes new ones"
+    )
+}
+
+/// Writes the archive, and says what is to be known of it. Where that fails the package is there, and its secret is lost.
 fn hand_out(out: &Out, mut built: Value, folder: &Path) -> Result<()> {
-    let archive = built["archive"].take();
-    let bytes = archive.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
-    // It comes once; an answer that was lost on the way took it along.
-    let bytes = bytes.ok_or_else(|| {
-        let id = field(&built, "id");
-        anyhow!(
-            "the package {id} was made, but the answer with its files was lost; muster ppkg rebuild {id} makes new ones"
-        )
+    let id = field(&built, "id");
+    let file = write_archive(&mut built, folder).with_context(|| {
+        format!("the package {id} was built, but its files were lost; muster ppkg rebuild {id} makes new ones")
     })?;
-    let name = format!("{}-{}", file_name(&built)?, field(&built, "version"));
-    let file = write(folder, &[format!("{name}.zip"), format!("{name}-{}.zip", field(&built, "id"))], &bytes)?;
     if let Some(document) = built.as_object_mut() {
         document.remove("archive");
         document.insert("file".to_owned(), file.display().to_string().into());
@@ -208,6 +216,16 @@ fn hand_out(out: &Out, mut built: Value, folder: &Path) -> Result<()> {
             ("build it with", field(&built, "command")),
         ])
     })
+}
+
+/// Writes the archive that the answer brought; where it lies.
+fn write_archive(built: &mut Value, folder: &Path) -> Result<PathBuf> {
+    let archive = built["archive"].take();
+    let bytes = archive.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    // It comes once; an answer that was lost on the way took it along.
+    let bytes = bytes.ok_or_else(|| anyhow!("the answer that brought them did not arrive"))?;
+    let name = format!("{}-{}", file_name(built)?, field(built, "version"));
+    write(folder, &[format!("{name}.zip"), format!("{name}-{}.zip", field(built, "id"))], &bytes)
 }
 
 /// The name of the package as that of a file: whatever a server sends, it leads nowhere else.

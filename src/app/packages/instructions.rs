@@ -20,13 +20,19 @@ pub(super) fn command(name: &str) -> String {
     )
 }
 
-/// The same as a script that goes to its own folder first.
+/// The same as a script that goes to its own folder first. The designer fails without administrator rights in words that
+/// do not say so.
 pub(super) fn script(name: &str) -> String {
     let lines = [
         "@echo off".to_owned(),
         format!("rem Builds {name}.ppkg with Windows Configuration Designer of the Windows ADK."),
         "setlocal".to_owned(),
         "cd /d \"%~dp0\"".to_owned(),
+        "net session >nul 2>&1".to_owned(),
+        "if errorlevel 1 (".to_owned(),
+        "  echo The designer needs administrator rights. Start this file with Run as administrator. 1>&2".to_owned(),
+        "  exit /b 1".to_owned(),
+        ")".to_owned(),
         format!("if not exist \"{DESIGNER}\\ICD.exe\" ("),
         "  echo Windows Configuration Designer is missing. Install it with the Windows ADK. 1>&2".to_owned(),
         "  exit /b 1".to_owned(),
@@ -201,7 +207,8 @@ static ENGLISH: Words = Words {
     build_steps: &[
         "Take a Windows PC with the Windows ADK, and in it the feature Configuration Designer.",
         "Unpack the archive into a folder of its own.",
-        "Start build.cmd there, or type this command in that folder:",
+        "Right-click build.cmd there and choose Run as administrator. Or open a Command Prompt (not PowerShell) as an \
+         administrator, go to that folder with cd /d, and type this command:",
     ],
     apply: "Apply it",
     apply_steps: &[
@@ -259,7 +266,9 @@ static FRENCH: Words = Words {
     build_steps: &[
         "Prenez un PC Windows avec le kit Windows ADK et sa fonctionnalité Concepteur de configuration.",
         "Décompressez l’archive dans un dossier réservé.",
-        "Lancez build.cmd dans ce dossier, ou tapez-y cette commande\u{a0}:",
+        "Dans ce dossier, cliquez avec le bouton droit sur build.cmd et choisissez Exécuter en tant qu’administrateur. Ou \
+         ouvrez une invite de commandes (pas PowerShell) en tant qu’administrateur, allez dans ce dossier avec cd /d et \
+         tapez cette commande\u{a0}:",
     ],
     apply: "L’appliquer",
     apply_steps: &[

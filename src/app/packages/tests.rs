@@ -68,6 +68,8 @@ async fn a_package_is_handed_out_whole_and_kept_as_hashes() {
     assert_eq!((user.kind, user.password_hash.is_none()), (UserKind::Bulk, true));
     let script = String::from_utf8(file(&handout.archive, "build.cmd")).unwrap();
     assert!(script.contains(&handout.command) && script.contains("Muster-site7.ppkg"), "{script}");
+    let (asks, builds) = (script.find("net session").unwrap(), script.find(&handout.command).unwrap());
+    assert!(asks < builds && script.contains("Run as administrator"), "it asks for its rights first: {script}");
     assert!(script.lines().count() > 5 && !script.replace("\r\n", "").contains('\n'), "lines as cmd.exe has them");
 }
 
@@ -85,6 +87,7 @@ async fn the_pages_tell_no_secret_and_are_whole() {
         for secret in [handout.secret.expose_secret(), "48151623", "wifi-password", "admin-password"] {
             assert!(!page.contains(secret), "{name} tells {secret}");
         }
+        assert!(page.contains("PowerShell)"), "{name}: the command is one of cmd.exe");
         for shown in [words, BULK, "192.0.2.0/24", "SITE7-%RAND:4%", "A &lt;lab&gt; &amp; more", "ICD.exe"] {
             assert!(page.contains(shown), "{name} does not tell {shown}");
         }

@@ -113,7 +113,7 @@ impl App {
         let new = NewPackage { user: new.user.trim().to_owned(), ..new };
         let name = new.name.clone().unwrap_or_else(|| usual_name(&new.user, &self.settings.bulk_prefix));
         check_new(&new, &name, &self.settings)?;
-        let root = self.root_to_trust(&new.contents)?;
+        let roots = self.roots_to_trust(&new.contents)?;
         let id = key.map_or_else(|| self.new_id(), |key| derived_id(by, "POST /packages", key));
         let pin = self.new_pin(new.pin.as_ref());
         let pin_hash = self.hash_of(pin.as_ref()).await?;
@@ -143,7 +143,7 @@ impl App {
                 last_used_at: None,
                 revoked_at: None,
             };
-            let handout = self.handout(&package, &new.contents, root.as_deref(), secret, pin.clone()).await?;
+            let handout = self.handout(&package, &new.contents, &roots, secret, pin.clone()).await?;
             let words = format!("for {}, {} devices", user.email, package.max_devices);
             writes.extend(self.told(by, &package, ("package.create", "admin.package_added"), &words));
             writes.push(Write::InsertPackage(Box::new(package.clone())));
@@ -168,7 +168,7 @@ impl App {
         pin: Option<NewPin>,
     ) -> Result<BuiltPackage, Error> {
         refuse(contents.mistakes().into_iter().chain(pin.as_ref().and_then(wrong_pin)).collect())?;
-        let root = self.root_to_trust(&contents)?;
+        let roots = self.roots_to_trust(&contents)?;
         let pin = self.new_pin(pin.as_ref());
         let pin_hash = self.hash_of(pin.as_ref()).await?;
         for _ in 0..MOST_TRIES {
@@ -188,7 +188,7 @@ impl App {
             package.secret_hash = secret_hash(secret.expose_secret());
             writes.push(Write::RebuildPackage(Box::new(package.clone())));
             package.build += 1;
-            let handout = self.handout(&package, &contents, root.as_deref(), secret, pin.clone()).await?;
+            let handout = self.handout(&package, &contents, &roots, secret, pin.clone()).await?;
             let words = format!("version {}", package.version());
             writes.extend(self.told(by, &package, ("package.rebuild", "admin.package_rebuilt"), &words));
             match self.commit(writes).await {
@@ -331,12 +331,12 @@ impl App {
         &self,
         package: &Package,
         contents: &Contents,
-        root: Option<&[u8]>,
+        roots: &[Vec<u8>],
         secret: SecretString,
         pin: Option<SecretString>,
     ) -> Result<Handout, Error> {
         let names = (self.settings.display_name.as_str(), self.package_url().await?);
-        let files = contents.files(package, root, &secret, names);
+        let files = contents.files(package, roots, &secret, names);
         let archive = ppkg::pack(&files).map_err(|words| Error::Internal(words.into()))?;
         Ok(Handout { secret, pin, archive, command: instructions::command(&package.name) })
     }

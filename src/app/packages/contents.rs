@@ -22,7 +22,7 @@ pub struct Contents {
     pub wifi: Option<Wifi>,
     /// Who can sign in to the device before it has a user.
     pub local_admin: Option<LocalAdmin>,
-    /// The root certificate of the server.
+    /// The root certificates of the server.
     pub root_certificate: RootCertificate,
 }
 
@@ -38,8 +38,6 @@ pub enum RootCertificate {
     Given(Vec<u8>),
 }
 
-/// The file with the root certificate.
-const ROOT: &str = "root.cer";
 /// The file with the settings.
 const CUSTOMIZATIONS: &str = "customizations.xml";
 
@@ -65,7 +63,7 @@ impl Contents {
     pub(super) fn files(
         &self,
         package: &Package,
-        root: Option<&[u8]>,
+        roots: &[Vec<u8>],
         secret: &SecretString,
         (server, discovery_url): (&str, String),
     ) -> Vec<ArchiveFile> {
@@ -77,7 +75,7 @@ impl Contents {
             upn: package.user_name.clone(),
             discovery_url,
             secret: Secret::new(secret.expose_secret()),
-            root_certificate: root.map(|_| ROOT.to_owned()),
+            root_certificates: (1..=roots.len()).map(root_file).collect(),
             device_name: self.device_name.clone(),
             wifi: self.wifi.clone(),
             local_admin: self.local_admin.clone(),
@@ -89,23 +87,33 @@ impl Contents {
             ArchiveFile::new("instructions.en.html", page.write(Language::English)),
             ArchiveFile::new("instructions.fr.html", page.write(Language::French)),
         ];
-        files.extend(root.map(|root| ArchiveFile::new(ROOT, root)));
+        files.extend((1..).zip(roots).map(|(number, root)| ArchiveFile::new(root_file(number), root.as_slice())));
         files
     }
 }
 
 impl App {
-    /// The root certificate that devices have to be given, DER.
-    pub(super) fn root_to_trust(&self, contents: &Contents) -> Result<Option<Vec<u8>>, Error> {
-        match &contents.root_certificate {
-            RootCertificate::None => Ok(None),
-            RootCertificate::Given(der) => Ok(Some(der.clone())),
-            RootCertificate::Auto => {
-                let found = self.server_trust.private_root();
-                found.map_err(|words| Error::Unavailable(format!("the server certificate: {words}")))
-            }
-        }
+    /// The root certificates that devices have to be given, DER. While one CA takes the place of another, that of the newer
+    /// one as well: the server certificate will stand under it.
+    pub(super) fn roots_to_trust(&self, contents: &Contents) -> Result<Vec<Vec<u8>>, Error> {
+        let served = match &contents.root_certificate {
+            RootCertificate::None => return Ok(Vec::new()),
+            RootCertificate::Given(der) => return Ok(vec![der.clone()]),
+            RootCertificate::Auto => self.server_trust.private_root(),
+        };
+        let served = served.map_err(|words| Error::Unavailable(format!("the server certificate: {words}")))?;
+        let Some(served) = served else { return Ok(Vec::new()) };
+        let set = self.authority.now();
+        let ours = [set.previous.as_ref(), Some(&set.current), set.next.as_ref()];
+        let newer = ours.into_iter().flatten().map(|ca| ca.root().to_vec()).skip_while(|root| *root != served).skip(1);
+        let newer: Vec<_> = newer.collect();
+        Ok([vec![served], newer].concat())
     }
+}
+
+/// The file with the root certificate of that number.
+fn root_file(number: usize) -> String {
+    if number == 1 { "root.cer".to_owned() } else { format!("root-{number}.cer") }
 }
 
 fn below(place: &str, checked: Result<(), Unfit>) -> Option<Unfit> {

@@ -133,7 +133,10 @@ impl Page<'_> {
             (words.expires, utc.format(DAY).unwrap_or_default()),
             (words.most, package.max_devices.to_string()),
             (words.networks, if networks.is_empty() { words.everywhere.to_owned() } else { networks.join(", ") }),
-            (words.root, or_none(custom.root_certificate.as_deref())),
+            (
+                words.root,
+                or_none(Some(custom.root_certificates.join(", ")).as_deref().filter(|roots| !roots.is_empty())),
+            ),
             (words.device_name, or_none(custom.device_name.as_deref())),
             (words.wifi, or_none(custom.wifi.as_ref().map(|wifi| wifi.ssid.as_str()))),
             (words.local_admin, or_none(custom.local_admin.as_ref().map(|admin| admin.name.as_str()))),

@@ -59,7 +59,7 @@ async fn a_package_is_handed_out_whole_and_kept_as_hashes() {
     assert_eq!((found.id, found.version.as_str()), (built.package.id.uuid(), "1.0"));
     assert_eq!((found.upn.as_str(), found.secret.reveal()), (BULK, secret));
     assert_eq!(found.discovery_url, "https://mdm.example.test/EnrollmentServer/Discovery.svc");
-    assert_eq!(found.root_certificate.as_deref(), Some("root.cer"));
+    assert_eq!(found.root_certificates, ["root.cer"]);
     let root = ground.app.server_trust.private_root().unwrap().unwrap();
     assert_eq!(file(&handout.archive, "root.cer"), root);
     let kept = format!("{:?}", ground.app.store.package(built.package.id).await.unwrap().unwrap());
@@ -107,6 +107,22 @@ fn serde_contents() -> Contents {
         local_admin: serde_json::from_value(json!({"name": "setup", "password": "admin-password"})).unwrap(),
         root_certificate: RootCertificate::None,
     }
+}
+
+#[tokio::test]
+async fn while_a_ca_is_replaced_a_package_holds_both_roots() {
+    let ground = Ground::new().await;
+    let by = ground.admin().await;
+    let served = ground.app.server_trust.private_root().unwrap().unwrap();
+    ground.app.rotate_ca(&by, false).await.unwrap();
+    let next = ground.app.authority.now().next.as_ref().unwrap().root().to_vec();
+    let handout = add(&ground, |_| {}).await.unwrap().handout.unwrap();
+    assert_eq!(customizations(&handout.archive).root_certificates, ["root.cer", "root-2.cer"]);
+    assert_eq!((file(&handout.archive, "root.cer"), file(&handout.archive, "root-2.cer")), (served.clone(), next));
+    // An operator's own root is none of ours.
+    let given = |new: &mut NewPackage| new.contents.root_certificate = RootCertificate::Given(served);
+    let handout = add(&ground, given).await.unwrap().handout.unwrap();
+    assert_eq!(customizations(&handout.archive).root_certificates, ["root.cer"]);
 }
 
 // covers: E-128

@@ -34,9 +34,9 @@ pub struct Customizations {
     pub discovery_url: String,
     /// The password of the package.
     pub secret: Secret,
-    /// The name of the file with the root certificate of the server, beside this document; `None` where Windows trusts
-    /// the server anyway.
-    pub root_certificate: Option<String>,
+    /// The names of the files with root certificates of the server, beside this document; none where Windows trusts the
+    /// server anyway.
+    pub root_certificates: Vec<String>,
     /// The pattern by which the device is named, e.g. `SITE7-%RAND:4%`.
     pub device_name: Option<String>,
     /// The network over which the device reaches the server.
@@ -70,17 +70,23 @@ impl Customizations {
         }
     }
 
+    /// Each has a name of its own; the first one has that of the package.
+    fn write_roots<M: Markup>(&self, w: &mut M) {
+        for (index, path) in self.root_certificates.iter().enumerate() {
+            let name = if index == 0 { self.name.clone() } else { format!("{}-{}", self.name, index + 1) };
+            let names = [("CertificateName", name.as_str()), ("Name", name.as_str())];
+            w.element("RootCertificate", &names, |w| w.leaf("CertificatePath", &[], path));
+        }
+    }
+
     /// In the order of the alphabet, as the designer writes them.
     fn write_common<M: Markup>(&self, w: &mut M) {
         if let Some(admin) = &self.local_admin {
             w.element("Accounts", &[], |w| w.element("Users", &[], |w| write_admin(w, admin)));
         }
-        if let Some(path) = &self.root_certificate {
+        if !self.root_certificates.is_empty() {
             w.element("Certificates", &[], |w| {
-                w.element("RootCertificates", &[], |w| {
-                    let names = [("CertificateName", self.name.as_str()), ("Name", self.name.as_str())];
-                    w.element("RootCertificate", &names, |w| w.leaf("CertificatePath", &[], path));
-                });
+                w.element("RootCertificates", &[], |w| self.write_roots(w));
             });
         }
         if let Some(wifi) = &self.wifi {

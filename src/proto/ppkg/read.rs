@@ -52,9 +52,8 @@ impl Customizations {
             upn: name(upn, "UPN")?,
             discovery_url: text(upn, "DiscoveryServiceFullUrl")?,
             secret: Secret::new(text(upn, "Secret")?),
-            root_certificate: optional(common, &["Certificates", "RootCertificates", "RootCertificate"])?
-                .map(|certificate| text(certificate, "CertificatePath"))
-                .transpose()?,
+            root_certificates: optional(common, &["Certificates", "RootCertificates"])?
+                .map_or_else(|| Ok(Vec::new()), roots)?,
             device_name: optional(common, &["DevDetail"])?.map(|detail| text(detail, "DNSComputerName")).transpose()?,
             wifi: optional(common, &["ConnectivityProfiles", "WLAN", "WLANSetting", "WLANConfig"])?
                 .map(wifi)
@@ -62,6 +61,11 @@ impl Customizations {
             local_admin: optional(common, &["Accounts", "Users", "User"])?.map(local_admin).transpose()?,
         })
     }
+}
+
+fn roots(certificates: &Element) -> Result<Vec<String>, NotCustomizations> {
+    let found = certificates.elements().filter(|child| child.is(NAMESPACE_SETTINGS, "RootCertificate"));
+    found.map(|certificate| text(certificate, "CertificatePath")).collect()
 }
 
 fn wifi(config: &Element) -> Result<Wifi, NotCustomizations> {
@@ -140,7 +144,7 @@ mod tests {
             upn: "windows-bulkenroll-site7@fabrikam-lab.example".to_owned(),
             discovery_url: "https://mdm.fabrikam-lab.example/EnrollmentServer/Discovery.svc".to_owned(),
             secret: Secret::new("one-time-or-bulk-password"),
-            root_certificate: Some("root.cer".to_owned()),
+            root_certificates: vec!["root.cer".to_owned(), "root-2.cer".to_owned()],
             device_name: Some("SITE7-%RAND:4%".to_owned()),
             wifi: Some(Wifi {
                 ssid: "FABRIKAM \u{e9}<>&'\"".to_owned(),
@@ -155,7 +159,7 @@ mod tests {
     fn least() -> Customizations {
         Customizations {
             notes: None,
-            root_certificate: None,
+            root_certificates: Vec::new(),
             device_name: None,
             wifi: None,
             local_admin: None,

@@ -6,6 +6,7 @@ use super::Id;
 use super::enrollment::Enrollment;
 use super::language::Language;
 use super::mail::Mail;
+use super::sign_in::MOST_PIN_TRIES;
 use super::user::User;
 
 /// An invitation. Of each user at most one is open.
@@ -56,8 +57,6 @@ pub struct Pin {
     pub tries: u32,
 }
 
-/// Wrong PINs after which a PIN is locked for good.
-pub const MOST_PIN_TRIES: u32 = 5;
 /// Digits of a PIN, least and most.
 pub const PIN_DIGITS: std::ops::RangeInclusive<u32> = 6..=12;
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use time::OffsetDateTime;
 
+use super::sign_in::MOST_PIN_TRIES;
 use super::user::User;
 use super::{Id, Network};
 
@@ -42,9 +43,6 @@ pub struct Package {
     /// When it was withdrawn.
     pub revoked_at: Option<OffsetDateTime>,
 }
-
-/// Wrong PINs after which a PIN is good for nothing any more.
-pub const MOST_PIN_FAILURES: u32 = 5;
 
 /// Where a package stands; the words of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +102,7 @@ impl Package {
     /// Whether its PIN may still be tried.
     #[must_use]
     pub fn has_live_pin(&self) -> bool {
-        self.pin_hash.is_some() && self.pin_failures < MOST_PIN_FAILURES
+        self.pin_hash.is_some() && self.pin_failures < MOST_PIN_TRIES
     }
 
     /// `Version` of the package: it rises with every build.

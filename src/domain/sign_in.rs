@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::invitation::PIN_DIGITS;
 
+/// Wrong ones after which a PIN, of an invitation or of a package, is locked for good.
+pub const MOST_PIN_TRIES: u32 = 5;
+
 /// What users enroll with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

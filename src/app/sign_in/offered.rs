@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::app::ports::{StoreError, Write};
 use crate::app::tokens::secret_hash;
-use crate::app::{App, AuditObject, MOST_TRIES, Principal, Refusal};
-use crate::domain::package::{MOST_PIN_FAILURES, Package, is_pin_shaped};
+use crate::app::{App, AuditObject, Principal, Refusal};
+use crate::domain::package::{Package, is_pin_shaped};
+use crate::domain::sign_in::MOST_PIN_TRIES;
 use crate::domain::user::{User, UserKind};
 
 /// What the administrator reads of a wrong PIN.
@@ -69,29 +70,22 @@ impl App {
         })
     }
 
-    /// Counts a try where a PIN was offered, so that as many at once as there are processes are no more than one after the
-    /// other. What is offered is as it is stored then.
+    /// Counts a try where a PIN was offered. What is offered is as it is stored then.
     pub(super) async fn take_package_try(
         &self,
         user: &User,
         mut offered: Offered,
         address: IpAddr,
     ) -> Result<Offered, Refusal> {
-        for _ in 0..MOST_TRIES {
-            let mut package = match offered {
-                Offered::Pin(package) => package,
-                other => return Ok(other),
-            };
-            match self.commit(vec![Write::TakePackageTry(Box::new(package.clone()))]).await {
-                Ok(()) => {
-                    package.pin_failures += 1;
-                    return Ok(Offered::Pin(package));
-                }
-                Err(StoreError::Conflict) => offered = self.offered_pin(user, address).await?,
-                Err(error) => return Err(error.into()),
-            }
+        let count = |offered: &Offered| match offered {
+            Offered::Pin(package) => Some(Write::TakePackageTry(Box::new(package.clone()))),
+            _ => None,
+        };
+        let taken = self.take_try(&mut offered, count, || self.offered_pin(user, address)).await?;
+        if taken && let Offered::Pin(package) = &mut offered {
+            package.pin_failures += 1;
         }
-        Err(StoreError::Conflict.into())
+        Ok(offered)
     }
 
     /// Gives the try back: it was right.
@@ -115,7 +109,7 @@ impl App {
 
     fn locked_pin(&self, package: &Package) -> Vec<Write> {
         let object = AuditObject { kind: "package", id: package.id.to_string(), name: package.name.clone() };
-        let words = format!("{MOST_PIN_FAILURES} wrong PINs were tried; the PIN is good for nothing any more");
+        let words = format!("{MOST_PIN_TRIES} wrong PINs were tried; the PIN is good for nothing any more");
         let data = json!({"package_id": package.id, "name": package.name, "user": package.user_name});
         vec![
             self.audit(&Principal::system(), "package.lock_pin", object, "ok", &words),

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::app::invitations::{object, open_pin_hash};
 use crate::app::ports::{StoreError, Write};
 use crate::app::{App, MOST_TRIES, Principal, Refusal};
-use crate::domain::invitation::{Invitation, MOST_PIN_TRIES, Pin};
-use crate::domain::sign_in::Typed;
+use crate::domain::invitation::{Invitation, Pin};
+use crate::domain::sign_in::{MOST_PIN_TRIES, Typed};
 use crate::domain::user::{Role, User};
 
 impl App {
@@ -24,26 +24,39 @@ impl App {
         }
     }
 
-    /// Counts a try of the PIN, so that as many at once as there are processes are no more than one after the other. Answers
-    /// whether there was one to take; the invitation is as it is stored then.
-    pub(super) async fn take_pin_try(&self, invitation: &mut Option<Invitation>) -> Result<bool, Refusal> {
+    /// Counts a try of a PIN, of whatever it is, so that as many at once as there are processes are no more than one after
+    /// the other. Answers whether there was one to take; where somebody was quicker it is read again, and then is as stored.
+    pub(super) async fn take_try<T, R: Future<Output = Result<T, StoreError>>>(
+        &self,
+        of: &mut T,
+        count: impl Fn(&T) -> Option<Write>,
+        read: impl Fn() -> R,
+    ) -> Result<bool, Refusal> {
         for _ in 0..MOST_TRIES {
-            let Some(open) = invitation.as_mut().filter(|open| open.live_pin(self.now()).is_some()) else {
-                return Ok(false);
-            };
-            let mut counted = open.clone();
-            counted.pin.iter_mut().for_each(|pin| pin.tries += 1);
-            match self.commit(vec![Write::UpdateInvitation(Box::new(counted.clone()))]).await {
-                Ok(()) => {
-                    // What is checked now is the PIN before it may be locked by this try.
-                    open.version += 1;
-                    return Ok(true);
-                }
-                Err(StoreError::Conflict) => *invitation = self.store.open_invitation(open.user_id).await?,
+            let Some(write) = count(of) else { return Ok(false) };
+            match self.commit(vec![write]).await {
+                Ok(()) => return Ok(true),
+                Err(StoreError::Conflict) => *of = read().await?,
                 Err(error) => return Err(error.into()),
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// Counts a try of the PIN of an invitation.
+    pub(super) async fn take_pin_try(&self, invitation: &mut Option<Invitation>) -> Result<bool, Refusal> {
+        let Some(user) = invitation.as_ref().map(|open| open.user_id) else { return Ok(false) };
+        let count = |invitation: &Option<Invitation>| {
+            let mut counted = invitation.clone().filter(|open| open.live_pin(self.now()).is_some())?;
+            counted.pin.iter_mut().for_each(|pin| pin.tries += 1);
+            Some(Write::UpdateInvitation(Box::new(counted)))
+        };
+        let taken = self.take_try(invitation, count, || self.store.open_invitation(user)).await?;
+        if taken && let Some(open) = invitation {
+            // What is checked now is the PIN before it may be locked by this try.
+            open.version += 1;
+        }
+        Ok(taken)
     }
 
     /// Gives the try back: it was right. One that somebody has changed since stays counted.

@@ -2,7 +2,7 @@ use super::*;
 use crate::app::ports::Write;
 use crate::app::testing::Ground;
 use crate::app::{Memory, Settings};
-use crate::domain::package::MOST_PIN_FAILURES;
+use crate::domain::sign_in::MOST_PIN_TRIES;
 use crate::domain::user::Role;
 
 const OFFICE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -333,9 +333,9 @@ async fn many_processes_have_no_more_tries_of_a_pin_than_one() {
     for task in tasks {
         checked += u32::from(task.await.unwrap() == "the PIN of the package is wrong");
     }
-    assert_eq!(checked, MOST_PIN_FAILURES);
+    assert_eq!(checked, MOST_PIN_TRIES);
     let now = ground.app.store.package(made.id).await.unwrap().unwrap();
-    assert_eq!((now.pin_failures, now.has_live_pin()), (MOST_PIN_FAILURES, false));
+    assert_eq!((now.pin_failures, now.has_live_pin()), (MOST_PIN_TRIES, false));
     let page = crate::app::ports::Page { limit: 10, after: None };
     let rows = ground.app.store.audit(Some(&made.id.to_string()), &page).await.unwrap().items;
     assert_eq!(rows.iter().filter(|row| row.action == "package.lock_pin").count(), 1, "the lock is told once");
@@ -405,7 +405,6 @@ mod pins {
     use super::*;
     use crate::app::invitations::{Invite, Issued, NewInvitation};
     use crate::app::{Principal, invitations::Reissue};
-    use crate::domain::invitation::MOST_PIN_TRIES;
     use crate::domain::sign_in::SignInWith;
 
     async fn invited(app: &App, email: &str) -> Issued {

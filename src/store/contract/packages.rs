@@ -4,7 +4,8 @@ use super::Ground;
 use super::fixtures::{assert_same, at, enroll, enrolled, first, id, ids, is_conflict, package, user, walk};
 use crate::app::ports::{Store, StoreError, Write};
 use crate::domain::Network;
-use crate::domain::package::{MOST_PIN_FAILURES, Package};
+use crate::domain::package::Package;
+use crate::domain::sign_in::MOST_PIN_TRIES;
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     a_package_is_read_as_written(&make().await).await;
@@ -149,16 +150,16 @@ async fn the_newest_pin_counts_and_wrong_ones_are_counted(Ground { store, .. }: 
     assert_eq!(give_back(&fresh).await, 0);
     let other_pin = Package { pin_hash: Some("$argon2id$other".to_owned()), ..fresh.clone() };
     assert!(is_conflict(take(&other_pin).await));
-    for _ in 0..MOST_PIN_FAILURES {
+    for _ in 0..MOST_PIN_TRIES {
         let read = now(store, &new).await;
         assert!(read.has_live_pin());
         take(&read).await.unwrap();
     }
-    assert_eq!(give_back(&other_pin).await, MOST_PIN_FAILURES);
+    assert_eq!(give_back(&other_pin).await, MOST_PIN_TRIES);
     store.commit(vec![Write::RebuildPackage(Box::new(fresh))]).await.unwrap();
     let read = now(store, &new).await;
     assert_eq!(read.build, 2);
-    assert_eq!((read.pin_failures, read.has_live_pin()), (MOST_PIN_FAILURES, false));
+    assert_eq!((read.pin_failures, read.has_live_pin()), (MOST_PIN_TRIES, false));
     store.commit(vec![Write::RevokePackage { id: new.id, at: at(5) }]).await.unwrap();
     assert_eq!(found(10).await, Some(old.id));
 }

@@ -28,8 +28,12 @@ const FLEET: u32 = 100_000;
 const ROWS_EACH: usize = 100;
 /// Readings of the work of a session, of which the middle one counts: upkeep may fall into one.
 const READINGS: usize = 3;
-/// The database server tells its counts with that delay.
-const COUNTS_LATER: Duration = Duration::from_millis(1500);
+/// Sessions of each device between two readings.
+const VISITS: usize = 2;
+/// What sessions left is written by then.
+const WRITTEN_LATER: Duration = Duration::from_millis(1500);
+/// PostgreSQL's connections tell their counts when they have rested for ten seconds, if not before.
+const COUNTED_LATER: Duration = Duration::from_millis(11_500);
 
 /// What `--scale` brought.
 pub(super) struct Growth {
@@ -145,32 +149,53 @@ async fn measure(bench: &mut Bench, devices: u32, rows: usize) -> Result<Point> 
 async fn cost(bench: &mut Bench, commands: Vec<String>) -> Result<Cost> {
     let session = Session { speech: Speech::Tls12, commands };
     let rounds = bench.sessions(&session).await?;
-    let mut readings = Vec::with_capacity(READINGS);
+    let mut spans = Vec::with_capacity(READINGS);
+    let mut last = read(bench).await?;
     for _ in 0..READINGS {
-        readings.push(work(bench, &session).await?);
+        for _ in 0..VISITS {
+            bench.hold(&session, bench.pcs.len()).await?;
+        }
+        let next = read(bench).await?;
+        spans.push(last.until(&next));
+        last = next;
     }
+    // What is done while nobody calls is no part of a session.
+    let (idle, seconds) = last.until(&read(bench).await?);
+    let visits = (VISITS * bench.pcs.len()) as f64;
+    let readings: Vec<f64> =
+        spans.into_iter().map(|(work, within)| (work - idle / seconds * within) / visits).collect();
     Ok(Cost { ratio: rounds.ratio(), wander: rounds.wander, micros: rounds.ours().0, work: median(readings) })
 }
 
-/// What the database does for a session: for its commands too, which are queued before.
-async fn work(bench: &mut Bench, session: &Session) -> Result<f64> {
-    let before = worked(bench).await?;
-    let visits = 2 * bench.pcs.len();
-    for _ in 0..2 {
-        bench.hold(session, visits / 2).await?;
-    }
-    Ok((worked(bench).await? - before) / visits as f64)
+/// What the database has done by a moment, in steps or blocks: for the commands of sessions too, which are queued before.
+struct Reading {
+    work: f64,
+    at: Instant,
 }
 
-/// Steps or blocks so far.
-async fn worked(bench: &Bench) -> Result<f64> {
-    if bench.fleet.database().is_some() {
-        tokio::time::sleep(COUNTS_LATER).await;
-        let store = bench.fleet.store().await?;
-        let blocks = store.blocks_read().await;
-        store.close().await;
-        return Ok(blocks?.context("the database server does not tell what it reads")? as f64);
+impl Reading {
+    /// What it did until a later one, and the seconds between.
+    fn until(&self, later: &Self) -> (f64, f64) {
+        (later.work - self.work, (later.at - self.at).as_secs_f64())
     }
+}
+
+/// Reads once everything that was done is counted.
+async fn read(bench: &Bench) -> Result<Reading> {
+    let is_counted_late = bench.fleet.database().is_some();
+    tokio::time::sleep(if is_counted_late { COUNTED_LATER } else { WRITTEN_LATER }).await;
+    let work = if is_counted_late { blocks(bench).await? } else { steps(bench).await? };
+    Ok(Reading { work, at: Instant::now() })
+}
+
+async fn blocks(bench: &Bench) -> Result<f64> {
+    let store = bench.fleet.store().await?;
+    let blocks = store.blocks_read().await;
+    store.close().await;
+    Ok(blocks?.context("the database server does not tell what it reads")? as f64)
+}
+
+async fn steps(bench: &Bench) -> Result<f64> {
     let metrics = bench.fleet.metrics().await?;
     let steps = metrics.lines().find_map(|line| line.strip_prefix("muster_sqlite_steps_total "));
     steps.and_then(|number| number.trim().parse().ok()).context("the server does not tell what SQLite does")

@@ -70,7 +70,7 @@ use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::Push;
 use crate::domain::registration::{RegisteredBy, RegisteredDevice};
-use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptExchange};
 use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
 use commands::Commands;
@@ -537,7 +537,7 @@ impl Store for SqlStore {
         sessions::idle(self.db(), before, limit).await
     }
 
-    async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptMessage>, StoreError> {
+    async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptExchange>, StoreError> {
         sessions::transcript(self.db(), session).await
     }
 

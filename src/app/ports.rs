@@ -35,7 +35,7 @@ use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::Push;
 use crate::domain::registration::{RegisteredBy, RegisteredDevice};
-use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptExchange};
 use crate::domain::upload::Upload;
 use crate::domain::user::{Token, User};
 
@@ -368,7 +368,7 @@ pub trait Store: Send + Sync {
     /// Open sessions without a message since that moment.
     async fn idle_sessions(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<SessionRecord>, StoreError>;
     /// The messages of a session in order.
-    async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptMessage>, StoreError>;
+    async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptExchange>, StoreError>;
     /// The last answer of a session.
     async fn stored_answer(&self, session: Id<SessionRecord>) -> Result<Option<StoredAnswer>, StoreError>;
 

@@ -6,13 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use time::OffsetDateTime;
 
 use super::ports::{StoreError, Write};
 use super::redact::{self, Redaction};
 use super::{App, Error};
 use crate::domain::Id;
-use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage, cut_here};
+use crate::domain::session_record::{Direction, SessionRecord, TranscriptExchange, cut_here};
 use crate::proto::syncml::Encoding;
 use crate::session::{Input, Snapshot};
 
@@ -94,17 +96,17 @@ impl App {
             let (sealer, rules) = (Arc::clone(&self.sealer), self.redaction());
             let redacted = tokio::task::spawn_blocking(move || {
                 let mut press = Press::new(Redaction { rules: &rules, sealer: &*sealer });
-                part.into_iter().flat_map(|exchange| press.exchange(exchange)).flatten().collect::<Vec<_>>()
+                part.into_iter().filter_map(|exchange| press.exchange(exchange)).collect::<Vec<_>>()
             });
-            let messages = match redacted.await {
-                Ok(messages) => messages,
+            let exchanges = match redacted.await {
+                Ok(exchanges) => exchanges,
                 Err(error) => {
                     tracing::error!(%error, "messages of transcripts are lost");
                     continue;
                 }
             };
-            if let Err(error) = keep(self, &messages).await {
-                tracing::error!(%error, messages = messages.len(), "messages of transcripts are lost");
+            if let Err(error) = keep(self, &exchanges).await {
+                tracing::error!(%error, exchanges = exchanges.len(), "messages of transcripts are lost");
             }
         }
     }
@@ -121,46 +123,24 @@ impl<'r> Press<'r> {
         Self { redaction, compressor: None }
     }
 
-    /// The message of the device and the answer.
-    fn exchange(&mut self, exchange: Exchange) -> [Option<TranscriptMessage>; 2] {
+    /// Nothing where it cannot be kept; that is logged.
+    fn exchange(&mut self, exchange: Exchange) -> Option<TranscriptExchange> {
         let Exchange { session: session_id, number, at, encoding, message, given, status, answer } = exchange;
-        let seq = i64::from(number) * 2;
-        let line = |seq, direction, status, pressed: Option<(Vec<u8>, Option<Vec<u8>>)>| {
-            let (body, given) = pressed?;
-            Some(TranscriptMessage { session_id, seq, direction, at, encoding, status, body, given })
-        };
-        let mut press = |seq, body, given| {
-            // Should the message bring it to a panic, that ends here. What a panic says may hold a piece of the message.
-            let pressed = catch_unwind(AssertUnwindSafe(|| self.press(body, encoding, given)));
-            let cause = match pressed {
-                Ok(Ok(pressed)) => return Some(pressed),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "its redaction broke off".to_owned(),
-            };
-            tracing::error!(%session_id, seq, cause, "a message of a transcript is lost");
-            None
-        };
-        let (message, answer) = (press(seq, message, given), press(seq + 1, answer, None));
-        [line(seq, Direction::Device, None, message), line(seq + 1, Direction::Server, Some(status), answer)]
-    }
-
-    fn press(
-        &mut self,
-        body: Body,
-        encoding: Encoding,
-        given: Option<Box<Input>>,
-    ) -> std::io::Result<(Vec<u8>, Option<Vec<u8>>)> {
         let redaction = self.redaction;
-        let text = match body {
-            Body::Message(bytes) => shortened(redact::message(&bytes, encoding, redaction)),
-            Body::Words(words) => words,
-        };
-        let given = given.and_then(|input| snapshot(*input, redaction));
-        let given = given.map(|json| self.compress(&json)).transpose()?;
-        Ok((self.compress(text.as_bytes())?, given))
+        let text = |part, body| carefully(session_id, part, || redacted(body, encoding, redaction));
+        let (message, answer) = (text("message", message), text("answer", answer));
+        let given = given.and_then(|input| carefully(session_id, "input", || snapshot(*input, redaction)).flatten());
+        let kept = Kept { message, given, answer };
+        match serde_json::to_vec(&kept).map_err(Into::into).and_then(|json| self.compress(&json)) {
+            Ok(body) => Some(TranscriptExchange { session_id, number, at, encoding, status, body }),
+            Err(error) => {
+                tracing::error!(%session_id, number, %error, "messages of a transcript are lost");
+                None
+            }
+        }
     }
 
-    /// With one context for many messages: to make one costs more than to use it.
+    /// With one context for many: to make one costs more than to use it.
     fn compress(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
         let compressor = match &mut self.compressor {
             Some(compressor) => compressor,
@@ -170,10 +150,34 @@ impl<'r> Press<'r> {
     }
 }
 
+/// What is kept of a message of a device and its answer; what could not be redacted is missing.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    message: Option<String>,
+    given: Option<Box<RawValue>>,
+    answer: Option<String>,
+}
+
+/// Should a message bring its redaction to a panic, that ends here. What a panic says may hold a piece of the message.
+fn carefully<T>(session_id: Id<SessionRecord>, part: &str, work: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    if done.is_none() {
+        tracing::error!(%session_id, part, "a part of a transcript is lost: its redaction broke off");
+    }
+    done
+}
+
+fn redacted(body: Body, encoding: Encoding, redaction: Redaction<'_>) -> String {
+    match body {
+        Body::Message(bytes) => shortened(redact::message(&bytes, encoding, redaction)),
+        Body::Words(words) => words,
+    }
+}
+
 /// What the engine was given, as JSON; nothing where it is more than is kept of a message.
-fn snapshot(input: Input, redaction: Redaction<'_>) -> Option<Vec<u8>> {
-    let json = serde_json::to_vec(&Snapshot::of(input, &redact::Given(redaction))).ok()?;
-    (json.len() <= LONGEST).then_some(json)
+fn snapshot(input: Input, redaction: Redaction<'_>) -> Option<Box<RawValue>> {
+    let json = to_raw_value(&Snapshot::of(input, &redact::Given(redaction))).ok()?;
+    (json.get().len() <= LONGEST).then_some(json)
 }
 
 fn shortened(mut text: String) -> String {
@@ -186,22 +190,22 @@ fn shortened(mut text: String) -> String {
 }
 
 /// Writes all together; one by one where one of them is in the way.
-async fn keep(app: &App, messages: &[TranscriptMessage]) -> Result<(), StoreError> {
-    let commit = async |messages: &[TranscriptMessage]| {
-        app.commit_behind(vec![Write::AppendTranscript(messages.to_vec())]).await
+async fn keep(app: &App, exchanges: &[TranscriptExchange]) -> Result<(), StoreError> {
+    let commit = async |exchanges: &[TranscriptExchange]| {
+        app.commit_behind(vec![Write::AppendTranscript(exchanges.to_vec())]).await
     };
-    let mut kept = commit(messages).await;
+    let mut kept = commit(exchanges).await;
     if kept.as_ref().is_err_and(StoreError::is_passing) {
         tokio::time::sleep(AGAIN).await;
-        kept = commit(messages).await;
+        kept = commit(exchanges).await;
     }
     if kept.as_ref().map_or_else(StoreError::is_passing, |()| true) {
         return kept;
     }
-    for message in messages {
-        if let Err(error) = commit(std::slice::from_ref(message)).await {
-            let (session_id, seq) = (message.session_id, message.seq);
-            tracing::error!(%error, %session_id, seq, "a message of a transcript is lost");
+    for exchange in exchanges {
+        if let Err(error) = commit(std::slice::from_ref(exchange)).await {
+            let (session_id, number) = (exchange.session_id, exchange.number);
+            tracing::error!(%error, %session_id, number, "messages of a transcript are lost");
         }
     }
     Ok(())
@@ -211,19 +215,27 @@ impl App {
     /// The messages of a session in order, redacted as they were written.
     pub async fn transcript(&self, session: Id<SessionRecord>) -> Result<Vec<TranscriptLine>, Error> {
         self.catch_up().await;
-        self.store.transcript(session).await?.into_iter().map(shown).collect()
+        let mut lines = Vec::new();
+        for exchange in self.store.transcript(session).await? {
+            lines.extend(shown(exchange)?.into_iter().flatten());
+        }
+        Ok(lines)
     }
 }
 
-fn shown(message: TranscriptMessage) -> Result<TranscriptLine, Error> {
-    let TranscriptMessage { direction, at, encoding, status, body, given, .. } = message;
-    let given = given.map(|given| serde_json::from_slice(&unpacked(&given)?).map_err(internal)).transpose()?;
-    let body = String::from_utf8_lossy(&unpacked(&body)?).into_owned();
-    Ok(TranscriptLine { direction, at, encoding, status, body, given })
+fn shown(exchange: TranscriptExchange) -> Result<[Option<TranscriptLine>; 2], Error> {
+    let TranscriptExchange { at, encoding, status, body, .. } = exchange;
+    let Kept { message, given, answer } = serde_json::from_slice(&unpacked(&body)?).map_err(internal)?;
+    let given = given.map(|given| serde_json::from_str(given.get()).map_err(internal)).transpose()?;
+    let line = |direction, status, body, given| TranscriptLine { direction, at, encoding, status, body, given };
+    Ok([
+        message.map(|message| line(Direction::Device, None, message, given)),
+        answer.map(|answer| line(Direction::Server, Some(status), answer, None)),
+    ])
 }
 
 fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    zstd::bulk::decompress(bytes, 2 * LONGEST).or_else(|_| zstd::decode_all(bytes)).map_err(internal)
+    zstd::bulk::decompress(bytes, LONGEST).or_else(|_| zstd::decode_all(bytes)).map_err(internal)
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> Error {

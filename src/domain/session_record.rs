@@ -46,25 +46,21 @@ pub struct SessionRecord {
     pub tokens: TokenEvidence,
 }
 
-/// One message of a transcript.
+/// A message of a device and what it was answered, as a transcript keeps them.
 #[derive(Clone, Debug)]
-pub struct TranscriptMessage {
+pub struct TranscriptExchange {
     /// Whose.
     pub session_id: Id<SessionRecord>,
-    /// Place in the session.
-    pub seq: i64,
-    /// `device` or `server`: who sent it.
-    pub direction: Direction,
+    /// Messages of the device before it in the session.
+    pub number: u32,
     /// When.
     pub at: OffsetDateTime,
-    /// The form in which it was on the wire.
+    /// The form in which they were on the wire.
     pub encoding: Encoding,
-    /// The HTTP status of an answer.
-    pub status: Option<u16>,
-    /// The message, redacted, or words in its place, compressed with zstd.
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// Both messages and what the engine was given, redacted, compressed with zstd.
     pub body: Vec<u8>,
-    /// What the engine was given beside a message of the device: JSON, redacted, compressed with zstd.
-    pub given: Option<Vec<u8>>,
 }
 
 /// What stands in a transcript in place of bytes that are no message.

@@ -16,6 +16,9 @@ pub(crate) use super::row::{Cell, Record, Row};
 /// A database.
 #[async_trait]
 pub(crate) trait Engine: Send + Sync {
+    /// `sqlite` or `postgresql`.
+    fn name(&self) -> &'static str;
+
     /// Runs a statement that only reads.
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError>;
 

@@ -42,30 +42,30 @@ pub(super) async fn find(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Opti
 }
 
 pub(super) async fn known(engine: &dyn Engine, id: Id<Enrollment>) -> Result<Option<Known>, StoreError> {
-    let questions = [FIND, CONVERSATION, HAS_WORK].map(|sql| Question::new(sql, vec![id.into()]));
-    let answers = engine.look_up(questions.into()).await?;
-    read_known(&answers)
+    let Some(row) = first(engine, KNOWN, id.into()).await? else { return Ok(None) };
+    read_known(row.parts()?).map(Some)
 }
 
 pub(super) async fn known_by_certificate(
     engine: &dyn Engine,
     sha256: &[u8; 32],
 ) -> Result<Option<(Certificate, Known)>, StoreError> {
-    let questions = [certificates::FIND, FIND_BY_CERTIFICATE, CONVERSATION_BY_CERTIFICATE, HAS_WORK_BY_CERTIFICATE]
-        .map(|sql| Question::new(sql, vec![sha256.as_slice().into()]));
-    let answers = engine.look_up(questions.into()).await?;
-    let Some((certificate, known)) = answers.split_first() else { return Ok(None) };
-    let certificate = certificate.first().map(certificates::read).transpose()?;
-    // They may come of different moments, but a certificate never changes hands.
-    Ok(certificate.zip(read_known(known)?))
+    let Some(row) = first(engine, KNOWN_BY_CERTIFICATE, sha256.as_slice().into()).await? else { return Ok(None) };
+    let [certificate, enrollment, conversation, work] = row.parts()?;
+    Ok(Some((certificates::read(&certificate)?, read_known([enrollment, conversation, work])?)))
 }
 
-/// The answers to the questions for an enrollment, its conversation and its work.
-fn read_known(answers: &[Vec<Row>]) -> Result<Option<Known>, StoreError> {
-    let row = |index: usize| answers.get(index).and_then(|rows| rows.first());
-    let Some(enrollment) = row(0).map(read).transpose()? else { return Ok(None) };
-    let conversation = row(1).map(read_conversation).transpose()?;
-    Ok(Some(Known { enrollment, conversation, has_work: row(2).is_some() }))
+async fn first(engine: &dyn Engine, sql: &'static str, param: Value) -> Result<Option<Row>, StoreError> {
+    let answers = engine.look_up(vec![Question::new(sql, vec![param])]).await?;
+    Ok(answers.into_iter().flatten().next())
+}
+
+/// An enrollment, its conversation and its work, which may both be missing.
+fn read_known([enrollment, conversation, work]: [Row; 3]) -> Result<Known, StoreError> {
+    let has_conversation = conversation.of("conversations").opt_text("state")?.is_some();
+    let conversation = has_conversation.then(|| read_conversation(&conversation)).transpose()?;
+    let has_work = work.of("commands").opt_text("id")?.is_some();
+    Ok(Known { enrollment: read(&enrollment)?, conversation, has_work })
 }
 
 pub(super) async fn claiming(engine: &dyn Engine, identifier: &str) -> Result<Vec<Enrollment>, StoreError> {
@@ -230,15 +230,15 @@ pub(super) const QUIET_SINCE: &str = "
 
 pub(super) const CONVERSATION: &str = "SELECT state, revision FROM conversations WHERE enrollment_id = $1";
 
-pub(super) const HAS_WORK: &str = "SELECT id FROM commands WHERE enrollment_id = $1 AND is_open = 1 LIMIT 1";
+pub(super) const KNOWN: &str = "
+    SELECT e.*, CAST(0 AS BIGINT) AS next_table, v.state, v.revision, CAST(0 AS BIGINT) AS next_table,
+        (SELECT q.id FROM commands q WHERE q.enrollment_id = e.id AND q.is_open = 1 LIMIT 1) AS id
+    FROM enrollments e LEFT JOIN conversations v ON v.enrollment_id = e.id
+    WHERE e.id = $1";
 
-pub(super) const FIND_BY_CERTIFICATE: &str = "
-    SELECT e.* FROM certificates c JOIN enrollments e ON e.id = c.enrollment_id WHERE c.sha256 = $1";
-
-pub(super) const CONVERSATION_BY_CERTIFICATE: &str = "
-    SELECT v.state, v.revision FROM certificates c JOIN conversations v ON v.enrollment_id = c.enrollment_id
+pub(super) const KNOWN_BY_CERTIFICATE: &str = "
+    SELECT c.*, CAST(0 AS BIGINT) AS next_table, e.*, CAST(0 AS BIGINT) AS next_table, v.state, v.revision, CAST(0 AS BIGINT) AS next_table,
+        (SELECT q.id FROM commands q WHERE q.enrollment_id = c.enrollment_id AND q.is_open = 1 LIMIT 1) AS id
+    FROM certificates c JOIN enrollments e ON e.id = c.enrollment_id
+        LEFT JOIN conversations v ON v.enrollment_id = c.enrollment_id
     WHERE c.sha256 = $1";
-
-pub(super) const HAS_WORK_BY_CERTIFICATE: &str = "
-    SELECT q.id FROM certificates c JOIN commands q ON q.enrollment_id = c.enrollment_id
-    WHERE c.sha256 = $1 AND q.is_open = 1 LIMIT 1";

@@ -53,6 +53,10 @@ struct Faulty {
 
 #[async_trait]
 impl Engine for Faulty {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         self.inner.query(sql, params).await
     }

@@ -2,7 +2,7 @@
 //!
 //! A database made by a newer build, or by a migration whose text was changed afterwards, is refused before anything is
 //! written. The scripts are in the dialect that all engines share; the statements of one script are the statements of
-//! one batch.
+//! one batch. A line `-- postgresql: …;` is a statement for that engine alone, and a comment for the others.
 
 use sha2::{Digest, Sha256};
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(engine: &dyn Engine, migrations: &[Migration]) -> Result
         let applied = engine.query(LIST, Vec::new()).await?;
         let Some(migration) = compare(migrations, &applied)?.first() else { return Ok(()) };
         tracing::info!(migration = migration.name, "migrating the database");
-        match engine.migrate(batch(migration)).await {
+        match engine.migrate(batch(migration, engine.name())).await {
             Ok(()) => {}
             // Another node was first, or else it is the script that fails.
             Err(StoreError::Conflict) if begun < migration.number => {}
@@ -91,16 +91,19 @@ fn refusal(row: &Record<'_>, what: &str) -> Result<StoreError, StoreError> {
 }
 
 /// The record comes first: of two nodes with the same step in hand the second goes no further.
-fn batch(migration: &Migration) -> Vec<Statement> {
+fn batch(migration: &Migration, engine: &str) -> Vec<Statement> {
     let record = vec![migration.number.into(), migration.name.into(), checksum(migration.script).into()];
-    let script = statements(migration.script).map(|sql| Statement::any(sql, Vec::new()));
+    let script = statements(migration.script, engine).map(|sql| Statement::any(sql, Vec::new()));
     std::iter::once(Statement::one(RECORD, record)).chain(script).collect()
 }
 
-/// The statements of a script; each ends with a semicolon at the end of a line.
-fn statements(script: &'static str) -> impl Iterator<Item = &'static str> {
+/// The statements of a script for an engine; each ends with a semicolon at the end of a line.
+fn statements(script: &'static str, engine: &str) -> impl Iterator<Item = &'static str> {
     let is_statement = |text: &str| text.lines().any(|line| !line.trim().is_empty() && !line.starts_with("--"));
-    script.split(";\n").map(str::trim).filter(move |text| is_statement(text))
+    script.split(";\n").map(str::trim).filter_map(move |text| {
+        let own = || text.lines().last()?.strip_prefix("-- ")?.strip_prefix(engine)?.strip_prefix(": ");
+        if is_statement(text) { Some(text) } else { own() }
+    })
 }
 
 /// SHA-256 of the script in hex; how a checkout ends its lines does not matter.
@@ -148,9 +151,17 @@ mod tests {
     fn a_script_is_cut_where_lines_end_in_semicolons() {
         let script =
             "-- a; b\nCREATE TABLE a (\n    b TEXT\n);\n\n-- the end;\n\nINSERT INTO a VALUES ('x;y');\n-- over\n";
-        let cut: Vec<&str> = statements(script).collect();
+        let cut: Vec<&str> = statements(script, "sqlite").collect();
         assert_eq!(cut.len(), 2, "{cut:?}");
         assert!(cut[1].ends_with("('x;y')"));
+    }
+
+    #[test]
+    fn a_statement_of_one_engine_is_a_comment_for_the_others() {
+        let script = "CREATE TABLE a (b TEXT);\n-- words\n-- postgresql: CREATE INDEX c ON a USING hash (b);\n-- postgresql: d;\n";
+        assert_eq!(statements(script, "sqlite").count(), 1);
+        let cut: Vec<&str> = statements(script, "postgresql").collect();
+        assert_eq!(cut[1..], ["CREATE INDEX c ON a USING hash (b)", "d"]);
     }
 
     #[test]

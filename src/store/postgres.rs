@@ -102,6 +102,10 @@ impl PostgresEngine {
 
 #[async_trait]
 impl Engine for PostgresEngine {
+    fn name(&self) -> &'static str {
+        "postgresql"
+    }
+
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let answers = self.look_up(vec![Question::new(sql, params)]).await?;
         Ok(answers.into_iter().next().unwrap_or_default())

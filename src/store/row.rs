@@ -13,8 +13,13 @@ use crate::domain::Id;
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     names: Arc<[String]>,
+    /// The place of the first cell among the names.
+    first: usize,
     cells: Vec<Cell>,
 }
+
+/// The column that stands between the rows of several tables in one answer.
+const NEXT: &str = "next_table";
 
 /// The value of one column in one row.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +49,28 @@ impl std::fmt::Debug for Cell {
 impl Row {
     /// A row whose cells stand in the order of the names.
     pub(crate) fn new(names: Arc<[String]>, cells: Vec<Cell>) -> Self {
-        Self { names, cells }
+        Self { names, first: 0, cells }
+    }
+
+    /// The rows of several tables that stand in one, parted by columns named `next_table`.
+    pub(crate) fn parts<const N: usize>(mut self) -> Result<[Self; N], StoreError> {
+        let mut parts = Vec::with_capacity(N);
+        while let Some(at) = self.names().iter().position(|name| name == NEXT) {
+            let mut behind = self.cells.split_off(at);
+            behind.remove(0);
+            let names = Arc::clone(&self.names);
+            let rest = Self { names, first: self.first + at + 1, cells: behind };
+            parts.push(std::mem::replace(&mut self, rest));
+        }
+        parts.push(self);
+        parts.try_into().map_err(|parts: Vec<Self>| {
+            StoreError::Internal(format!("an answer has rows of {} tables, and {N} were expected", parts.len()))
+        })
+    }
+
+    /// The names of the cells.
+    fn names(&self) -> &[String] {
+        self.names.get(self.first..self.first + self.cells.len()).unwrap_or_default()
     }
 
     /// The row as one of a table, which errors name.
@@ -167,7 +193,7 @@ impl<'r> Record<'r> {
 
     /// The value of a column, whatever its type.
     pub(crate) fn cell(&self, column: &str) -> Result<&'r Cell, StoreError> {
-        let names = &self.row.names;
+        let names = self.row.names();
         let (before, after) = names.split_at(self.next.get().min(names.len()));
         let ahead = after.iter().position(|name| name == column).map(|index| before.len() + index);
         let index = ahead.or_else(|| before.iter().position(|name| name == column));
@@ -196,6 +222,25 @@ mod tests {
         assert_eq!(record.number::<i64>("offers").unwrap(), -1);
         assert_eq!(record.opt_text("state").unwrap(), None);
         assert_eq!(record.text("id").unwrap(), "x");
+    }
+
+    #[test]
+    fn rows_of_several_tables_are_parted() {
+        let names = ["id", "state", NEXT, "id", NEXT, "id", "work"].map(str::to_owned);
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let row = || {
+            Row::new(
+                Arc::from(names.clone()),
+                [text("a"), text("b"), Cell::Null, text("c"), Cell::Null, Cell::Null, text("d")].into(),
+            )
+        };
+        let parts: [Row; 3] = row().parts().unwrap();
+        let shown = |part: &Row, column: &str| part.of("t").opt_string(column).ok().flatten();
+        assert_eq!((shown(&parts[0], "id").as_deref(), shown(&parts[0], "state").as_deref()), (Some("a"), Some("b")));
+        assert_eq!((shown(&parts[1], "id").as_deref(), shown(&parts[1], "state")), (Some("c"), None));
+        assert_eq!((shown(&parts[2], "id"), shown(&parts[2], "work").as_deref()), (None, Some("d")));
+        assert!(parts[0].of("t").text("work").is_err(), "a part has no columns of another");
+        assert!(row().parts::<2>().is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::engine::{Engine, Row, Statement};
 use super::query::{List, cursor, found, many, one, readable};
 use crate::app::ports::{Listed, Page, SessionFilter, StoreError};
 use crate::domain::Id;
-use crate::domain::session_record::{Direction, SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptExchange};
 use crate::proto::syncml::Encoding;
 
 pub(super) fn save(session: &SessionRecord) -> Result<Statement, StoreError> {
@@ -47,17 +47,15 @@ pub(super) fn save_answer(answer: &StoredAnswer) -> Statement {
     Statement::one(SAVE_ANSWER, params)
 }
 
-pub(super) fn append_transcript(messages: &[TranscriptMessage]) -> impl Iterator<Item = Statement> {
-    messages.iter().map(|message| {
+pub(super) fn append_transcript(exchanges: &[TranscriptExchange]) -> impl Iterator<Item = Statement> {
+    exchanges.iter().map(|exchange| {
         let params = vec![
-            message.session_id.into(),
-            message.seq.into(),
-            message.at.into(),
-            message.direction.as_str().into(),
-            message.encoding.as_str().into(),
-            message.status.into(),
-            message.body.as_slice().into(),
-            message.given.as_deref().into(),
+            exchange.session_id.into(),
+            exchange.number.into(),
+            exchange.at.into(),
+            exchange.encoding.as_str().into(),
+            exchange.status.into(),
+            exchange.body.as_slice().into(),
         ];
         Statement::at_most_one(APPEND_TRANSCRIPT, params)
     })
@@ -91,8 +89,8 @@ pub(super) async fn idle(
 pub(super) async fn transcript(
     engine: &dyn Engine,
     session: Id<SessionRecord>,
-) -> Result<Vec<TranscriptMessage>, StoreError> {
-    many(engine, TRANSCRIPT, vec![session.into()], read_message).await
+) -> Result<Vec<TranscriptExchange>, StoreError> {
+    many(engine, TRANSCRIPT, vec![session.into()], read_exchange).await
 }
 
 pub(super) async fn answer(
@@ -124,17 +122,15 @@ fn read(row: &Row) -> Result<SessionRecord, StoreError> {
     })
 }
 
-fn read_message(row: &Row) -> Result<TranscriptMessage, StoreError> {
+fn read_exchange(row: &Row) -> Result<TranscriptExchange, StoreError> {
     let row = row.of("transcripts");
-    Ok(TranscriptMessage {
+    Ok(TranscriptExchange {
         session_id: row.id("session_id")?,
-        seq: row.number("seq")?,
+        number: row.number("number")?,
         at: row.time("at")?,
-        direction: row.word("direction", Direction::parse)?,
         encoding: row.word("encoding", Encoding::parse)?,
-        status: row.opt_number("status")?,
+        status: row.number("status")?,
         body: row.bytes("body")?.to_vec(),
-        given: row.opt_bytes("given")?.map(<[u8]>::to_vec),
     })
 }
 
@@ -170,9 +166,8 @@ const SAVE_ANSWER: &str = "
         sealed = excluded.sealed";
 
 const APPEND_TRANSCRIPT: &str = "
-    INSERT INTO transcripts (session_id, seq, at, direction, encoding, status, body, given)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    ON CONFLICT (session_id, seq, at) DO NOTHING";
+    INSERT INTO transcripts (session_id, number, at, encoding, status, body) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (session_id, number, at) DO NOTHING";
 
 pub(super) const FIND: &str = "SELECT * FROM sessions WHERE id = $1";
 
@@ -186,8 +181,7 @@ pub(super) const LIST_OF_DEVICE: &str = "
 pub(super) const IDLE: &str = "
     SELECT * FROM sessions WHERE closed_at IS NULL AND last_at < $1 ORDER BY last_at LIMIT $2";
 
-/// The numbers of a message and of its answer follow each other; what came again, or was refused, has the numbers of the
-/// message before it.
-pub(super) const TRANSCRIPT: &str = "SELECT * FROM transcripts WHERE session_id = $1 ORDER BY seq / 2, at, seq";
+/// What came again, or was refused, has the number of the message before it.
+pub(super) const TRANSCRIPT: &str = "SELECT * FROM transcripts WHERE session_id = $1 ORDER BY number, at";
 
 pub(super) const ANSWER: &str = "SELECT * FROM answers WHERE session_id = $1";

@@ -104,6 +104,10 @@ impl SqliteEngine {
 
 #[async_trait]
 impl Engine for SqliteEngine {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
     async fn query(&self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job = reader::Job { sql, params, answer };

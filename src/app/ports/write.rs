@@ -22,7 +22,7 @@ use crate::domain::object::{LargeObject, ObjectPart};
 use crate::domain::package::Package;
 use crate::domain::push::{PushChange, Sent};
 use crate::domain::registration::RegisteredDevice;
-use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptMessage};
+use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptExchange};
 use crate::domain::upload::{Received, Upload, UploadAttempt, UploadChunk};
 use crate::domain::user::{Token, User};
 
@@ -364,8 +364,8 @@ pub enum Write {
     SaveSession(Box<SessionRecord>),
     /// The last answer of a session.
     SaveAnswer(Box<StoredAnswer>),
-    /// Messages of transcripts; one that is there already stays.
-    AppendTranscript(Vec<TranscriptMessage>),
+    /// Messages and answers of transcripts; what is there already stays.
+    AppendTranscript(Vec<TranscriptExchange>),
     /// An attempt, new or changed.
     SaveAttempt(Box<Attempt>),
     /// A URL for an upload.

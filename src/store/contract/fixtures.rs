@@ -15,7 +15,7 @@ use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::event::{AuditRow, Event};
 use crate::domain::package::Package;
-use crate::domain::session_record::{Direction, SessionRecord, TranscriptMessage};
+use crate::domain::session_record::{SessionRecord, TranscriptExchange};
 use crate::domain::user::{Role, Token, User, UserKind};
 use crate::proto::syncml::{Command, Encoding, LocUri};
 
@@ -228,16 +228,14 @@ pub(super) fn session(number: u128) -> SessionRecord {
     }
 }
 
-pub(super) fn message(session: u128, seq: i64) -> TranscriptMessage {
-    TranscriptMessage {
+pub(super) fn exchange(session: u128, number: u32) -> TranscriptExchange {
+    TranscriptExchange {
         session_id: id(session),
-        seq,
-        direction: if seq % 2 == 0 { Direction::Device } else { Direction::Server },
-        at: at(seq),
-        encoding: if seq < 4 { Encoding::Xml } else { Encoding::Wbxml },
-        status: (seq % 2 == 1).then_some(200),
-        body: vec![0, 1, 2, seq as u8],
-        given: (seq % 2 == 0).then(|| vec![255, 0, seq as u8]),
+        number,
+        at: at(number.into()),
+        encoding: if number < 4 { Encoding::Xml } else { Encoding::Wbxml },
+        status: if number == 1 { 200 } else { 415 },
+        body: vec![0, 1, 2, number as u8],
     }
 }
 

@@ -1,7 +1,7 @@
 //! What retention removes, and what it must not.
 
 use super::Ground;
-use super::fixtures::{at, attempt, audit_row, command, enroll_all, event, first, id, ids, message, session};
+use super::fixtures::{at, attempt, audit_row, command, enroll_all, event, exchange, first, id, ids, session};
 use crate::app::ports::{AttemptFilter, CommandFilter, Expired, SessionFilter, Store, Write};
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::session_record::StoredAnswer;
@@ -32,7 +32,7 @@ async fn closed_sessions_go_with_their_messages(Ground { store, .. }: &Ground) {
         };
         let writes = vec![
             Write::SaveSession(Box::new(one)),
-            Write::AppendTranscript(vec![message(number, 1), message(number, 2)]),
+            Write::AppendTranscript(vec![exchange(number, 1), exchange(number, 2)]),
             Write::SaveAnswer(Box::new(answer)),
         ];
         store.commit(writes).await.unwrap();
@@ -45,9 +45,9 @@ async fn closed_sessions_go_with_their_messages(Ground { store, .. }: &Ground) {
     assert_eq!(left().await, ids([3, 2, 1]), "the oldest first");
     prune(store, Expired::Sessions, 20, 100).await;
     assert_eq!(left().await, ids([3, 1]), "an open one stays however old it is");
-    for (number, messages) in [(1, 2), (2, 0), (3, 2), (4, 0)] {
-        assert_eq!(store.transcript(id(number)).await.unwrap().len(), messages, "{number}");
-        assert_eq!(store.stored_answer(id(number)).await.unwrap().is_some(), messages > 0, "{number}");
+    for (number, exchanges) in [(1, 2), (2, 0), (3, 2), (4, 0)] {
+        assert_eq!(store.transcript(id(number)).await.unwrap().len(), exchanges, "{number}");
+        assert_eq!(store.stored_answer(id(number)).await.unwrap().is_some(), exchanges > 0, "{number}");
     }
     prune(store, Expired::Answers, 3, 100).await;
     assert!(store.stored_answer(id(1)).await.unwrap().is_none());

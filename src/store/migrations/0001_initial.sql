@@ -2,6 +2,8 @@
 -- Ids are hyphenated UUIDs in lower case, moments Unix milliseconds UTC, flags 0 or 1, lists JSON. A column *_key or
 -- *_search holds text folded by the program: what matches without case is decided there, not by a collation.
 -- Each statement ends with a semicolon at the end of a line; there is no other semicolon at the end of a line.
+-- Statements of one engine follow its name: what each message looks up goes by hashes on PostgreSQL, where a tree costs a
+-- page for each of its levels, and has more of them the larger the fleet.
 
 CREATE TABLE settings (
     key TEXT NOT NULL PRIMARY KEY,
@@ -132,7 +134,6 @@ CREATE TABLE mail_templates (
     changed_at BIGINT NOT NULL
 );
 
--- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
 -- What may enroll where only registered devices may, by what they will claim.
 CREATE TABLE registered_devices (
     id TEXT NOT NULL PRIMARY KEY,
@@ -145,6 +146,7 @@ CREATE TABLE registered_devices (
 );
 CREATE INDEX registered_devices_by_age ON registered_devices (created_at, id);
 
+-- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
 CREATE TABLE devices (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -185,6 +187,7 @@ CREATE TABLE enrollments (
     assigned_at BIGINT,
     version BIGINT NOT NULL
 );
+-- postgresql: CREATE INDEX enrollments_hashed ON enrollments USING hash (id);
 CREATE INDEX enrollments_of_device ON enrollments (device_id);
 CREATE INDEX enrollments_of_user ON enrollments (user_id, is_open, device_id);
 CREATE INDEX enrollments_in_state ON enrollments (state, state_since);
@@ -201,6 +204,7 @@ CREATE TABLE conversations (
     state TEXT NOT NULL,
     revision BIGINT NOT NULL
 );
+-- postgresql: CREATE INDEX conversations_hashed ON conversations USING hash (enrollment_id);
 
 -- Waking devices by push. channel is sealed, channel_seq counts its changes; claimed_by names the process that sends.
 CREATE TABLE push (
@@ -279,6 +283,7 @@ CREATE TABLE certificates (
     superseded_at BIGINT,
     late_told_at BIGINT
 );
+-- postgresql: CREATE INDEX certificates_hashed ON certificates USING hash (sha256);
 -- Of an enrollment at most one certificate waits for its first use: two renewals at once cannot both be granted.
 CREATE UNIQUE INDEX certificates_waiting ON certificates (enrollment_id)
     WHERE renews IS NOT NULL AND first_used_at IS NULL AND revoked_at IS NULL;
@@ -355,10 +360,11 @@ CREATE TABLE object_parts (
     PRIMARY KEY (object_id, seq)
 );
 
+-- enrollment_id and device_id are no foreign keys: neither row is ever removed, and each session would pay for the look-ups.
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,
-    enrollment_id TEXT NOT NULL REFERENCES enrollments (id),
-    device_id TEXT NOT NULL REFERENCES devices (id),
+    enrollment_id TEXT NOT NULL,
+    device_id TEXT NOT NULL,
     wire_id TEXT NOT NULL,
     opened_at BIGINT NOT NULL,
     last_at BIGINT NOT NULL,
@@ -378,16 +384,15 @@ CREATE INDEX sessions_of_device ON sessions (device_id, opened_at, id);
 CREATE INDEX sessions_idle ON sessions (last_at) WHERE closed_at IS NULL;
 CREATE INDEX sessions_closed ON sessions (closed_at) WHERE closed_at IS NOT NULL;
 
+-- A row for a message of the device with its answer. body holds both, redacted, under zstd.
 CREATE TABLE transcripts (
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    seq BIGINT NOT NULL,
+    number BIGINT NOT NULL,
     at BIGINT NOT NULL,
-    direction TEXT NOT NULL,
     encoding TEXT NOT NULL,
-    status BIGINT,
+    status BIGINT NOT NULL,
     body BLOB NOT NULL,
-    given BLOB,
-    PRIMARY KEY (session_id, seq, at)
+    PRIMARY KEY (session_id, number, at)
 );
 
 CREATE TABLE answers (
@@ -478,9 +483,9 @@ CREATE TABLE events (
     seq BIGINT
 );
 CREATE UNIQUE INDEX events_in_order ON events (seq) WHERE seq IS NOT NULL;
-CREATE INDEX events_of_subject ON events (subject, seq);
+CREATE INDEX events_of_subject ON events (subject, seq) WHERE seq IS NOT NULL;
 CREATE INDEX events_unnumbered ON events (id) WHERE seq IS NULL;
-CREATE INDEX events_by_age ON events (time);
+CREATE INDEX events_by_age ON events (time) WHERE seq IS NOT NULL;
 
 CREATE TABLE audit (
     id TEXT NOT NULL PRIMARY KEY,

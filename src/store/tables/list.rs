@@ -518,23 +518,15 @@ pub(in crate::store) static TABLES: [Table; 34] = [
     },
     Table {
         name: "transcripts",
-        columns: &[
-            text("session_id"),
-            int("seq"),
-            int("at"),
-            text("direction"),
-            text("encoding"),
-            int("status"),
-            bytes("body"),
-            bytes("given"),
-        ],
+        columns: &[text("session_id"), int("number"), int("at"), text("encoding"), int("status"), bytes("body")],
         key: 3,
         page: BULKY,
-        first: "SELECT * FROM transcripts ORDER BY session_id, seq, at LIMIT $1",
-        next: "SELECT * FROM transcripts WHERE (session_id, seq, at) > ($1, $2, $3) ORDER BY session_id, seq, at LIMIT $4",
+        first: "SELECT * FROM transcripts ORDER BY session_id, number, at LIMIT $1",
+        next: "\
+            SELECT * FROM transcripts WHERE (session_id, number, at) > ($1, $2, $3) ORDER BY session_id, number, at \
+            LIMIT $4",
         insert: "\
-            INSERT INTO transcripts (session_id, seq, at, direction, encoding, status, body, given) VALUES ($1, $2, $3, \
-            $4, $5, $6, $7, $8)",
+            INSERT INTO transcripts (session_id, number, at, encoding, status, body) VALUES ($1, $2, $3, $4, $5, $6)",
         count: "SELECT COUNT(*) AS number FROM transcripts",
         delete: "DELETE FROM transcripts",
         link: None,

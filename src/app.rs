@@ -41,6 +41,7 @@ pub mod redact;
 mod refusal;
 mod registered;
 mod renew;
+pub mod self_test;
 mod settings;
 mod sign_in;
 mod storage;
@@ -86,7 +87,7 @@ pub use ledger::Caller;
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
 use ports::{
     CaFiles, Clock, HttpClient, Mailer, PasswordHasher, Rng, Sealer, ServerTrust, Store, StoreError, TokenVerifier,
-    Write,
+    Walker, Write,
 };
 pub use principal::Principal;
 pub use push::Round;
@@ -126,6 +127,8 @@ pub struct App {
     pub http: Arc<dyn HttpClient>,
     /// Mails.
     pub mailer: Arc<dyn Mailer>,
+    /// The way of a PC to this server.
+    pub walker: Arc<dyn Walker>,
     /// What one process remembers and may lose.
     pub memory: Arc<Memory>,
 }
@@ -159,6 +162,8 @@ pub struct Memory {
     enrolling: Turns<Id<User>>,
     /// Names of no device that came without a certificate.
     strangers: Strangers,
+    /// What self-tests found last.
+    self_tests: self_test::Memory,
     /// Tokens of push, and who is to be woken.
     push: push::Memory,
     /// Rings when there is a mail to send.
@@ -188,6 +193,7 @@ impl Memory {
             networks: Turns::new(),
             enrolling: Turns::new(),
             strangers: Strangers::default(),
+            self_tests: self_test::Memory::default(),
             push: push::Memory::default(),
             mails: Notify::new(),
             behind: behind::Behind::default(),

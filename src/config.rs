@@ -77,6 +77,9 @@ pub struct Config {
     /// How long history is kept.
     #[serde(default)]
     pub retention: Retention,
+    /// The page on which the server tests the way to itself.
+    #[serde(default)]
+    pub selftest: SelfTest,
     /// Health and metrics.
     #[serde(default)]
     pub ops: Ops,
@@ -522,6 +525,31 @@ pub struct Retention {
     pub uploads_days: u32,
 }
 
+/// `[selftest]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelfTest {
+    /// Whether `/selftest` is there. Default true.
+    pub enabled: bool,
+    /// The name server that it asks, as an address or an address and a port; empty: those of this machine. Default empty.
+    pub dns: String,
+}
+
+impl Default for SelfTest {
+    fn default() -> Self {
+        Self { enabled: true, dns: String::new() }
+    }
+}
+
+impl SelfTest {
+    /// The name server, if one is named; an address without a port means port 53.
+    #[must_use]
+    pub fn name_server(&self) -> Option<SocketAddr> {
+        let alone = |address| SocketAddr::new(address, 53);
+        self.dns.parse().or_else(|_| self.dns.parse().map(alone)).ok()
+    }
+}
+
 /// `[ops]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -559,6 +587,7 @@ impl Config {
             limits: Limits::default(),
             transcripts: Transcripts::default(),
             retention: Retention::default(),
+            selftest: SelfTest::default(),
             ops: Ops::default(),
             log: Log::default(),
         }

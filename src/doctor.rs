@@ -13,7 +13,7 @@ mod problem;
 mod target;
 
 pub use answer::{Answer, Expected, judge_answer, judge_probe, judge_service};
-pub use chain::{Handshake, judge_chain};
+pub use chain::{Handshake, judge_chain, judge_root};
 pub use clock::judge_clock;
 pub use messages::{discover, judge_discovery, judge_policies, policies, policies_without_credential};
 pub use names::{NameFailure, Names, judge_names};
@@ -42,6 +42,18 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them, in the order of the way.
+    pub const ALL: [Self; 8] = [
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Clock,
+        Self::Probe,
+        Self::Discovery,
+        Self::Policy,
+        Self::Enrollment,
+    ];
+
     /// The word of the JSON document.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -65,7 +65,7 @@ const MODULES: &[Module] = &[
     Module { name: "main", may_use: EVERYTHING, crates: &[], words: &[] },
 ];
 
-const BELOW_APP: &[&str] = &["proto", "domain", "pki", "session", "failpoint"];
+const BELOW_APP: &[&str] = &["proto", "domain", "pki", "session", "doctor", "failpoint"];
 const BELOW_PORTS: &[&str] = &["proto", "domain", "pki", "session", "failpoint", "app::ports"];
 const ADAPTERS: &[&str] = &["proto", "domain", "pki", "session", "doctor", "failpoint", "app::ports"];
 const LAYER_3: &[&str] = &["proto", "domain", "pki", "session", "app", "config", "observe"];

@@ -4,22 +4,26 @@
 //! credential there.
 
 mod dns;
+mod self_test;
 mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::RootCertStore;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::adapters::system::SystemClock;
 use crate::doctor::{
     Answer, Expected, Names, Problem, Report, Stage, Target, Verdict, discover, judge_answer, judge_chain, judge_clock,
-    judge_discovery, judge_names, judge_policies, judge_probe, judge_service, policies, policies_without_credential,
+    judge_discovery, judge_names, judge_policies, judge_probe, judge_root, judge_service, policies,
+    policies_without_credential,
 };
 use crate::proto::soap::security::Credential;
 
 pub use dns::Resolver;
+pub use self_test::SelfWalker;
 use wire::{Post, Wire, WireError};
 
 /// How to walk.
@@ -29,18 +33,33 @@ pub struct Settings {
     pub resolver: Resolver,
     /// The roots that the PCs trust.
     pub roots: Arc<RootCertStore>,
+    /// Those of them that every PC has; where they do not vouch for the server, that is told. `None`: it is not asked.
+    pub public: Option<Arc<RootCertStore>>,
     /// Longest time for a connection, a handshake, an answer.
     pub patience: Duration,
     /// The host that the name should lead to, where that is known.
     pub expected: Option<String>,
+    /// The only hosts with their ports (`host:port`) that are gone to, at the addresses of the expected host where there is
+    /// one; `None`: wherever the way leads.
+    pub only: Option<Vec<String>>,
     /// Whom to sign in as with the policy service; without one it is only seen whether it is there.
     pub credential: Option<Credential>,
 }
 
 /// Walks from a target to the end, or as far as there is something to go on with.
 pub async fn examine(target: &Target, settings: &Settings) -> Report {
-    let mut walk = Walk { settings, report: Report::default(), known: Vec::new() };
+    let mut walk = Walk::begin(settings);
     walk.whole_way(target).await;
+    walk.report
+}
+
+/// The same within a time; what was met until then is told.
+pub async fn examine_within(limit: Duration, target: &Target, settings: &Settings) -> Report {
+    let mut walk = Walk::begin(settings);
+    if timeout(limit, walk.whole_way(target)).await.is_err() {
+        let problem = Problem::TooSlow { seconds: limit.as_secs() };
+        walk.report.add(Stage::Connect, target.discovery.as_str(), Verdict::Fault(problem));
+    }
     walk.report
 }
 
@@ -51,7 +70,11 @@ struct Walk<'a> {
     known: Vec<(String, Option<Wire>)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn begin(settings: &'a Settings) -> Self {
+        Self { settings, report: Report::default(), known: Vec::new() }
+    }
+
     async fn whole_way(&mut self, target: &Target) {
         let Some(discovery) = self.probe(target).await else { return };
         let Some((policy, enrollment)) = self.discovery(&discovery, &target.some_user()).await else { return };
@@ -155,6 +178,12 @@ impl Walk<'_> {
         if let Some((_, wire)) = self.known.iter().find(|(known, _)| *known == authority) {
             return wire.clone();
         }
+        if self.settings.only.as_ref().is_some_and(|only| !only.contains(&authority)) {
+            let problem = Problem::OtherServer { authority: authority.clone() };
+            self.report.add(Stage::Connect, &authority, Verdict::Fault(problem));
+            self.known.push((authority, None));
+            return None;
+        }
         let wire = self.meet(url, &authority).await;
         self.known.push((authority, wire.clone()));
         wire
@@ -172,7 +201,11 @@ impl Walk<'_> {
                 return None;
             }
         };
-        let verdicts = judge_chain(&seen, url.host_str()?, &settings.roots, SystemClock.now());
+        let (host, now) = (url.host_str()?, SystemClock.now());
+        let mut verdicts = judge_chain(&seen, host, &settings.roots, now);
+        if let Some(public) = &settings.public {
+            verdicts.extend(judge_root(&seen, host, (&settings.roots, public), now));
+        }
         let is_trusted = self.report.add_all(Stage::Tls, authority, verdicts);
         Some(wire.trusted(is_trusted))
     }
@@ -180,20 +213,24 @@ impl Walk<'_> {
     /// The addresses of a host.
     async fn names(&mut self, url: &Url, is_first: bool) -> Option<Names> {
         let settings = self.settings;
-        let (host, address) = match url.host()? {
-            url::Host::Domain(name) => (name.to_owned(), None),
-            url::Host::Ipv4(address) => (address.to_string(), Some(address.into())),
-            url::Host::Ipv6(address) => (address.to_string(), Some(address.into())),
+        let host = match url.host()? {
+            url::Host::Domain(name) => name.to_owned(),
+            url::Host::Ipv4(address) => return Some(Names::of_address(address.into())),
+            url::Host::Ipv6(address) => return Some(Names::of_address(address.into())),
         };
-        if let Some(address) = address {
-            return Some(Names { host, addresses: vec![address], ..Names::default() });
+        let expected = async {
+            match settings.expected.as_deref().filter(|_| is_first) {
+                Some(expected) => Some(settings.resolver.names(expected).await),
+                None => None,
+            }
+        };
+        let (mut names, expected) = tokio::join!(settings.resolver.names(&host), expected);
+        let passes = self.report.add_all(Stage::Dns, &host, judge_names(&names, expected.as_ref()));
+        if settings.only.is_some() {
+            // Who may have the name in hand does not choose what is connected to.
+            names.addresses = expected.map_or(names.addresses, |expected| expected.addresses);
+            names.addresses.retain(|_| passes);
         }
-        let names = settings.resolver.names(&host).await;
-        let expected = match settings.expected.as_deref().filter(|_| is_first) {
-            Some(expected) => Some(settings.resolver.names(expected).await),
-            None => None,
-        };
-        self.report.add_all(Stage::Dns, &host, judge_names(&names, expected.as_ref()));
         Some(names).filter(|names| !names.addresses.is_empty())
     }
 

@@ -7,6 +7,7 @@
 
 mod http;
 mod select;
+mod walk;
 mod write;
 
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub use select::{
     AttemptFilter, CommandFilter, Cursor, DeviceFilter, DeviceView, DuePush, InvitationFilter, InvitationView, Known,
     Lease, Listed, Page, SessionFilter, StoredConversation, Table,
 };
+pub use walk::{Walk, Walker};
 pub use write::{ConversationChange, Expired, Write};
 
 /// The wall clock, and one that shows when it is moved.

@@ -94,6 +94,8 @@ pub struct Settings {
     pub upload_bytes: u64,
     /// Which values transcripts show, and what is secret everywhere.
     pub disclosure: Arc<Disclosure>,
+    /// Whether the page of the self-test is there.
+    pub self_test: bool,
     /// Days after which rows are removed, by kind.
     pub retention: Retention,
 }

@@ -12,9 +12,10 @@ use super::check_in::record;
 use super::invitations::InvitationSettings;
 use super::ports::{
     CaFiles, Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, MailError, Mailer, OutgoingMail,
-    PasswordHasher, Rng, SealError, Sealer, ServerTrust, TokenVerifier, Write,
+    PasswordHasher, Rng, SealError, Sealer, ServerTrust, TokenVerifier, Walk, Walker, Write,
 };
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
+use crate::doctor::Report;
 use crate::domain::ca::{CaRecord, CaRole};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
@@ -88,6 +89,7 @@ impl Ground {
             entra: Arc::new(NoTenants),
             http: Arc::new(NoHttp),
             mailer: Arc::new(NoMail),
+            walker: Arc::new(NoWay),
             memory: Arc::new(Memory::new(&settings(), &TestRng).0),
         };
         let ground = Self { app, clock, _folder: folder };
@@ -313,6 +315,16 @@ impl Mailer for NoMail {
     }
 }
 
+/// Walks nowhere.
+struct NoWay;
+
+#[async_trait]
+impl Walker for NoWay {
+    async fn walk(&self, _: Walk) -> Result<Report, String> {
+        Err("there is no way".to_owned())
+    }
+}
+
 /// Seals nothing; keeps purposes apart.
 struct OpenSealer;
 
@@ -424,6 +436,7 @@ fn settings() -> Settings {
         remember_password: Duration::ZERO,
         upload_bytes: 1 << 20,
         disclosure: Arc::default(),
+        self_test: false,
         retention: Retention {
             transcripts_days: 30,
             attempts_days: 90,

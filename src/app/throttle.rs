@@ -42,6 +42,8 @@ pub(super) struct Throttles {
     renewals: DefaultKeyedRateLimiter<Id<Enrollment>>,
     /// Messages that name one device and are not proven yet, by network.
     knocks: DefaultKeyedRateLimiter<(IpAddr, [u8; 32])>,
+    /// Self-tests, by network.
+    self_tests: DefaultKeyedRateLimiter<IpAddr>,
     /// Rows that somebody without a credential can cause: ledger entries and audit rows about refusals.
     rows: DefaultKeyedRateLimiter<IpAddr>,
 }
@@ -54,6 +56,9 @@ const KNOCKS_PER_MINUTE: u32 = 60;
 /// Certificates that are issued to one device that renews: some at once, for tries by hand and for answers that were lost,
 /// then one in an hour. Windows waits for days between its attempts.
 const RENEWALS: Quota = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32::MIN.saturating_add(9));
+/// Self-tests per minute and network: a help desk behind one address looks at a few domains, and one who guesses domains is
+/// slow.
+const SELF_TESTS_PER_MINUTE: u32 = 20;
 /// Rows per minute and address for callers without a credential.
 const ROWS_PER_MINUTE: u32 = 600;
 
@@ -74,6 +79,7 @@ impl Throttles {
             device: limiter(settings.device_requests_per_minute),
             renewals: RateLimiter::keyed(RENEWALS),
             knocks: limiter(KNOCKS_PER_MINUTE),
+            self_tests: limiter(SELF_TESTS_PER_MINUTE),
             rows: limiter(ROWS_PER_MINUTE),
         }
     }
@@ -146,6 +152,11 @@ impl Throttles {
         self.knocks.check_key(&(network(address), name)).map_err(seconds)
     }
 
+    /// Whether one more self-test is done for a network; else after how many seconds.
+    pub(super) fn allow_self_test(&self, address: IpAddr) -> Result<(), u64> {
+        self.self_tests.check_key(&network(address)).map_err(seconds)
+    }
+
     /// Whether a caller without a credential may cause one more row.
     pub(super) fn allow_row(&self, address: IpAddr) -> bool {
         self.rows.check_key(&network(address)).is_ok()
@@ -162,6 +173,7 @@ impl Throttles {
         self.device.retain_recent();
         self.renewals.retain_recent();
         self.knocks.retain_recent();
+        self.self_tests.retain_recent();
         self.rows.retain_recent();
     }
 }

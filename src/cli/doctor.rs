@@ -61,8 +61,10 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Resul
             &Settings {
                 resolver,
                 roots: Arc::clone(&roots),
+                public: None,
                 patience: Duration::from_secs(args.timeout),
                 expected,
+                only: None,
                 credential: credential.clone(),
             },
         )
@@ -96,20 +98,26 @@ struct Plan {
 fn plan(globals: &Globals, args: &DoctorArgs) -> Result<Plan> {
     if let Some(typed) = &args.target {
         let target = Target::parse(typed).map_err(|error| Usage(error.to_string()))?;
+        // Who signs in is asked about; a server may answer for some domains only.
+        let user_domain = args.user.as_ref().and_then(|user| user.rsplit_once('@')).map(|(_, domain)| domain);
+        let target = target.for_user_of(user_domain);
         return Ok(Plan { targets: vec![(target, args.expect.clone())], is_local: false });
     }
     let local = Local::find(globals).context("no address or domain is given, and there is no local installation")?;
     let server = Target::parse(&local.url)?;
-    let host = server.discovery.host_str().map(str::to_owned);
-    let mut targets = vec![(server, None)];
+    let mut targets = Vec::new();
+    let mut user_domain = None;
     if globals.server.is_none() {
         let file = globals.data.join("muster.toml");
         let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let config = Config::load(&text, std::env::vars()).map_err(|error| anyhow!("{error}"))?;
-        let domains = config.enroll.domains.iter();
-        let expected = args.expect.clone().or(host);
-        targets.extend(domains.filter_map(|domain| Target::of_domain(domain)).map(|target| (target, expected.clone())));
+        let domains = &config.enroll.domains;
+        let expected = args.expect.clone().or_else(|| server.discovery.host_str().map(str::to_owned));
+        user_domain = domains.first().cloned();
+        let domains = domains.iter().filter_map(|domain| Target::of_domain(domain));
+        targets.extend(domains.map(|target| (target, expected.clone())));
     }
+    targets.insert(0, (server.for_user_of(user_domain.as_deref()), None));
     Ok(Plan { targets, is_local: globals.server.is_none() })
 }
 

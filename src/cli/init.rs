@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use secrecy::SecretString;
 
 use super::serve::{
-    WaysOut, application, check_belonging, database_file, look_into_database, open_database, random_tag,
+    WaysOut, application, check_belonging, database_file, look_into_database, open_database, random_tag, walker,
 };
 use super::server_certificate::{self, ServedRoot};
 use super::settings::settings;
@@ -239,7 +239,7 @@ impl Plan {
             Arc::new(served) as Arc<dyn ServerTrust>,
         );
         let clock = Arc::new(SystemClock);
-        let ways = WaysOut { http: Arc::new(Closed), mailer: Arc::new(NoServer) };
+        let ways = WaysOut { http: Arc::new(Closed), mailer: Arc::new(NoServer), walker: walker(&self.config) };
         let (app, _) = application(settings, ca, store, sealer, Arc::default(), clock, ways);
         let token = add_admin(&app, self.admin.clone()).await?;
         folder.write_admin_token(&token)?;

@@ -21,6 +21,7 @@ use self::work::{Ending, LEAST_END, Work, end};
 use super::server_certificate::{Keeper, ServedRoot};
 use super::settings::settings;
 use crate::adapters::ca_files::DataFolder;
+use crate::adapters::doctor::SelfWalker;
 use crate::adapters::entra::{EntraTokens, TenantSettings};
 use crate::adapters::outgoing::{Closed, Outgoing};
 use crate::adapters::password::Argon2Hasher;
@@ -29,7 +30,7 @@ use crate::adapters::sealer::Sealer;
 use crate::adapters::smtp::{NoServer, Smtp, SmtpServer, SmtpTls};
 use crate::adapters::system::{SystemClock, SystemRng};
 use crate::app::authorities::Authorities;
-use crate::app::ports::{CaFiles, Clock, HttpClient, Mailer, ServerTrust, Store, StoreError};
+use crate::app::ports::{CaFiles, Clock, HttpClient, Mailer, ServerTrust, Store, StoreError, Walker};
 use crate::app::{App, BehindWriter, Memory, Settings};
 use crate::config::{Config, DatabaseUrl, HttpsUrl, SmtpProtection};
 use crate::domain::ca::CaRole;
@@ -145,7 +146,7 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let entra = Arc::new(connect_entra(&options.data_dir, &config, clock.now())?);
     let settings = settings(&config, &url, &device_url);
-    let ways = WaysOut { http, mailer };
+    let ways = WaysOut { http, mailer, walker: walker(&config) };
     let (app, behind) =
         application(settings, (authority.clone(), ca_files, served), store.clone(), sealer, entra, clock, ways);
     app.refresh_authorities().await?;
@@ -203,6 +204,13 @@ pub(super) struct WaysOut {
     pub(super) http: Arc<dyn HttpClient>,
     /// Mails.
     pub(super) mailer: Arc<dyn Mailer>,
+    /// The way of a PC to this server.
+    pub(super) walker: Arc<dyn Walker>,
+}
+
+/// What walks the way of a PC to this server.
+pub(super) fn walker(config: &Config) -> Arc<dyn Walker> {
+    Arc::new(SelfWalker { name_server: config.selftest.name_server() })
 }
 
 /// What mails are handed over through; nothing, where no server is configured.
@@ -282,6 +290,7 @@ pub(super) fn application(
         entra,
         http: ways.http,
         mailer: ways.mailer,
+        walker: ways.walker,
         memory: Arc::new(memory),
     };
     (app, behind)

@@ -70,6 +70,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         remember_password: Duration::minutes(5),
         disclosure: Arc::new(disclosure(&config.transcripts)),
         upload_bytes: limits.upload_bytes as u64,
+        self_test: config.selftest.enabled,
         retention: Retention {
             transcripts_days: config.retention.transcripts_days,
             attempts_days: config.retention.attempts_days,

@@ -7,7 +7,8 @@ use crate::domain::invitation::PIN_DIGITS;
 use crate::domain::renewal::TermsRejected;
 
 use super::{
-    Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, Server, Smtp, Transcripts, Wns,
+    Ca, Config, DeviceAuth, Enroll, EntraTenant, Limits, Poll, ProxyCertificate, SelfTest, Server, Smtp, Transcripts,
+    Wns,
 };
 use crate::proto::wap::PollError;
 
@@ -38,12 +39,20 @@ pub(super) fn problem(config: &Config) -> Option<Problem> {
         .or_else(|| wns(&config.wns))
         .or_else(|| smtp(&config.smtp))
         .or_else(|| transcripts(&config.transcripts))
+        .or_else(|| self_test(&config.selftest))
 }
 
 fn transcripts(transcripts: &Transcripts) -> Option<Problem> {
     let is_node = |node: &String| node.starts_with("./") && node.len() > 2 && node.len() <= 512 && !node.contains("//");
     let odd = transcripts.secret_nodes.iter().find(|node| !is_node(node))?;
     problem_with("transcripts.secret_nodes", format!("expected addresses such as ./Vendor/MSFT/Contoso, not `{odd}`"))
+}
+
+fn self_test(self_test: &SelfTest) -> Option<Problem> {
+    if self_test.dns.is_empty() || self_test.name_server().is_some() {
+        return None;
+    }
+    problem_with("selftest.dns", "expected an address such as `9.9.9.9` or `[2620:fe::fe]:53`")
 }
 
 /// A key, its value, and what is allowed.

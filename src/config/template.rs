@@ -296,6 +296,12 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # commands_days = 365
 # uploads_days = 30
 
+[selftest]
+# The page /selftest: the way of a PC to this server, for whoever helps people to enroll.
+# enabled = true
+# The name server that it asks instead of those of this machine, such as one that the PCs ask: an address, or one with a port.
+# dns = ""
+
 [ops]
 # Health and metrics, without TLS; "off" for none.
 # listen = "127.0.0.1:9464"

@@ -59,6 +59,22 @@ pub fn judge_chain(seen: &Handshake, host: &str, roots: &Arc<RootCertStore>, now
     verdicts
 }
 
+/// Whether a handshake that was found good is so only for those who have `roots`: the root that is not one of `public`, which
+/// every PC has.
+#[must_use]
+pub fn judge_root(
+    seen: &Handshake,
+    host: &str,
+    (roots, public): (&Arc<RootCertStore>, &Arc<RootCertStore>),
+    now: OffsetDateTime,
+) -> Option<Verdict> {
+    if verify(seen, host, roots, now).is_err() || verify(seen, host, public, now).is_ok() {
+        return None;
+    }
+    let top = X509Certificate::from_der(seen.chain.last()?).ok()?.1;
+    Some(Verdict::Warning(Problem::PrivateRoot { root: name(top.issuer()) }))
+}
+
 fn dates<'a>(certificates: &'a [X509Certificate<'a>], now: OffsetDateTime) -> impl Iterator<Item = Problem> + 'a {
     certificates.iter().filter_map(move |certificate| {
         let (from, to) = period(certificate);

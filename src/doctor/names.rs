@@ -17,6 +17,14 @@ pub struct Names {
     pub failure: Option<NameFailure>,
 }
 
+impl Names {
+    /// A host that is an address itself.
+    #[must_use]
+    pub fn of_address(address: IpAddr) -> Self {
+        Self { host: address.to_string(), addresses: vec![address], ..Self::default() }
+    }
+}
+
 /// Why a name has no addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameFailure {

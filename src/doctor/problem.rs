@@ -37,6 +37,8 @@ pub enum Problem {
     UntrustedRoot { root: String },
     /// The chain is not good for another reason.
     Untrusted { cause: String },
+    /// PCs do not trust the root from the start, only after it was installed.
+    PrivateRoot { root: String },
     /// The server's certificate ends soon.
     ExpiresSoon { subject: String, on: OffsetDateTime },
     /// The server asks for a client certificate where browsers and Windows would show a question.
@@ -79,6 +81,10 @@ pub enum Problem {
     ShortKey { bits: u32 },
     /// The clocks differ; positive: the server's is ahead.
     ClockApart { ahead_seconds: i64 },
+    /// The way leads to another server than the one that it should end at.
+    OtherServer { authority: String },
+    /// The way was not at its end when the time was over.
+    TooSlow { seconds: u64 },
 }
 
 impl Problem {
@@ -100,6 +106,7 @@ impl Problem {
             Self::IncompleteChain { .. } => "tls_incomplete_chain",
             Self::UntrustedRoot { .. } => "tls_untrusted_root",
             Self::Untrusted { .. } => "tls_untrusted",
+            Self::PrivateRoot { .. } => "tls_private_root",
             Self::ExpiresSoon { .. } => "tls_expires_soon",
             Self::AsksForCertificate { .. } => "tls_asks_for_certificate",
             Self::NoAnswer { .. } => "http_no_answer",
@@ -121,6 +128,8 @@ impl Problem {
             Self::ForeignPolicy { .. } => "discovery_foreign_policy",
             Self::ShortKey { .. } => "policy_short_key",
             Self::ClockApart { .. } => "clock_apart",
+            Self::OtherServer { .. } => "other_server",
+            Self::TooSlow { .. } => "too_slow",
         }
     }
 
@@ -199,6 +208,9 @@ impl Problem {
                     .to_owned()
             }
             Self::Untrusted { .. } => "Have the certificate issued anew.".to_owned(),
+            Self::PrivateRoot { .. } => {
+                "Have this root on the PCs before they enroll, or use a certificate of a public CA.".to_owned()
+            }
             Self::ExpiresSoon { .. } => "Renew it in time; see whether its renewal is automatic and works.".to_owned(),
             Self::AsksForCertificate { .. } => {
                 "Ask for client certificates on the device host only, which has another name or another port: the sign-in \
@@ -258,6 +270,10 @@ impl Problem {
                 "Have discovery answer with one of the policies that the PC offers: OnPremise or Federated.".to_owned()
             }
             Self::ShortKey { .. } => "Ask for RSA keys of at least 2048 bits.".to_owned(),
+            Self::OtherServer { .. } => {
+                "See what answers on the way: a redirect, or another server behind the name, sends PCs there.".to_owned()
+            }
+            Self::TooSlow { .. } => "See whether name servers and server answer at once.".to_owned(),
             Self::ClockApart { .. } => {
                 "Set both clocks by NTP. A server with a wrong clock issues certificates that PCs do not accept yet, or no \
                  more."
@@ -312,6 +328,9 @@ impl fmt::Display for Problem {
             ),
             Self::UntrustedRoot { root } => write!(f, "The chain ends at \"{root}\", which is not trusted."),
             Self::Untrusted { cause } => write!(f, "The certificate is not trusted: {cause}."),
+            Self::PrivateRoot { root } => {
+                write!(f, "The certificate stands under \"{root}\", which PCs do not trust before it is installed.")
+            }
             Self::ExpiresSoon { subject, on } => {
                 write!(f, "The certificate of \"{subject}\" ends on {}.", stamp(*on))
             }
@@ -348,6 +367,8 @@ impl fmt::Display for Problem {
                 write!(f, "Discovery answers with the policy {policy}, which the PC did not offer.")
             }
             Self::ShortKey { bits } => write!(f, "The policy asks for a key of {bits} bits."),
+            Self::OtherServer { authority } => write!(f, "The way leads to {authority}, which is another server."),
+            Self::TooSlow { seconds } => write!(f, "The way took longer than {seconds} s."),
             Self::ClockApart { ahead_seconds } => {
                 let side = if *ahead_seconds > 0 { "ahead of" } else { "behind" };
                 write!(f, "The server's clock is {} {side} this machine's.", lasting(ahead_seconds.unsigned_abs()))

@@ -9,6 +9,8 @@ pub struct Target {
     pub discovery: Url,
     /// The domain, where Windows would find the server by its name.
     pub domain: Option<String>,
+    /// The domain of whoever enrolls, where that is another one.
+    pub user_domain: Option<String>,
 }
 
 /// What cannot be gone to.
@@ -79,14 +81,20 @@ impl Target {
         }
         url.set_fragment(None);
         let domain = url.host_str()?.to_ascii_lowercase().strip_prefix(&LABEL.to_ascii_lowercase()).map(str::to_owned);
-        Some(Self { discovery: url, domain })
+        Some(Self { discovery: url, domain, user_domain: None })
     }
 
-    /// An address of mail in the domain, to ask discovery with.
+    /// The same, gone to by somebody whose address of mail is in that domain.
+    #[must_use]
+    pub fn for_user_of(self, domain: Option<&str>) -> Self {
+        Self { user_domain: domain.map(str::to_owned), ..self }
+    }
+
+    /// An address of mail to ask discovery with.
     #[must_use]
     pub fn some_user(&self) -> String {
-        let host = self.discovery.host_str().unwrap_or_default();
-        format!("doctor@{}", self.domain.as_deref().unwrap_or(host))
+        let host = self.discovery.host_str();
+        format!("doctor@{}", self.user_domain.as_deref().or(self.domain.as_deref()).or(host).unwrap_or_default())
     }
 }
 

@@ -5,6 +5,7 @@ mod table;
 
 use std::borrow::Cow;
 
+use super::language::Language;
 use table::{TABLE, http_status};
 
 /// What a code means, in a language.
@@ -25,6 +26,17 @@ pub struct Explanation {
     pub english: Advice,
     /// In French.
     pub french: Advice,
+}
+
+impl Explanation {
+    /// The advice in a language.
+    #[must_use]
+    pub fn advice(&self, language: Language) -> &Advice {
+        match language {
+            Language::English => &self.english,
+            Language::French => &self.french,
+        }
+    }
 }
 
 /// What is known of a code; `None` for one that has nothing to do with enrollment.

@@ -8,6 +8,7 @@ mod go;
 mod invitation;
 mod messages;
 mod qr;
+mod self_test;
 mod signpost;
 mod stale;
 
@@ -32,6 +33,7 @@ use messages::Messages;
 
 pub(super) use go::page as go;
 pub(super) use invitation::page as invitation;
+pub(super) use self_test::page as self_test;
 pub(super) use signpost::page as signpost;
 pub(super) use stale::page as stale_url;
 
@@ -45,6 +47,10 @@ pub struct Frame {
     contact: String,
     /// The path of this page.
     path: String,
+    /// What stands behind the language in its address, such as `&for=example.com`.
+    query: String,
+    /// Whether there is a self-test to go to.
+    has_self_test: bool,
 }
 
 impl Frame {
@@ -88,12 +94,23 @@ impl FromRequestParts<Shared> for Frame {
             organization: settings.display_name.clone(),
             contact: settings.contact.clone(),
             path: parts.uri.path().to_owned(),
+            query: String::new(),
+            has_self_test: settings.self_test,
         })
     }
 }
 
 /// A page as an answer.
 fn answer(status: StatusCode, language: Language, page: &impl Template) -> Response {
+    write(status, language, page, &POLICY)
+}
+
+/// The same with a form whose answer is a page of this server.
+fn answer_with_form(status: StatusCode, language: Language, page: &impl Template) -> Response {
+    write(status, language, page, &POLICY_WITH_FORM)
+}
+
+fn write(status: StatusCode, language: Language, page: &impl Template, policy: &str) -> Response {
     let html = match page.render() {
         Ok(html) => html,
         Err(error) => return Problem::internal(format!("a page cannot be written: {error}")).into_response(),
@@ -101,7 +118,7 @@ fn answer(status: StatusCode, language: Language, page: &impl Template) -> Respo
     let headers: [(HeaderName, &str); 5] = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_LANGUAGE, language.tag()),
-        (CONTENT_SECURITY_POLICY, POLICY.as_str()),
+        (CONTENT_SECURITY_POLICY, policy),
         (CACHE_CONTROL, "no-cache"),
         (VARY, "Accept-Language"),
     ];
@@ -111,11 +128,14 @@ fn answer(status: StatusCode, language: Language, page: &impl Template) -> Respo
 const STYLE: &str = include_str!("pages/muster.css");
 
 /// Nothing is loaded; the one stylesheet in the page is named by its hash.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
+static POLICY: LazyLock<String> = LazyLock::new(|| policy("'none'"));
+static POLICY_WITH_FORM: LazyLock<String> = LazyLock::new(|| policy("'self'"));
+
+fn policy(form_action: &str) -> String {
     let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-    let rest = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let rest = format!("base-uri 'none'; form-action {form_action}; frame-ancestors 'none'");
     format!("default-src 'none'; style-src 'sha256-{hash}'; {rest}")
-});
+}
 
 #[cfg(test)]
 mod tests;

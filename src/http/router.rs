@@ -272,6 +272,7 @@ const TABLE: &[Route] = &[
     windows(Listener::Web, Put, mdm::UPLOAD, |m| on(m, mdm::upload)),
     open(Get, "/", |m| on(m, pages::signpost)),
     open(Get, "/go", |m| on(m, pages::go)),
+    open(Get, "/selftest", |m| on(m, pages::self_test)),
     open(Get, "/i/{token}", |m| on(m, pages::invitation)),
     open(Get, "/pki/device.crl", |m| on(m, pki::revocation_list)),
     open(Get, "/pki/previous.crl", |m| on(m, pki::previous_revocation_list)),

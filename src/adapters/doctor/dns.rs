@@ -56,6 +56,9 @@ impl Resolver {
 
     /// What a name leads to.
     pub async fn names(&self, host: &str) -> Names {
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            return Names::of_address(address);
+        }
         let mut names = Names { host: host.to_owned(), ..Names::default() };
         let Ok(mut name) = Name::from_utf8(format!("{}.", host.trim_end_matches('.'))) else {
             names.failure = Some(NameFailure::NoAnswer("it is no name".to_owned()));

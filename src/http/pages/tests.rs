@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use super::go::{Go, Guide};
 use super::*;
+use crate::app::self_test::Tested;
+use crate::doctor::{Problem, Report, Stage, Verdict};
 
 /// The messages of a language with the values that each takes.
 fn messages(language: Language) -> BTreeMap<String, Vec<String>> {
@@ -44,17 +46,19 @@ fn templates_name_messages_that_are_there_and_all_of_them() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/pages/templates");
     let mut used = std::collections::BTreeSet::from(["windows10", "windows11", "hololens2"].map(str::to_owned));
     // Titles and texts of notices are chosen in the handlers.
-    for source in [include_str!("invitation.rs"), include_str!("stale.rs")] {
+    for source in [include_str!("invitation.rs"), include_str!("stale.rs"), include_str!("self_test.rs")] {
         let quoted = source
             .split('"')
             .skip(1)
             .step_by(2)
-            .filter(|text| text.starts_with("invitation-") || text.starts_with("stale-"));
+            .filter(|text| ["invitation-", "stale-", "selftest-"].iter().any(|start| text.starts_with(start)))
+            .filter(|text| !text.contains('{'));
         for id in quoted {
             assert!(known.contains_key(id), "there is no message {id}");
             used.insert(id.to_owned());
         }
     }
+    used.extend(composed());
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         for id in named(&std::fs::read_to_string(&path).unwrap()) {
@@ -66,6 +70,88 @@ fn templates_name_messages_that_are_there_and_all_of_them() {
     assert!(unused.is_empty(), "{unused:?}");
 }
 
+/// Messages whose names are put together of a stage of the doctor or a code of its problems.
+fn composed() -> impl Iterator<Item = String> {
+    let stages = Stage::ALL.map(Stage::as_str).into_iter();
+    let stages = stages.flat_map(|stage| [format!("selftest-{stage}"), format!("selftest-{stage}-good")]);
+    let source = include_str!("../../doctor/problem.rs").split("fn code(").nth(1).unwrap().split("fn ").next().unwrap();
+    let codes: Vec<&str> = source.split('"').skip(1).step_by(2).collect();
+    assert!(codes.len() > 30, "{codes:?}");
+    let codes = codes.into_iter().flat_map(|code| [format!("selftest-{code}"), format!("selftest-{code}-fix")]);
+    stages.chain(codes)
+}
+
+#[test]
+fn every_problem_has_its_words_and_tells_nothing_of_the_inside() {
+    let known = messages(Language::English);
+    for id in composed() {
+        let values = known.get(&id).unwrap_or_else(|| panic!("there is no message {id}"));
+        let public = ["host", "service", "on", "status", "bits", "seconds"];
+        assert!(values.iter().all(|value| public.contains(&value.as_str())), "{id}: {values:?}");
+    }
+    let at = time::macros::datetime!(2026-12-01 12:00 UTC);
+    let secret = || "10.1.2.3 corp-dc7.internal".to_owned();
+    let problems = [
+        Problem::NoSuchName { name: secret() },
+        Problem::DanglingAlias { name: secret(), alias: secret() },
+        Problem::ForeignService { name: secret(), alias: secret(), service: "Microsoft Intune" },
+        Problem::LeadsElsewhere { name: secret(), to: secret(), expected: secret() },
+        Problem::NameServer { name: secret(), cause: secret() },
+        Problem::Unreachable { authority: secret(), cause: secret() },
+        Problem::Handshake { authority: secret(), cause: secret() },
+        Problem::NameMismatch { host: secret(), names: vec![secret()] },
+        Problem::Expired { subject: secret(), on: at, now: at },
+        Problem::NotYetValid { subject: secret(), from: at, now: at },
+        Problem::IncompleteChain { last: secret(), issuer: secret() },
+        Problem::PrivateRoot { root: secret() },
+        Problem::ExpiresSoon { subject: secret(), on: at },
+        Problem::Untrusted { cause: secret() },
+        Problem::NoAnswer { url: secret(), cause: secret() },
+        Problem::Redirected { url: secret(), to: secret() },
+        Problem::WrongPath { url: secret(), status: 404 },
+        Problem::HttpStatus { url: secret(), status: 502 },
+        Problem::NotSoap { url: secret(), cause: secret() },
+        Problem::Fault { url: secret(), hresult: 0x8018_0015, reason: secret(), reference: Some(secret()) },
+        Problem::Fault { url: secret(), hresult: 1, reason: secret(), reference: None },
+        Problem::ServiceAddress { service: "policy", address: secret() },
+        Problem::ServicesApart { policy: secret(), enrollment: secret() },
+        Problem::ForeignPolicy { policy: secret() },
+        Problem::ShortKey { bits: 1024 },
+        Problem::ClockApart { ahead_seconds: 7200 },
+        Problem::OtherServer { authority: secret() },
+        Problem::TooSlow { seconds: 25 },
+    ];
+    for language in Language::ALL {
+        let mut report = Report::default();
+        for problem in &problems {
+            report.add(Stage::Connect, "https://corp-dc7.internal/x", Verdict::Fault(problem.clone()));
+            report.add(Stage::Tls, "mdm.example.test:443", Verdict::Warning(problem.clone()));
+        }
+        Stage::ALL.iter().for_each(|stage| report.add(*stage, "mdm.example.test", Verdict::Good(secret())));
+        let page = self_tested(language, report);
+        for part in ["10.1.2.3", "corp-dc7", "{", "selftest-"] {
+            let body = page.split("</style>").nth(1).unwrap();
+            let at = body.find(part).map(|at| &body[at.saturating_sub(80)..]);
+            assert!(at.is_none(), "{part}: {}", at.unwrap());
+        }
+        assert!(page.contains("mdm.example.test") && page.contains("Microsoft Intune"), "{page}");
+    }
+}
+
+fn self_tested(language: Language, report: Report) -> String {
+    let host = "mdm.example.test".to_owned();
+    let at = time::macros::datetime!(2026-12-01 12:00 UTC);
+    let tested = Tested { at, host: host.clone(), own_host: host.clone(), target: host, report };
+    let frame = frame(language, "Fabrikam");
+    let result = Some(self_test::Shown::new(&frame, &tested));
+    self_test::Page { frame, result, ..empty(language) }.render().unwrap()
+}
+
+fn empty(language: Language) -> self_test::Page {
+    let frame = frame(language, "Fabrikam");
+    self_test::Page { frame, has_domains: true, typed: String::new(), refused: None, result: None, codes: Vec::new() }
+}
+
 fn frame(language: Language, organization: &str) -> Frame {
     Frame {
         language,
@@ -73,6 +159,8 @@ fn frame(language: Language, organization: &str) -> Frame {
         organization: organization.to_owned(),
         contact: "Help desk <help@example.test>".to_owned(),
         path: "/go".to_owned(),
+        query: String::new(),
+        has_self_test: true,
     }
 }
 
@@ -93,29 +181,47 @@ fn names_cannot_become_markup() {
 #[test]
 fn a_page_is_a_document_that_another_parser_reads() {
     for language in Language::ALL {
-        let page = go(language, "Fabrikam");
-        let mut body = page.trim_start_matches("<!doctype html>").replace("<meta charset=\"utf-8\">", "");
-        for (open, closed) in [("initial-scale=1\">", "initial-scale=1\"/>"), ("light dark\">", "light dark\"/>")] {
-            body = body.replace(open, closed);
-        }
-        // Of HTML, XML knows no raw text.
-        let style = body.find("<style>").unwrap()..body.find("</style>").unwrap();
-        body.replace_range(style, "<style>");
-        let document = roxmltree::Document::parse(body.trim()).unwrap();
-        let named = |name: &str| document.descendants().filter(|n| n.has_tag_name(name)).count();
-        assert_eq!(document.root_element().attribute("lang"), Some(language.tag()));
-        assert_eq!((named("h1"), named("main"), named("ol"), named("script"), named("link")), (1, 1, 3, 0, 0));
-        let ids: Vec<_> = document.descendants().filter_map(|n| n.attribute("id")).collect();
-        for node in document.descendants() {
-            let names = ["aria-labelledby"].iter().filter_map(|name| node.attribute(*name));
-            let anchors = node.attribute("href").and_then(|href| href.strip_prefix('#'));
-            for id in names.chain(anchors) {
-                assert!(ids.contains(&id), "nothing is called {id}");
-            }
-            let outside = node.attribute("src").or_else(|| node.attribute("href")).filter(|to| to.starts_with("http"));
-            assert_eq!(outside, None, "nothing leads elsewhere");
-        }
+        assert_eq!(lists_and_fields(language, &go(language, "Fabrikam")), (3, 0));
+        assert_eq!(lists_and_fields(language, &self_tested(language, Report::default())), (1, 2));
+        let refused = self_test::Page {
+            refused: Some(("selftest-not-served", "selftest-not-served-help")),
+            typed: "\"><script>".to_owned(),
+            ..empty(language)
+        };
+        assert_eq!(lists_and_fields(language, &refused.render().unwrap()), (0, 2));
+        let without_domains = self_test::Page { has_domains: false, ..empty(language) };
+        assert_eq!(lists_and_fields(language, &without_domains.render().unwrap()), (0, 2));
     }
+}
+
+/// Reads a page and looks at what holds for every one; its numbered lists and its fields are counted.
+#[track_caller]
+fn lists_and_fields(language: Language, page: &str) -> (usize, usize) {
+    let mut body = page.trim_start_matches("<!doctype html>").replace("<meta charset=\"utf-8\">", "");
+    for (open, closed) in [("initial-scale=1\">", "initial-scale=1\"/>"), ("light dark\">", "light dark\"/>")] {
+        body = body.replace(open, closed);
+    }
+    // Of HTML, XML knows no raw text.
+    let style = body.find("<style>").unwrap()..body.find("</style>").unwrap();
+    body.replace_range(style, "<style>");
+    let document = roxmltree::Document::parse(body.trim()).unwrap();
+    let named = |name: &str| document.descendants().filter(|n| n.has_tag_name(name)).count();
+    assert_eq!(document.root_element().attribute("lang"), Some(language.tag()));
+    assert_eq!((named("h1"), named("main"), named("script"), named("link")), (1, 1, 0, 0));
+    let ids: Vec<_> = document.descendants().filter_map(|n| n.attribute("id")).collect();
+    for node in document.descendants() {
+        let named = ["aria-labelledby", "aria-describedby", "for"].iter().filter_map(|name| node.attribute(*name));
+        let anchors = node.attribute("href").and_then(|href| href.strip_prefix('#'));
+        for id in named.flat_map(str::split_whitespace).chain(anchors) {
+            assert!(ids.contains(&id), "nothing is called {id}");
+        }
+        let is_field = node.has_tag_name("input") && node.attribute("type") != Some("hidden");
+        let label = |id: &str| document.descendants().any(|n| n.attribute("for") == Some(id));
+        assert!(!is_field || node.attribute("id").is_some_and(label), "a field has no label");
+        let outside = node.attribute("src").or_else(|| node.attribute("href")).filter(|to| to.starts_with("http"));
+        assert_eq!(outside, None, "nothing leads elsewhere");
+    }
+    (named("ol"), named("input"))
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::instructions::{self, Language, Page};
+use super::instructions::{self, Page};
 use crate::app::{App, Error, FieldError};
+use crate::domain::language::Language;
 use crate::domain::package::Package;
 use crate::pki::is_certificate;
 use crate::proto::csp::computer_name;

@@ -3,6 +3,7 @@
 
 use time::macros::format_description;
 
+use crate::domain::language::Language;
 use crate::domain::package::Package;
 use crate::proto::ppkg::Customizations;
 use crate::proto::xml::XmlWriter;
@@ -42,13 +43,6 @@ pub(super) fn script(name: &str) -> String {
     lines.map(|line| format!("{line}\r\n")).concat()
 }
 
-/// The language of a page.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Language {
-    English,
-    French,
-}
-
 /// What a page tells of.
 pub(super) struct Page<'p> {
     pub(super) package: &'p Package,
@@ -65,7 +59,7 @@ impl Page<'_> {
             Language::French => &FRENCH,
         };
         let mut w = XmlWriter::new();
-        w.element("html", &[("lang", words.lang)], |w| {
+        w.element("html", &[("lang", language.tag())], |w| {
             w.element("head", &[], |w| {
                 w.empty("meta", &[("charset", "utf-8")]);
                 w.empty("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
@@ -155,7 +149,6 @@ fn list(w: &mut XmlWriter, steps: &[&str]) {
 
 /// The words of a page.
 struct Words {
-    lang: &'static str,
     title: &'static str,
     of_server: &'static str,
     warning: &'static str,
@@ -187,7 +180,6 @@ struct Words {
 }
 
 static ENGLISH: Words = Words {
-    lang: "en",
     title: "Provisioning package",
     of_server: "It enrolls Windows devices with",
     warning: "These files, and the package built from them, hold a password in clear, and so whoever has them can enroll \
@@ -245,7 +237,6 @@ static ENGLISH: Words = Words {
 };
 
 static FRENCH: Words = Words {
-    lang: "fr",
     title: "Package d’approvisionnement",
     of_server: "Il inscrit des appareils Windows auprès de",
     warning: "Ces fichiers, et le package construit avec eux, contiennent un mot de passe en clair\u{a0}: quiconque les possède \

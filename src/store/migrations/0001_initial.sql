@@ -394,6 +394,9 @@ CREATE TABLE transcripts (
     body BLOB NOT NULL,
     PRIMARY KEY (session_id, number, at)
 );
+-- What is compressed already is kept as it is, and in the row.
+-- postgresql: ALTER TABLE transcripts ALTER COLUMN body SET STORAGE EXTERNAL;
+-- postgresql: ALTER TABLE transcripts SET (toast_tuple_target = 8160);
 
 CREATE TABLE answers (
     session_id TEXT NOT NULL PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,

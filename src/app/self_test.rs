@@ -101,15 +101,16 @@ impl App {
             return Err(NotTested::Off);
         }
         self.memory.throttles.allow_self_test(address).map_err(|seconds| NotTested::TooMany { seconds })?;
-        let typed = typed.trim();
-        let typed = typed.rsplit_once('@').map_or(typed, |(_, domain)| domain);
+        let typed = Some(typed.trim()).filter(|typed| typed.len() <= LONGEST_TYPED).ok_or(NotTested::NotServed)?;
         let own = self.own_host().ok_or(NotTested::Unable)?;
-        if typed.is_empty() || typed.eq_ignore_ascii_case(&own) {
+        // The address of the server, as people paste it.
+        let pasted = Url::parse(typed).ok().and_then(|url| Some(url.host_str()? == own)).unwrap_or_default();
+        let typed = typed.rsplit_once('@').map_or(typed, |(_, domain)| domain);
+        if typed.is_empty() || pasted || typed.eq_ignore_ascii_case(&own) {
             return Ok(Start::Server);
         }
         // Both as the parser of addresses writes them.
-        let named = Some(typed).filter(|typed| typed.len() <= LONGEST_NAME).and_then(Target::of_domain);
-        let named = named.and_then(|target| target.domain).ok_or(NotTested::NotServed)?;
+        let named = Target::of_domain(typed).and_then(|target| target.domain).ok_or(NotTested::NotServed)?;
         let is_named = |domain: &&String| Target::of_domain(domain).is_some_and(|t| t.domain.as_ref() == Some(&named));
         let served = self.settings.domains.iter().find(is_named).ok_or(NotTested::NotServed)?;
         Ok(Start::Domain(served.clone()))
@@ -180,8 +181,8 @@ const FRESH: Duration = Duration::minutes(1);
 const MOST_AT_WORK: usize = 4;
 /// How long one waits for the walk of somebody else with the same start.
 const MOST_WAIT: StdDuration = StdDuration::from_secs(40);
-/// Longest name in DNS.
-const LONGEST_NAME: usize = 253;
+/// Longest text that is looked at; an address of mail is not longer.
+const LONGEST_TYPED: usize = 254;
 
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,7 @@ async fn only_what_is_configured_is_ever_walked() {
     let cases = [
         ("", Ok(Start::Server)),
         (own.as_str(), Ok(Start::Server)),
+        (ground.app.settings.url.as_str(), Ok(Start::Server)),
         ("fabrikam.test", domain("fabrikam.test")),
         (" Ada@FABRIKAM.test. ", domain("fabrikam.test")),
         ("EnterpriseEnrollment.fabrikam.test", domain("fabrikam.test")),

@@ -4,10 +4,11 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use support::api::User;
 use support::enrolling::Attempt;
 use support::server::{Server, muster};
-use support::soap::{self, Soap, username_token};
+use support::soap::{self, Soap, binary_token, username_token};
 use support::timed::{MINUTE, Timed};
 use support::unique;
 
@@ -65,6 +66,55 @@ fn each_attempt_tells_where_it_stopped_and_what_to_do() {
 }
 
 #[test]
+fn each_attempt_tells_its_road() {
+    let server = Server::shared();
+    let api = server.api();
+    let user = |email: &str, secret: &Value| User {
+        id: String::new(),
+        email: email.to_owned(),
+        password: secret.as_str().unwrap_or_else(|| panic!("no secret for {email}")).to_owned(),
+    };
+    let ada = api.add_user();
+    let email = format!("eve-{}@example.test", unique());
+    let invitation = api.post("/invitations", &json!({"email": email, "pin": true}), 201);
+    let eve = user(&email, &invitation["pin"]);
+    let bulk = |pin: Value| {
+        let name = format!("windows-bulkenroll-{}@example.test", unique());
+        api.post("/packages", &json!({"user": name, "pin": pin}), 201)
+    };
+    let (package, by_hand, revoked) = (bulk(false.into()), bulk(true.into()), bulk(false.into()));
+    api.delete(&format!("/packages/{}", revoked["id"].as_str().unwrap()));
+    let name = |package: &Value| package["user"].as_str().unwrap().to_owned();
+    let cases = [
+        (User { email: ada.email.clone(), id: String::new(), password: "wrong".to_owned() }, "password", "failed"),
+        (ada, "password", "succeeded"),
+        (User { email: eve.email.clone(), id: String::new(), password: "12".to_owned() }, "password", "failed"),
+        (eve, "pin", "succeeded"),
+        (user(&name(&package), &package["secret"]), "package", "succeeded"),
+        (user(&name(&by_hand), &by_hand["pin"]), "package_pin", "succeeded"),
+        (user(&name(&revoked), &revoked["secret"]), "package", "failed"),
+    ];
+    for (user, road, outcome) in cases {
+        server.web(&soap::discover(&user.email).request());
+        assert_eq!(newest(server, &user.email)["road"], Value::Null, "{}", user.email);
+        server.web(&Soap::get_policies(&username_token(&user.email, &user.password)).request());
+        let at_policy = newest(server, &user.email);
+        assert_eq!((&at_policy["road"], &at_policy["phase"]), (&road.into(), &"policy".into()), "{at_policy:#}");
+        Attempt::new(server, &user).send(server);
+        let attempt = newest(server, &user.email);
+        assert_eq!(
+            (&attempt["road"], &attempt["phase"], &attempt["outcome"]),
+            (&road.into(), &"enroll".into(), &outcome.into()),
+            "{attempt:#}"
+        );
+    }
+    let token = Soap::get_policies(&binary_token("urn:ietf:params:oauth:token-type:jwt", "e30="));
+    server.web(&token.request());
+    let attempts = api.list("/enrollment-attempts?outcome=failed");
+    assert!(attempts.iter().any(|attempt| attempt["road"] == "web_token"), "{attempts:#?}");
+}
+
+#[test]
 fn a_device_that_says_no_more_has_stopped() {
     let timed = Timed::start();
     let (server, ada) = (&timed.server, timed.server.api().add_user());
@@ -94,7 +144,7 @@ fn the_command_line_lists_and_explains() {
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, plain) = run(&["device", "attempts", "--email", &ada.email]);
-    assert!(code == 0 && plain.contains("0x80180002") && plain.contains("failed"), "{plain}");
+    assert!(code == 0 && plain.contains("0x80180002") && plain.contains("failed") && plain.contains("ROAD"), "{plain}");
     let (code, long) = run(&["device", "attempts", "--email", &ada.email, "--advice"]);
     assert!(code == 0 && long.contains("MENROLL_E_DEVICE_AUTHENTICATION_ERROR") && long.contains("\ndo "), "{long}");
     // Without a server.

@@ -41,6 +41,7 @@ fn causes(api: &Api, device: &FakeDevice) -> Vec<String> {
     let name = device.profile.device_name.as_str();
     let attempts = api.list("/enrollment-attempts");
     let mine = attempts.iter().filter(|attempt| attempt["device_name"] == name && attempt["phase"] == "renew");
+    let mine = mine.inspect(|attempt| assert_eq!(attempt["road"], "certificate", "{attempt:#}"));
     let failed = mine.filter(|attempt| attempt["outcome"] == "failed");
     failed.map(|attempt| attempt["cause"].as_str().unwrap().to_owned()).collect()
 }

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::account::Account;
 use super::ledger::Entry;
-use super::policies::user_name;
+use super::policies::Who;
 use super::ports::{StoreError, Write};
 use super::sign_in::SignedIn;
 use super::{App, AuditObject, Caller, MOST_TRIES, NotRenewed, Principal, Refusal};
@@ -56,7 +56,7 @@ pub struct Enrolled {
 /// A device at the door. Its certificate is signed once, however often the rest has to be done again.
 struct Newcomer<'a> {
     /// As it was typed: the attempt is in the ledger under it.
-    name: &'a str,
+    who: &'a Who,
     id: Id<Enrollment>,
     request: &'a RequestSecurityToken,
     key_sha256: [u8; 32],
@@ -74,23 +74,24 @@ impl App {
         request: &RequestSecurityToken,
         caller: &Caller,
     ) -> Result<Enrolled, Refusal> {
-        let name = user_name(&credential);
-        let answer = self.enroll_or_refuse(&name, credential, request, caller).await;
+        let mut who = Who::of(&credential);
+        let answer = self.enroll_or_refuse(&mut who, credential, request, caller).await;
         if let Err(refusal) = &answer {
-            self.refused(caller, Phase::Enroll, &name, refusal).await;
+            let entry = Entry::failed(Phase::Enroll, &who.name, refusal).by(who.road);
+            self.turned_away(caller, entry, refusal).await;
         }
         answer
     }
 
     async fn enroll_or_refuse(
         &self,
-        name: &str,
+        who: &mut Who,
         credential: Result<Credential, Rejection>,
         request: &RequestSecurityToken,
         caller: &Caller,
     ) -> Result<Enrolled, Refusal> {
         check_kind(request)?;
-        let signed_in = self.sign_in(credential, caller).await?;
+        let signed_in = self.sign_in(credential, caller, &mut who.road).await?;
         let state = self.admit_device(self.mode(&signed_in.user, request), request, caller).await?;
         let csr = self.certificate_request(request)?;
         let key_sha256 = csr.key_sha256();
@@ -100,7 +101,7 @@ impl App {
         }
         let id = self.new_id();
         let issued = self.issue(&csr, id).await?;
-        self.let_in(&signed_in, &Newcomer { name, id, request, key_sha256, issued, caller, state }).await
+        self.let_in(&signed_in, &Newcomer { who, id, request, key_sha256, issued, caller, state }).await
     }
 
     /// In turn with others of the same user in this process, and again if another process was faster.
@@ -199,7 +200,7 @@ impl App {
         }
         writes.extend(invitation.into_iter().flat_map(|invitation| self.use_writes(invitation, enrollment.id)));
         writes.extend(self.tell(user, &device, &enrollment, newcomer, &place));
-        writes.extend(self.ledger_writes(newcomer.caller, &ledger_entry(newcomer.name, &device, &enrollment)).await?);
+        writes.extend(self.ledger_writes(newcomer.caller, &ledger_entry(newcomer.who, &device, &enrollment)).await?);
         self.commit(writes).await?;
         tracing::info!(
             trace_id = %newcomer.caller.trace_id, enrollment_id = %enrollment.id, device_id = %device.id,
@@ -435,7 +436,7 @@ fn record(newcomer: &Newcomer<'_>) -> Certificate {
     }
 }
 
-fn ledger_entry<'a>(name: &'a str, device: &'a Device, enrollment: &'a Enrollment) -> Entry<'a> {
+fn ledger_entry<'a>(who: &'a Who, device: &'a Device, enrollment: &'a Enrollment) -> Entry<'a> {
     let cause = match enrollment.state {
         EnrollmentState::Pending => "enrolled; it gets nothing before an administrator approves it",
         _ => "enrolled",
@@ -445,7 +446,7 @@ fn ledger_entry<'a>(name: &'a str, device: &'a Device, enrollment: &'a Enrollmen
         os_version: enrollment.os_version.as_deref(),
         outcome: Outcome::Succeeded,
         enrollment_id: Some(enrollment.id),
-        ..Entry::open(Phase::Enroll, name, cause)
+        ..Entry::open(Phase::Enroll, &who.name, cause).by(who.road)
     }
 }
 

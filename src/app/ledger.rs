@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::ports::{StoreError, Write};
 use super::{App, MOST_TRIES, Refusal};
 use crate::domain::Id;
-use crate::domain::attempt::{Attempt, ONE_ATTEMPT, Outcome, Phase};
+use crate::domain::attempt::{Attempt, ONE_ATTEMPT, Outcome, Phase, Road};
 use crate::domain::enrollment::Enrollment;
 
 /// Who sent an enrollment message.
@@ -26,6 +26,7 @@ pub struct Caller {
 pub(super) struct Entry<'a> {
     pub(super) phase: Phase,
     pub(super) email: &'a str,
+    pub(super) road: Option<Road>,
     pub(super) device_name: Option<&'a str>,
     pub(super) os_version: Option<&'a str>,
     pub(super) outcome: Outcome,
@@ -40,6 +41,7 @@ impl<'a> Entry<'a> {
         Self {
             phase,
             email,
+            road: None,
             device_name: None,
             os_version: None,
             outcome: Outcome::Open,
@@ -53,6 +55,11 @@ impl<'a> Entry<'a> {
     pub(super) fn failed(phase: Phase, email: &'a str, refusal: &Refusal) -> Self {
         let cause = refusal.to_string();
         Self { outcome: Outcome::Failed, hresult: Some(refusal.hresult()), ..Self::open(phase, email, &cause) }
+    }
+
+    /// The same by that road.
+    pub(super) fn by(self, road: Option<Road>) -> Self {
+        Self { road, ..self }
     }
 }
 
@@ -90,15 +97,20 @@ impl App {
         self.refused(caller, phase, "", refusal).await;
     }
 
-    /// Records and logs a refusal.
+    /// Records and logs a refusal before anybody signed in.
     pub(super) async fn refused(&self, caller: &Caller, phase: Phase, email: &str, refusal: &Refusal) {
-        let (trace_id, phase_name, cause) = (caller.trace_id, phase.as_str(), cut(&refusal.to_string()));
+        self.turned_away(caller, Entry::failed(phase, email, refusal), refusal).await;
+    }
+
+    /// Records and logs a refusal.
+    pub(super) async fn turned_away(&self, caller: &Caller, entry: Entry<'_>, refusal: &Refusal) {
+        let (trace_id, phase_name, cause) = (caller.trace_id, entry.phase.as_str(), cut(&entry.cause));
         if refusal.is_ours() {
             tracing::error!(%trace_id, phase = phase_name, cause, "enrollment refused");
         } else {
             tracing::info!(%trace_id, phase = phase_name, cause, "enrollment refused");
         }
-        self.record(caller, Entry::failed(phase, email, refusal)).await;
+        self.record(caller, entry).await;
     }
 
     /// The ledger row and its event, to be committed alone or with what they tell of.
@@ -119,6 +131,7 @@ impl App {
             updated_at: now,
             email,
             address,
+            road: None,
             phase: entry.phase,
             outcome: Outcome::Open,
             cause: String::new(),
@@ -129,6 +142,7 @@ impl App {
             enrollment_id: None,
         });
         attempt.updated_at = now;
+        attempt.road = entry.road.or(attempt.road);
         attempt.phase = entry.phase;
         attempt.outcome = entry.outcome;
         attempt.cause = cut(&entry.cause);
@@ -141,7 +155,7 @@ impl App {
         if attempt.outcome != Outcome::Open {
             let data = json!({
                 "attempt_id": attempt.id, "email": attempt.email, "address": attempt.address,
-                "phase": attempt.phase.as_str(), "outcome": attempt.outcome.as_str(), "cause": attempt.cause,
+                "road": attempt.road.map(Road::as_str), "phase": attempt.phase.as_str(), "outcome": attempt.outcome.as_str(), "cause": attempt.cause,
                 "trace_id": attempt.trace_id,
             });
             writes.push(self.event("enroll.attempt", None, data));

@@ -132,6 +132,7 @@ impl App {
                 user_name: user.email.clone(),
                 name: name.clone(),
                 build: 1,
+                built_as: None,
                 secret_hash: secret_hash(secret.expose_secret()),
                 pin_hash: pin_hash.clone(),
                 pin_failures: 0,
@@ -156,7 +157,8 @@ impl App {
     }
 
     /// Builds a package anew: with a higher version and another secret. What was built before lets nobody in any more; its
-    /// limits, its count and, unless another one is asked for, its PIN stay.
+    /// limits, its count and, unless another one is asked for, its PIN stay. The same key as for the last build builds
+    /// nothing and hands nothing out.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`], or [`Error::Conflict`]: `package_over`, `pin_taken`.
@@ -166,13 +168,18 @@ impl App {
         id: Id<Package>,
         contents: Contents,
         pin: Option<NewPin>,
+        key: Option<&str>,
     ) -> Result<BuiltPackage, Error> {
         refuse(contents.mistakes().into_iter().chain(pin.as_ref().and_then(wrong_pin)).collect())?;
         let roots = self.roots_to_trust(&contents)?;
         let pin = self.new_pin(pin.as_ref());
         let pin_hash = self.hash_of(pin.as_ref()).await?;
+        let built_as = key.map(|key| derived_id(by, &format!("POST /packages/{id}/rebuild"), key));
         for _ in 0..MOST_TRIES {
             let mut package = self.package(id).await?;
+            if built_as.is_some() && package.built_as == built_as {
+                return Ok(BuiltPackage { package, handout: None });
+            }
             let state = package.state(self.now());
             if matches!(state, PackageState::Revoked | PackageState::Expired) {
                 let words = format!("the package is {}; make another one", state.as_str());
@@ -186,6 +193,7 @@ impl App {
             }
             let secret = self.new_package_secret();
             package.secret_hash = secret_hash(secret.expose_secret());
+            package.built_as = built_as;
             writes.push(Write::RebuildPackage(Box::new(package.clone())));
             package.build += 1;
             let handout = self.handout(&package, &contents, &roots, secret, pin.clone()).await?;

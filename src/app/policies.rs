@@ -3,7 +3,7 @@
 use super::ledger::Entry;
 use super::sign_in::SignedIn;
 use super::{App, Caller, Refusal};
-use crate::domain::attempt::Phase;
+use crate::domain::attempt::{Phase, Road};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::security::Credential;
 use crate::proto::xcep::PolicySettings;
@@ -15,32 +15,36 @@ impl App {
         credential: Result<Credential, Rejection>,
         caller: &Caller,
     ) -> Result<PolicySettings, Refusal> {
-        let name = user_name(&credential);
-        let signed_in = self.sign_in(credential, caller).await;
+        let mut who = Who::of(&credential);
+        let signed_in = self.sign_in(credential, caller, &mut who.road).await;
         // Here the person still sees it before Windows makes a key; the rest of the rules is about the next message.
         match signed_in.and_then(|_| Ok(self.settings.rules.check_network(caller.address)?)) {
             Ok(()) => {
-                self.record(caller, Entry::open(Phase::Policy, &name, "signed in; the policy was handed out")).await;
+                let entry = Entry::open(Phase::Policy, &who.name, "signed in; the policy was handed out");
+                self.record(caller, entry.by(who.road)).await;
                 Ok(self.policy_settings())
             }
             Err(refusal) => {
-                self.refused(caller, Phase::Policy, &name, &refusal).await;
+                let entry = Entry::failed(Phase::Policy, &who.name, &refusal).by(who.road);
+                self.turned_away(caller, entry, &refusal).await;
                 Err(refusal)
             }
         }
     }
 
-    /// The user behind a credential of the Security header.
+    /// The user behind a credential of the Security header, and the road as soon as it is known.
     pub(super) async fn sign_in(
         &self,
         credential: Result<Credential, Rejection>,
         caller: &Caller,
+        road: &mut Option<Road>,
     ) -> Result<SignedIn, Refusal> {
         match credential? {
             Credential::Username { username, password } => {
-                self.check_password(&username, password, caller.address).await
+                self.check_password(&username, password, caller.address, road).await
             }
             Credential::Token { .. } => {
+                *road = Some(Road::WebToken);
                 Err(Refusal::Credentials("a web token was sent, and sign-in by web page is not enabled"))
             }
         }
@@ -55,6 +59,21 @@ impl App {
             minimal_key_length: self.settings.min_key_bits,
             software_keys_only: self.settings.software_keys_only,
         }
+    }
+}
+
+/// Who wants to enroll, for the ledger.
+pub(super) struct Who {
+    /// The user name as it was typed.
+    pub(super) name: String,
+    /// By which road, once it is known.
+    pub(super) road: Option<Road>,
+}
+
+impl Who {
+    /// Before the credential is looked at.
+    pub(super) fn of(credential: &Result<Credential, Rejection>) -> Self {
+        Self { name: user_name(credential), road: None }
     }
 }
 

@@ -16,7 +16,7 @@ use super::ports::{StoreError, Write};
 use super::{
     App, Caller, CertificateUse, MOST_TRIES, NotRenewed, Principal, Refusal, Renewing, TurnedAway, Unidentified,
 };
-use crate::domain::attempt::{Outcome, Phase};
+use crate::domain::attempt::{Outcome, Phase, Road};
 use crate::domain::certificate::Certificate;
 use crate::domain::device::is_usable_identifier;
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
@@ -215,7 +215,7 @@ impl App {
             os_version: applicant.request.item("OSVersion"),
             outcome: Outcome::Succeeded,
             enrollment_id: Some(enrollment.id),
-            ..Entry::open(Phase::Renew, &email, "the certificate was renewed")
+            ..Entry::open(Phase::Renew, &email, "the certificate was renewed").by(Some(Road::Certificate))
         };
         writes.extend(self.ledger_writes(applicant.caller, &entry).await?);
         Ok(writes)
@@ -254,7 +254,7 @@ impl App {
             device_name: request.item("DeviceName"),
             os_version: request.item("OSVersion"),
             enrollment_id,
-            ..Entry::failed(Phase::Renew, &email, refusal)
+            ..Entry::failed(Phase::Renew, &email, refusal).by(Some(Road::Certificate))
         };
         self.record(caller, entry).await;
     }

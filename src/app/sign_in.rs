@@ -21,6 +21,7 @@ use super::ports::Rng;
 use super::throttle::network;
 use super::{App, Refusal};
 use crate::domain::Id;
+use crate::domain::attempt::Road;
 use crate::domain::invitation::{Invitation, PinState};
 use crate::domain::package::Package;
 use crate::domain::sign_in::{Method, SignInWith, Typed};
@@ -60,11 +61,14 @@ impl App {
     /// All spellings of a name share one budget of tries. Checks of one name, and those that come from one network, go one
     /// after the other: a roomful of PCs that sign in at once use up no tries among themselves, and with the same name and
     /// password they cost one hash.
+    ///
+    /// The road is told as soon as it is known, also of those who are refused.
     pub(super) async fn check_password(
         &self,
         name: &str,
         password: SecretString,
         address: IpAddr,
+        road: &mut Option<Road>,
     ) -> Result<SignedIn, Refusal> {
         let user = self.find_user(name).await?;
         let key = budget(name);
@@ -72,6 +76,7 @@ impl App {
         let _place = self.memory.networks.take(network(address)).await;
         let (throttles, now) = (&self.memory.throttles, self.now());
         let offered = self.offered(user.as_ref(), &password, address).await?;
+        *road = offered.road();
         if let (Some(user), Offered::Secret(package)) = (user.as_ref().filter(|user| user.enabled), &offered) {
             // Before the limits: nobody guesses 256 bits, and guesses of others must not stop the PCs of a package.
             may_enroll(user)?;
@@ -88,10 +93,12 @@ impl App {
         }
         let typed = self.sign_in_with(name).read(password, self.settings.invitations.pin_digits);
         let mut invitation = self.invitation_to_check(user.as_ref(), &typed).await?;
+        *road = Some(typed.road(if invitation.is_some() { Method::Pin } else { Method::Password }));
         if let Some(user) = user.as_ref().filter(|user| user.enabled) {
             let checks = self.checks(Some(user), &typed, invitation.as_ref())?;
             let known = checks.iter().map(|check| self.memory.remembered.knows(user, check, now));
             if let Some(method) = proven(&typed, &checks, &known.collect::<Vec<_>>()) {
+                *road = Some(typed.road(method));
                 may_enroll(user)?;
                 return Ok(signed_in(user.clone(), method, invitation.as_ref()));
             }
@@ -108,6 +115,7 @@ impl App {
             self.tell_wrong_pin(&user, invitation.as_ref().filter(|_| pin_try), address).await?;
             return Err(Refusal::Credentials(in_words(&typed, invitation.as_ref(), now)));
         };
+        *road = Some(typed.road(method));
         may_enroll(&user)?;
         throttles.give_back_password(taken, self.now());
         let until = self.now() + self.settings.remember_password;

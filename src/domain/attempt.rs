@@ -20,6 +20,8 @@ pub struct Attempt {
     pub email: String,
     /// Where it came from, without port.
     pub address: String,
+    /// By which road it came, as far as that is known.
+    pub road: Option<Road>,
     /// How far it came.
     pub phase: Phase,
     /// How it stands.
@@ -91,6 +93,57 @@ fn stopped_after(phase: Phase) -> Option<Explanation> {
         Phase::Enroll | Phase::Renew => return None,
     };
     Some(Explanation { name: "no further message".into(), english: advice(english), french: advice(french) })
+}
+
+/// By which road a device comes: what proves who enrolls it. Of an attempt that was refused it is the one that was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Road {
+    /// The password of a person.
+    Password,
+    /// The PIN of an invitation.
+    Pin,
+    /// Both, one behind the other.
+    PasswordAndPin,
+    /// The secret of a bulk package.
+    Package,
+    /// The PIN of a bulk package.
+    PackagePin,
+    /// A token of a sign-in by web page.
+    WebToken,
+    /// The certificate that is renewed.
+    Certificate,
+}
+
+impl Road {
+    const ALL: [Self; 7] = [
+        Self::Password,
+        Self::Pin,
+        Self::PasswordAndPin,
+        Self::Package,
+        Self::PackagePin,
+        Self::WebToken,
+        Self::Certificate,
+    ];
+
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Pin => "pin",
+            Self::PasswordAndPin => "password_and_pin",
+            Self::Package => "package",
+            Self::PackagePin => "package_pin",
+            Self::WebToken => "web_token",
+            Self::Certificate => "certificate",
+        }
+    }
+
+    /// The road of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|road| road.as_str() == text)
+    }
 }
 
 /// How far an attempt came.

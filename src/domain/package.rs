@@ -9,6 +9,10 @@ use super::sign_in::MOST_PIN_TRIES;
 use super::user::User;
 use super::{Id, Network};
 
+/// A build of a package, by the `Idempotency-Key` of the request for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Build {}
+
 /// A package, as the server knows it. What else is in the file that was handed out is not kept.
 #[derive(Clone, Debug)]
 pub struct Package {
@@ -22,6 +26,8 @@ pub struct Package {
     pub name: String,
     /// How often it was built; from 1.
     pub build: u32,
+    /// What the last build was asked for by, where the request had an `Idempotency-Key`.
+    pub built_as: Option<Id<Build>>,
     /// SHA-256 of the secret of the last build.
     pub secret_hash: [u8; 32],
     /// Argon2id of the PIN, where it has one.
@@ -134,6 +140,7 @@ mod tests {
             user_name: "windows-bulkenroll-1@example.test".to_owned(),
             name: "Site7".to_owned(),
             build: 1,
+            built_as: None,
             secret_hash: [0; 32],
             pin_hash: None,
             pin_failures: 0,

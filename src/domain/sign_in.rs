@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::attempt::Road;
 use super::invitation::PIN_DIGITS;
 
 /// Wrong ones after which a PIN, of an invitation or of a package, is locked for good.
@@ -43,6 +44,17 @@ pub struct Typed {
 }
 
 impl Typed {
+    /// The road of an enrollment with it, where it was proven by `method`, or is taken for that.
+    #[must_use]
+    pub fn road(&self, method: Method) -> Road {
+        let alone = self.checks.first().filter(|_| self.checks.len() == 1).map(|(method, _)| *method);
+        match alone.unwrap_or(method) {
+            _ if self.needs_all => Road::PasswordAndPin,
+            Method::Password => Road::Password,
+            Method::Pin => Road::Pin,
+        }
+    }
+
     /// Whether it holds what may be a PIN; anything else is no try of one.
     #[must_use]
     pub fn may_hold_pin(&self) -> bool {

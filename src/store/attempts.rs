@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::engine::{Engine, Row, Statement, Value};
 use super::query::{List, cursor, one};
 use crate::app::ports::{AttemptFilter, Listed, Page, StoreError};
-use crate::domain::attempt::{Attempt, Outcome, Phase};
+use crate::domain::attempt::{Attempt, Outcome, Phase, Road};
 use crate::domain::user::normalize_name;
 
 pub(super) fn save(attempt: &Attempt) -> Statement {
@@ -16,6 +16,7 @@ pub(super) fn save(attempt: &Attempt) -> Statement {
         attempt.email.as_str().into(),
         normalize_name(&attempt.email).into(),
         attempt.address.as_str().into(),
+        attempt.road.map(Road::as_str).into(),
         attempt.phase.as_str().into(),
         attempt.outcome.as_str().into(),
         attempt.cause.as_str().into(),
@@ -64,6 +65,7 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
         updated_at: row.time("updated_at")?,
         email: row.string("email")?,
         address: row.string("address")?,
+        road: row.opt_word("road", Road::parse)?,
         phase: row.word("phase", Phase::parse)?,
         outcome: row.word("outcome", Outcome::parse)?,
         cause: row.string("cause")?,
@@ -76,12 +78,12 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
 }
 
 const SAVE: &str = "
-    INSERT INTO attempts (id, started_at, updated_at, email, email_key, address, phase, outcome, cause, hresult,
+    INSERT INTO attempts (id, started_at, updated_at, email, email_key, address, road, phase, outcome, cause, hresult,
         trace_id, device_name, os_version, enrollment_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (id) DO UPDATE SET
         started_at = excluded.started_at, updated_at = excluded.updated_at, email = excluded.email,
-        email_key = excluded.email_key, address = excluded.address, phase = excluded.phase,
+        email_key = excluded.email_key, address = excluded.address, road = excluded.road, phase = excluded.phase,
         outcome = excluded.outcome, cause = excluded.cause, hresult = excluded.hresult, trace_id = excluded.trace_id,
         device_name = excluded.device_name, os_version = excluded.os_version,
         enrollment_id = excluded.enrollment_id

@@ -18,6 +18,7 @@ pub(super) fn insert(package: &Package) -> Result<Statement, StoreError> {
         package.user_name.as_str().into(),
         package.name.as_str().into(),
         package.build.into(),
+        package.built_as.into(),
         package.secret_hash.as_slice().into(),
         package.pin_hash.as_deref().into(),
         package.pin_failures.into(),
@@ -47,6 +48,7 @@ pub(super) fn rebuild(package: &Package) -> Statement {
         package.secret_hash.as_slice().into(),
         package.pin_hash.as_deref().into(),
         package.pin_failures.into(),
+        package.built_as.into(),
     ];
     Statement::one(REBUILD, params)
 }
@@ -99,6 +101,7 @@ fn read(row: &Row) -> Result<Package, StoreError> {
         user_name: row.string("user_name")?,
         name: row.string("name")?,
         build: row.number("build")?,
+        built_as: row.opt_id("built_as")?,
         secret_hash: row.digest("secret_hash")?,
         pin_hash: row.opt_string("pin_hash")?,
         pin_failures: row.number("pin_failures")?,
@@ -113,9 +116,9 @@ fn read(row: &Row) -> Result<Package, StoreError> {
 }
 
 const INSERT: &str = "
-    INSERT INTO packages (id, user_id, user_name, name, build, secret_hash, pin_hash, pin_failures, networks,
-        max_devices, devices, created_at, expires_at, last_used_at, revoked_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    INSERT INTO packages (id, user_id, user_name, name, build, built_as, secret_hash, pin_hash, pin_failures,
+        networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
 const USE: &str = "
     UPDATE packages SET devices = devices + $4, last_used_at = $5
@@ -123,7 +126,7 @@ const USE: &str = "
         AND user_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $5";
 
 const REBUILD: &str = "
-    UPDATE packages SET build = build + 1, secret_hash = $3, pin_hash = $4,
+    UPDATE packages SET build = build + 1, built_as = $6, secret_hash = $3, pin_hash = $4,
         pin_failures = CASE WHEN pin_hash = $4 THEN pin_failures ELSE $5 END
     WHERE id = $1 AND build = $2 AND user_id IS NOT NULL AND revoked_at IS NULL";
 

@@ -117,6 +117,11 @@ impl<'r> Record<'r> {
         parse(self.text(column)?).ok_or_else(|| self.odd(column, "holds a word that this build does not know"))
     }
 
+    /// A word that may be missing.
+    pub(crate) fn opt_word<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+        self.opt_text(column)?.map(|_| self.word(column, parse)).transpose()
+    }
+
     /// An identifier.
     pub(crate) fn id<T>(&self, column: &str) -> Result<Id<T>, StoreError> {
         Id::from_str(self.text(column)?).map_err(|_| self.odd(column, "is no UUID"))

@@ -132,7 +132,7 @@ async fn what_changes_after_the_sign_in_counts() {
         let id = app.new_id();
         let issued = app.issue(&csr, id).await.unwrap();
         let newcomer = Newcomer {
-            name: "",
+            who: &Who { name: String::new(), road: None },
             id,
             request: &request,
             key_sha256: csr.key_sha256(),
@@ -397,7 +397,7 @@ mod packages {
             let id = app.new_id();
             let issued = app.issue(&csr, id).await.unwrap();
             let newcomer = Newcomer {
-                name: "",
+                who: &Who { name: String::new(), road: None },
                 id,
                 request: &request,
                 key_sha256: csr.key_sha256(),
@@ -412,7 +412,7 @@ mod packages {
         let (package, _) = package(&ground, 9).await;
         let_in(&package).await.unwrap();
         let_in(&package).await.unwrap();
-        let rebuilt = app.rebuild_package(&by, package.id, Contents::default(), None).await.unwrap().package;
+        let rebuilt = app.rebuild_package(&by, package.id, Contents::default(), None, None).await.unwrap().package;
         assert!(let_in(&package).await.unwrap_err().contains("built anew"));
         app.revoke_package(&by, package.id).await.unwrap();
         assert!(let_in(&rebuilt).await.unwrap_err().contains("revoked"));

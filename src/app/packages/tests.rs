@@ -132,8 +132,8 @@ async fn a_build_has_a_higher_version_and_the_same_id() {
     let by = ground.admin().await;
     let first = add(&ground, |new| new.contents = serde_contents()).await.unwrap();
     let id = first.package.id;
-    let second = ground.app.rebuild_package(&by, id, Contents::default(), None).await.unwrap();
-    let third = ground.app.rebuild_package(&by, id, serde_contents(), Some(NewPin::Made)).await.unwrap();
+    let second = ground.app.rebuild_package(&by, id, Contents::default(), None, None).await.unwrap();
+    let third = ground.app.rebuild_package(&by, id, serde_contents(), Some(NewPin::Made), None).await.unwrap();
     let (first, second, third) = (first.handout.unwrap(), second.handout.unwrap(), third.handout.unwrap());
     let found = [&first, &second, &third].map(|handout| customizations(&handout.archive));
     assert_eq!(found.each_ref().map(|found| found.version.as_str()), ["1.0", "1.1", "1.2"]);
@@ -141,14 +141,19 @@ async fn a_build_has_a_higher_version_and_the_same_id() {
     assert!(found[0].secret != found[1].secret && found[1].secret != found[2].secret);
     assert_eq!(found.each_ref().map(|found| found.wifi.is_some()), [true, false, true], "nothing is kept");
     assert!(second.pin.is_none() && third.pin.is_some());
+    let keyed = async |key| ground.app.rebuild_package(&by, id, Contents::default(), None, Some(key)).await.unwrap();
+    assert!(keyed("a").await.handout.is_some());
+    let repeated = keyed("a").await;
+    assert!(repeated.handout.is_none() && repeated.package.version() == "1.3");
+    assert!(keyed("b").await.handout.is_some() && keyed("a").await.handout.is_some());
     ground.app.revoke_package(&by, id).await.unwrap();
     ground.app.revoke_package(&by, id).await.unwrap();
-    let over = ground.app.rebuild_package(&by, id, Contents::default(), None).await.unwrap_err();
+    let over = ground.app.rebuild_package(&by, id, Contents::default(), None, None).await.unwrap_err();
     assert_eq!(refusal(over), "package_over");
     ground.clock.advance(Duration::days(40));
     let other = add(&ground, |new| new.expires_in = Some(Duration::DAY)).await.unwrap().package.id;
     ground.clock.advance(Duration::DAY);
-    let over = ground.app.rebuild_package(&by, other, Contents::default(), None).await.unwrap_err();
+    let over = ground.app.rebuild_package(&by, other, Contents::default(), None, None).await.unwrap_err();
     assert_eq!(refusal(over), "package_over");
 }
 
@@ -197,11 +202,11 @@ async fn a_user_has_one_pin_at_a_time() {
     let second = add(&ground, |_| {}).await.unwrap().package;
     assert_eq!(refusal(add(&ground, with_pin).await.unwrap_err()), "pin_taken");
     let pin = || Some(NewPin::Made);
-    let taken = ground.app.rebuild_package(&by, second.id, Contents::default(), pin()).await.unwrap_err();
+    let taken = ground.app.rebuild_package(&by, second.id, Contents::default(), pin(), None).await.unwrap_err();
     assert_eq!(refusal(taken), "pin_taken");
-    ground.app.rebuild_package(&by, first.id, Contents::default(), pin()).await.unwrap();
+    ground.app.rebuild_package(&by, first.id, Contents::default(), pin(), None).await.unwrap();
     ground.app.revoke_package(&by, first.id).await.unwrap();
-    ground.app.rebuild_package(&by, second.id, Contents::default(), pin()).await.unwrap();
+    ground.app.rebuild_package(&by, second.id, Contents::default(), pin(), None).await.unwrap();
 }
 
 #[tokio::test]

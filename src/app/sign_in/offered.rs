@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::app::ports::{StoreError, Write};
 use crate::app::tokens::secret_hash;
 use crate::app::{App, AuditObject, Principal, Refusal};
+use crate::domain::attempt::Road;
 use crate::domain::package::{Package, is_pin_shaped};
 use crate::domain::sign_in::MOST_PIN_TRIES;
 use crate::domain::user::{User, UserKind};
@@ -29,6 +30,15 @@ pub(super) enum Offered {
 }
 
 impl Offered {
+    /// The road that it is, where it is already known.
+    pub(super) fn road(&self) -> Option<Road> {
+        match self {
+            Self::Password => None,
+            Self::Secret(_) | Self::Over(_) => Some(Road::Package),
+            Self::Pin(_) => Some(Road::PackagePin),
+        }
+    }
+
     /// The package that it is of, once it is known to be right.
     pub(super) fn package(self) -> Option<Package> {
         match self {

@@ -23,7 +23,7 @@ fn with(app: &App, change: impl FnOnce(&mut Settings)) -> App {
 }
 
 async fn sign_in(app: &App, name: &str, password: &str) -> String {
-    match app.check_password(name, SecretString::from(password), OFFICE).await {
+    match app.check_password(name, SecretString::from(password), OFFICE, &mut None).await {
         Ok(signed_in) => signed_in.user.email,
         Err(refusal) => refusal.to_string(),
     }
@@ -172,7 +172,7 @@ async fn guessing_from_elsewhere_does_not_lock_out_a_user_at_home() {
     let mut tries = 0;
     for number in 0..100 {
         let address = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, number));
-        let answer = ground.app.check_password("ada", SecretString::from("guess"), address).await;
+        let answer = ground.app.check_password("ada", SecretString::from("guess"), address, &mut None).await;
         tries += usize::from(answer.unwrap_err().to_string() == WRONG);
     }
     assert_eq!(tries, 20, "all networks together");
@@ -272,7 +272,7 @@ async fn what_a_package_does_not_let_in_costs_one_hash() {
     }
     let elsewhere = "198.51.100.7".parse().unwrap();
     for password in [secret.as_str(), "48151623"] {
-        let refused = app.check_password(BULK, SecretString::from(password), elsewhere).await.unwrap_err();
+        let refused = app.check_password(BULK, SecretString::from(password), elsewhere, &mut None).await.unwrap_err();
         assert_eq!(refused.to_string(), "the package may not be used from this address");
     }
     ground.clock.advance(time::Duration::HOUR);
@@ -432,7 +432,7 @@ mod pins {
 
     /// The invitation whose PIN it was.
     async fn proof(app: &App, name: &str, typed: &str) -> Result<Option<Id<Invitation>>, String> {
-        let signed_in = app.check_password(name, typed.into(), OFFICE).await;
+        let signed_in = app.check_password(name, typed.into(), OFFICE, &mut None).await;
         signed_in.map(|signed_in| signed_in.invitation).map_err(|refusal| refusal.to_string())
     }
 

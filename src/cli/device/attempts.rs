@@ -16,12 +16,13 @@ pub(super) async fn list(client: &Client, out: &Out, args: AttemptArgs) -> Resul
         return out.text(&found.items.iter().map(in_full).collect::<Vec<_>>().join("\n"));
     }
     out.list(&found.items, "no attempts", || {
-        let mut table = Table::new(["TIME (UTC)", "USER", "ADDRESS", "PHASE", "OUTCOME", "CODE", "CAUSE"]);
+        let mut table = Table::new(["TIME (UTC)", "USER", "ADDRESS", "ROAD", "PHASE", "OUTCOME", "CODE", "CAUSE"]);
         for attempt in &found.items {
             table.row([
                 time(attempt, "updated_at"),
                 field(attempt, "email"),
                 field(attempt, "address"),
+                field(attempt, "road"),
                 field(attempt, "phase"),
                 outcome(attempt),
                 field(attempt, "hresult"),
@@ -44,6 +45,7 @@ fn in_full(attempt: &Value) -> String {
         ("user", field(attempt, "email")),
         ("address", field(attempt, "address")),
         ("device", [field(attempt, "device_name"), field(attempt, "os_version")].join(" ").trim().to_owned()),
+        ("road", field(attempt, "road")),
         ("phase", field(attempt, "phase")),
         ("outcome", outcome(attempt)),
         ("code", if code.is_empty() { String::new() } else { format!("{code} {name}") }),

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{List, page, stamp, word};
 use crate::app::App;
 use crate::app::ports::AttemptFilter;
-use crate::domain::attempt::{Attempt, Outcome};
+use crate::domain::attempt::{Attempt, Outcome, Road};
 use crate::domain::hresult::Explanation;
 use crate::http::error::Problem;
 use crate::http::extract::Params;
@@ -29,6 +29,10 @@ pub struct AttemptDocument {
     email: String,
     /// Where it came from.
     address: String,
+    /// By which road it came: `password`, `pin` (of an invitation), `password_and_pin`, `package`, `package_pin` (of a bulk
+    /// package), `web_token`, or `certificate` (a renewal). Of one that was refused, the one that was tried; null before
+    /// a credential came.
+    road: Option<&'static str>,
     /// How far it came: `discover`, `policy`, `enroll` or `renew`.
     phase: &'static str,
     /// `open`, `succeeded` or `failed`.
@@ -82,6 +86,7 @@ impl AttemptDocument {
             updated_at: stamp(attempt.updated_at),
             email: attempt.email,
             address: attempt.address,
+            road: attempt.road.map(Road::as_str),
             phase: attempt.phase.as_str(),
             outcome: attempt.outcome.as_str(),
             cause: attempt.cause,

@@ -94,7 +94,7 @@ pub struct BuiltPackageDocument {
     #[serde(flatten)]
     document: PackageDocument,
     /// Its secret, shown this once. This and the fields below are null where an earlier request with the same
-    /// `Idempotency-Key` made the package.
+    /// `Idempotency-Key` made or built the package.
     secret: Option<String>,
     /// Its new PIN, shown this once; null where it got none.
     pin: Option<String>,
@@ -280,12 +280,15 @@ pub async fn add(
 
 /// Builds a package anew, with a higher version and another secret; what was built before lets nobody in any more.
 #[utoipa::path(post, path = "/api/v1/packages/{id}/rebuild", tag = "packages", request_body = RebuildPackage,
-    params(("id" = String, Path)), responses((status = 200, body = BuiltPackageDocument)))]
+    params(("id" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless")),
+    responses((status = 200, body = BuiltPackageDocument)))]
 pub async fn rebuild(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
     NoParams: NoParams,
+    key: IdempotencyKey,
     Body(body): Body<RebuildPackage>,
 ) -> Result<Json<BuiltPackageDocument>, Problem> {
     let id = app.resolve(Table::Packages, "package", &id).await?;
@@ -296,7 +299,7 @@ pub async fn rebuild(
         local_admin: body.local_admin,
         root_certificate: root_certificate(body.root_certificate.as_deref())?,
     };
-    let built = app.rebuild_package(&by, id, contents, pin(body.pin)).await?;
+    let built = app.rebuild_package(&by, id, contents, pin(body.pin), key.as_deref()).await?;
     Ok(Json(BuiltPackageDocument::new(built, app.now())))
 }
 

@@ -21,6 +21,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
 fn whole() -> Package {
     Package {
         build: 7,
+        built_as: Some(id(77)),
         pin_hash: Some("$argon2id$v=19$...".to_owned()),
         pin_failures: 2,
         networks: ["192.0.2.0/24", "2001:db8::/32"].map(|text| Network::try_from(text.to_owned()).unwrap()).to_vec(),
@@ -116,7 +117,13 @@ async fn a_build_has_a_secret_of_its_own(Ground { store, .. }: &Ground) {
     let package = package(1, &user(1));
     make(store, std::slice::from_ref(&package)).await;
     let pin_hash = Some("$argon2id$new".to_owned());
-    let next = Package { secret_hash: [9; 32], pin_hash: pin_hash.clone(), pin_failures: 0, ..package.clone() };
+    let next = Package {
+        built_as: Some(id(5)),
+        secret_hash: [9; 32],
+        pin_hash: pin_hash.clone(),
+        pin_failures: 0,
+        ..package.clone()
+    };
     store.commit(vec![Write::RebuildPackage(Box::new(next.clone()))]).await.unwrap();
     let read = now(store, &package).await;
     assert_same(&read, &Package { build: 2, ..next.clone() });

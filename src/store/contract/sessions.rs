@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::Ground;
 use super::fixtures::{assert_same, at, attempt, enroll_all, exchange, id, ids, session, walk};
 use crate::app::ports::{AttemptFilter, SessionFilter, Store, Write};
-use crate::domain::attempt::{Attempt, Outcome, Phase};
+use crate::domain::attempt::{Attempt, Outcome, Phase, Road};
 use crate::domain::entra::{EntraClaims, TokenEvidence};
 use crate::domain::proof::Proof;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptExchange};
@@ -125,6 +125,7 @@ async fn an_attempt_is_read_as_saved(Ground { store, .. }: &Ground) {
     let bare = attempt(1);
     let full = Attempt {
         updated_at: at(2),
+        road: Some(Road::PackagePin),
         phase: Phase::Enroll,
         outcome: Outcome::Failed,
         cause: "wrong password".to_owned(),

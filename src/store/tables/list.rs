@@ -92,6 +92,7 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             text("user_name"),
             text("name"),
             int("build"),
+            text("built_as"),
             bytes("secret_hash"),
             text("pin_hash"),
             int("pin_failures"),
@@ -108,9 +109,9 @@ pub(in crate::store) static TABLES: [Table; 34] = [
         first: "SELECT * FROM packages ORDER BY id LIMIT $1",
         next: "SELECT * FROM packages WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
-            INSERT INTO packages (id, user_id, user_name, name, build, secret_hash, pin_hash, pin_failures, networks, \
-            max_devices, devices, created_at, expires_at, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, \
-            $8, $9, $10, $11, $12, $13, $14, $15)",
+            INSERT INTO packages (id, user_id, user_name, name, build, built_as, secret_hash, pin_hash, pin_failures, \
+            networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at) VALUES ($1, $2, $3, $4, $5, \
+            $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         count: "SELECT COUNT(*) AS number FROM packages",
         delete: "DELETE FROM packages",
         link: None,
@@ -561,6 +562,7 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             text("email"),
             text("email_key"),
             text("address"),
+            text("road"),
             text("phase"),
             text("outcome"),
             text("cause"),
@@ -575,9 +577,9 @@ pub(in crate::store) static TABLES: [Table; 34] = [
         first: "SELECT * FROM attempts ORDER BY id LIMIT $1",
         next: "SELECT * FROM attempts WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
-            INSERT INTO attempts (id, started_at, updated_at, email, email_key, address, phase, outcome, cause, \
-            hresult, trace_id, device_name, os_version, enrollment_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-            $10, $11, $12, $13, $14)",
+            INSERT INTO attempts (id, started_at, updated_at, email, email_key, address, road, phase, outcome, \
+            cause, hresult, trace_id, device_name, os_version, enrollment_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+            $10, $11, $12, $13, $14, $15)",
         count: "SELECT COUNT(*) AS number FROM attempts",
         delete: "DELETE FROM attempts",
         link: None,

@@ -40,10 +40,22 @@ impl Messages {
         // Marks of direction around values: both languages and what stands in them run from left to right.
         bundle.set_use_isolating(false);
         // What cannot be read is left out, which a test would find.
-        let resource = FluentResource::try_new(source(language).to_owned()).unwrap_or_else(|(resource, _)| resource);
+        let source = typeset(language, source(language));
+        let resource = FluentResource::try_new(source).unwrap_or_else(|(resource, _)| resource);
         bundle.add_resource_overriding(resource);
         Self(bundle)
     }
+}
+
+/// A text as it is printed: in French, what stands beside a sign of punctuation stays in its line, and apostrophes are bent.
+pub(super) fn typeset(language: Language, text: &str) -> String {
+    let pairs: &[(&str, &str)] = match language {
+        Language::English => &[],
+        Language::French => {
+            &[("« ", "«\u{a0}"), (" »", "\u{a0}»"), (" :", "\u{a0}:"), (" ;", "\u{a0};"), (" ?", "\u{a0}?"), ("'", "’")]
+        }
+    };
+    pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The message file of a language.

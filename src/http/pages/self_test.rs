@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use url::{Url, form_urlencoded};
 
+use super::messages::typeset;
 use super::{Frame, answer_with_form};
 use crate::app::App;
 use crate::app::self_test::{NotTested, Start, Tested};
@@ -201,7 +202,7 @@ fn told(frame: &Frame, host: &str, problem: &Problem) -> (String, String) {
         && let Some(known) = hresult::explain(*hresult)
     {
         let advice = known.advice(frame.language);
-        return (advice.cause.to_string(), advice.fix.to_string());
+        return (typeset(frame.language, &advice.cause), typeset(frame.language, &advice.fix));
     }
     let mut values = vec![("host", host.to_owned())];
     match problem {
@@ -230,8 +231,8 @@ impl Code {
                 let advice = known.advice(language);
                 Self {
                     code: format!("0x{code:08X}"),
-                    cause: advice.cause.clone().into_owned(),
-                    fix: advice.fix.clone().into_owned(),
+                    cause: typeset(language, &advice.cause),
+                    fix: typeset(language, &advice.fix),
                 }
             })
             .collect()

@@ -164,6 +164,17 @@ fn frame(language: Language, organization: &str) -> Frame {
     }
 }
 
+#[test]
+fn french_punctuation_stays_with_its_word() {
+    let page = go(Language::French, "Fabrikam");
+    let body = page.split("</style>").nth(1).unwrap();
+    for apart in ["« ", " »", " :", " ?", " ;"] {
+        assert!(!body.contains(apart), "{apart}");
+    }
+    assert!(body.contains("«\u{a0}Terminer\u{a0}»"));
+    assert_eq!(messages::typeset(Language::English, "it's « so »"), "it's « so »");
+}
+
 fn go(language: Language, organization: &str) -> String {
     let server = "https://mdm.example.test/EnrollmentServer/Discovery.svc".to_owned();
     Go { frame: frame(language, organization), guide: Guide::new(server, "https://mdm.example.test/go", None) }

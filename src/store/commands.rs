@@ -265,6 +265,6 @@ pub(super) const OVERDUE: &str = "
 
 pub(super) const ORPHANED: &str = "
     SELECT * FROM commands
-    WHERE is_open = 1 AND state IN ('queued', 'sent') AND EXISTS (
+    WHERE is_open = 1 AND state IN ('queued', 'sent') AND expires_at > 0 AND EXISTS (
         SELECT 1 FROM enrollments WHERE enrollments.id = commands.enrollment_id AND enrollments.is_open = 0)
     ORDER BY state, expires_at LIMIT $1";

@@ -334,7 +334,9 @@ CREATE INDEX commands_sendable ON commands (enrollment_id, needs_user, priority,
 CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;
 CREATE INDEX commands_offered ON commands (enrollment_id) WHERE is_open = 1 AND offer_session IS NOT NULL;
 CREATE INDEX commands_of_session ON commands (offer_session, offer_msg) WHERE offer_session IS NOT NULL;
-CREATE INDEX commands_ending ON commands (state, expires_at) WHERE is_open = 1;
+-- Its second condition always holds: it keeps a planner that believes nothing is open from going through this index for the
+-- commands of one enrollment.
+CREATE INDEX commands_ending ON commands (state, expires_at) WHERE is_open = 1 AND expires_at IS NOT NULL;
 CREATE INDEX commands_finished ON commands (finished_at) WHERE is_open = 0;
 CREATE INDEX commands_by_age ON commands (created_at, id);
 CREATE INDEX commands_of_device ON commands (device_id, created_at, id);

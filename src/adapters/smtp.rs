@@ -1,18 +1,22 @@
 //! Mails by SMTP, by lettre over rustls.
 
+mod exchange;
+mod refusal;
+
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
+use lettre::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::ports::{MailError, Mailer, OutgoingMail};
+use exchange::{PATIENCE, Relay};
 
 /// Where mails are handed over, and how.
 #[derive(Clone, Debug)]
@@ -46,15 +50,12 @@ pub enum SmtpTls {
 
 /// Hands mails over.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    relay: Relay,
     from: Mailbox,
 }
 
 /// No server is configured.
 pub struct NoServer;
-
-/// Time for one exchange with the server.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Smtp {
     /// A client of that server; connects for every mail.
@@ -63,15 +64,17 @@ impl Smtp {
     /// A sentence that names the key that is wrong.
     pub fn new(server: &SmtpServer) -> Result<Self, String> {
         let from = server.from.parse().map_err(|error| format!("from: `{}` is no address: {error}", server.from))?;
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
-            .port(server.port)
-            .tls(protection(server)?)
-            .timeout(Some(PATIENCE))
-            .hello_name(ClientId::Domain(server.hello.clone()));
-        if let Some((name, password)) = &server.credentials {
-            builder = builder.credentials(Credentials::new(name.clone(), password.expose_secret().to_owned()));
-        }
-        Ok(Self { transport: builder.build(), from })
+        let credentials = server.credentials.as_ref();
+        let relay = Relay {
+            host: server.host.clone(),
+            port: server.port,
+            tls: protection(server)?,
+            hello: ClientId::Domain(server.hello.clone()),
+            credentials: credentials
+                .map(|(name, password)| Credentials::new(name.clone(), password.expose_secret().to_owned())),
+            patience: PATIENCE,
+        };
+        Ok(Self { relay, from })
     }
 
     fn message(&self, mail: &OutgoingMail<'_>) -> Result<Message, String> {
@@ -121,16 +124,8 @@ impl Mailer for Smtp {
 
     async fn send(&self, mail: &OutgoingMail<'_>) -> Result<(), MailError> {
         let message = self.message(mail).map_err(|words| MailError { words, is_final: true })?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let code = error.status().map(|code| code.to_string());
-                Err(MailError {
-                    words: chain(&error),
-                    is_final: error.is_permanent() && is_about_the_mail(code.as_deref()),
-                })
-            }
-        }
+        let handed_over = self.relay.hand_over(&message).await;
+        handed_over.map_err(|failure| MailError { words: failure.to_string(), is_final: failure.is_of_the_mail() })
     }
 }
 
@@ -145,80 +140,5 @@ impl Mailer for NoServer {
     }
 }
 
-/// Whether a lasting refusal is about this mail. What is about our sign-in, or commands that the server does not know, is
-/// put right by somebody, and then the mail goes out.
-fn is_about_the_mail(code: Option<&str>) -> bool {
-    !matches!(code, None | Some("500" | "501" | "502" | "503" | "504" | "530" | "534" | "535" | "538"))
-}
-
-/// What went wrong, with its causes.
-fn chain(error: &lettre::transport::smtp::Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
-    // Each tells its source as well.
-    words.dedup_by(|later, earlier| earlier.contains(later.as_str()));
-    words.join(": ")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::language::Language;
-    use crate::domain::mail::Content;
-
-    fn server() -> SmtpServer {
-        SmtpServer {
-            host: "smtp.example.test".to_owned(),
-            port: 587,
-            tls: SmtpTls::StartTls,
-            ca_file: None,
-            credentials: None,
-            from: "Fabrikam <mdm@example.test>".to_owned(),
-            hello: "mdm.example.test".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_message_is_built_as_mail_wants_it() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let smtp = Smtp::new(&server()).unwrap();
-        let content = Content { subject: "Été".to_owned(), body: "Bonjour, où ?\n".to_owned() };
-        let mail = OutgoingMail {
-            to: "ada@example.test",
-            message_id: "<1@example.test>",
-            language: Language::French,
-            date: time::macros::datetime!(2026-11-20 12:00 UTC),
-            content: &content,
-        };
-        let text = String::from_utf8(smtp.message(&mail).unwrap().formatted()).unwrap();
-        for part in [
-            "From: Fabrikam <mdm@example.test>\r\n",
-            "To: ada@example.test\r\n",
-            "Message-ID: <1@example.test>\r\n",
-            "Date: Fri, 20 Nov 2026 12:00:00 +0000\r\n",
-            "Content-Language: fr\r\n",
-            "Auto-Submitted: auto-generated\r\n",
-            "Subject: =?utf-8?b?",
-        ] {
-            assert!(text.contains(part), "{part}\n{text}");
-        }
-        for to in ["", "no address", "a@b\r\nBcc: eve@example.test", "a@b, c@d"] {
-            assert!(smtp.message(&OutgoingMail { to, ..mail }).is_err(), "{to:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_in_the_configuration_is_named() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let words = |server: SmtpServer| Smtp::new(&server).err().unwrap();
-        assert!(words(SmtpServer { from: "nobody".to_owned(), ..server() }).starts_with("from: "));
-        let missing = SmtpServer { ca_file: Some(PathBuf::from("/nowhere.pem")), ..server() };
-        assert!(words(missing).starts_with("ca_file: "));
-    }
-
-    #[test]
-    fn a_wrong_sign_in_of_ours_is_no_fault_of_the_mail() {
-        assert!(is_about_the_mail(Some("550")) && is_about_the_mail(Some("554")));
-        assert!(!is_about_the_mail(Some("535")) && !is_about_the_mail(None));
-    }
-}
+mod tests;

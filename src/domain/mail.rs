@@ -19,7 +19,7 @@ pub struct Mail {
     pub to: String,
     /// Its `Message-ID` (RFC 5322 section 3.6.4), the same however often it is tried.
     pub message_id: String,
-    /// What it says, while it waits; sealed in the database.
+    /// What it says, while it waits; sealed in the database. `None` while it waits: the seal does not open.
     pub content: Option<Content>,
     /// How it stands.
     pub state: MailState,
@@ -91,7 +91,7 @@ const FIRST_PAUSE: Duration = Duration::MINUTE;
 /// Longest time between two tries.
 const LONGEST_PAUSE: Duration = Duration::minutes(15);
 /// How long a try may take before it is assumed that its process died over it.
-const ONE_TRY: Duration = Duration::minutes(10);
+pub const ONE_TRY: Duration = Duration::minutes(15);
 
 impl Mail {
     /// It is tried now: nobody else tries it for a while.

@@ -174,9 +174,18 @@ impl App {
         self.memory.duties.forget(duty);
     }
 
+    /// Whether this process can do a duty: one without a mail server must not have the mails.
+    fn can_do(&self, duty: Duty) -> bool {
+        match duty {
+            Duty::Events | Duty::Upkeep => true,
+            Duty::Push => self.settings.push.is_some(),
+            Duty::Mail => self.mailer.is_on(),
+        }
+    }
+
     /// Beats for every duty that this process has, and takes those that nobody does. To be called every second or so.
     pub async fn keep_duties(&self) {
-        for duty in Duty::ALL {
+        for duty in Duty::ALL.into_iter().filter(|duty| self.can_do(*duty)) {
             if let Err(error) = self.hold(duty).await {
                 tracing::debug!(duty = duty.name(), %error, "the lease could not be looked at");
             }

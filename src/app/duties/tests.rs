@@ -58,6 +58,17 @@ async fn a_process_that_ends_leaves_its_duties_at_once() {
     assert!(!holds(&first).await);
 }
 
+#[tokio::test]
+async fn who_cannot_do_a_duty_leaves_it_to_others() {
+    let ground = Ground::shared().await;
+    assert!(!ground.app.mailer.is_on() && ground.app.settings.push.is_none());
+    ground.app.keep_duties().await;
+    let holder = async |duty: &str| ground.app.store.lease(duty).await.unwrap().and_then(|lease| lease.holder);
+    for (duty, is_held) in [("events", true), ("upkeep", true), ("mail", false), ("push", false)] {
+        assert_eq!(holder(duty).await.is_some(), is_held, "{duty}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_come_at_once_one_gets_it() {
     let ground = Ground::shared().await;

@@ -1,11 +1,15 @@
 //! The outbox: mails are written together with what they tell of, and handed over afterwards.
 //!
-//! A mail that a server took is not sent again. Before a try the mail is put off, so that nobody else tries it meanwhile;
-//! a process that dies between the server's yes and its own note sends once more, with the same `Message-ID`.
+//! A mail that a server took is not sent again. Before a try the mail is put off, so that nobody else tries it meanwhile. That
+//! it was taken is noted however long the database is away, within that time; only a process that dies before its note sends
+//! once more, with the same `Message-ID`.
 
 mod templates;
 
+use std::time::Duration;
+
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::duties::{Duty, Hold};
 use super::ports::{MailError, OutgoingMail, StoreError, Write};
@@ -18,6 +22,11 @@ pub use templates::TemplateView;
 
 /// Mails of one round.
 const ROUND: u32 = 50;
+/// Time between two tries to note that a mail was taken.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What is told of a mail whose seal does not open: it waits for the key as for a server, for so long.
+const SEALED: &str =
+    "what it says does not open with the keys of this server; put the key back, or send the invitation again";
 
 /// What a round of the outbox did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,14 +99,22 @@ impl App {
         let view = self.store.invitation(mail.invitation_id).await?;
         let invitation = view.map(|view| view.invitation);
         let is_open = |invitation: &Invitation| invitation.standing(self.now()) == InvitationState::Open;
-        let (Some(invitation), Some(content)) = (invitation.filter(is_open), mail.content.clone()) else {
+        let Some(invitation) = invitation.filter(is_open) else {
             mail.cancel("the invitation ended before it could be sent");
             self.save_mail(&mail, hold).await?;
             return Ok(None);
         };
         mail.begin_try(self.now());
+        let Some(content) = mail.content.clone() else {
+            // One that cannot be opened must not stand before the others for ever.
+            let sealed = Err(MailError { words: SEALED.to_owned(), is_final: false });
+            let writes = hold.guard().into_iter().chain(self.tried(&mut mail, &sealed));
+            self.commit(writes.collect()).await?;
+            return Ok(None);
+        };
         self.save_mail(&mail, hold).await?;
         mail.version += 1;
+        let until = mail.due_at;
         let outgoing = OutgoingMail {
             to: &mail.to,
             message_id: &mail.message_id,
@@ -106,7 +123,14 @@ impl App {
             content: &content,
         };
         let tried = self.mailer.send(&outgoing).await;
-        match &tried {
+        let writes = self.tried(&mut mail, &tried);
+        self.note(&mail, until, writes).await?;
+        Ok(Some(tried))
+    }
+
+    /// What becomes of a mail by a try.
+    fn tried(&self, mail: &mut Mail, outcome: &Result<(), MailError>) -> Vec<Write> {
+        match outcome {
             Ok(()) => {
                 tracing::info!(mail_id = %mail.id, tries = mail.tries, "mail sent");
                 mail.sent(self.now());
@@ -122,12 +146,27 @@ impl App {
             let data = json!({"invitation_id": mail.invitation_id, "mail_id": mail.id, "error": mail.error});
             writes.push(self.event("admin.invitation_mail_failed", None, data));
         }
-        match self.commit(writes).await {
-            // Taken back while it was on its way: what was sent was sent, and its address is good for nothing.
-            Err(StoreError::Conflict) => {}
-            done => done?,
+        writes
+    }
+
+    /// Notes how a try ended. That a server took the mail is noted as soon as the database can be written again, because else
+    /// the mail goes out once more; until somebody else may try it.
+    async fn note(&self, mail: &Mail, until: OffsetDateTime, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut is_told = false;
+        loop {
+            match self.commit(writes.clone()).await {
+                // Taken back while it was on its way: what was sent was sent, and its address is good for nothing. Or a note
+                // whose outcome was not known has taken effect.
+                Ok(()) | Err(StoreError::Conflict) => return Ok(()),
+                Err(error) if mail.state != MailState::Sent || self.now() >= until => return Err(error),
+                Err(error) if !is_told => {
+                    tracing::warn!(mail_id = %mail.id, %error, "a mail was sent and cannot be noted; tried again until it works");
+                    is_told = true;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        Ok(Some(tried))
     }
 
     async fn save_mail(&self, mail: &Mail, hold: &Hold) -> Result<(), StoreError> {
@@ -140,3 +179,6 @@ impl App {
         Ok(self.mail_template(language).await?.text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::check_in::record;
 use super::invitations::InvitationSettings;
 use super::ports::{
     CaFiles, Clock, HashError, HttpAnswer, HttpClient, HttpError, HttpPost, MailError, Mailer, OutgoingMail,
-    PasswordHasher, Rng, SealError, Sealer, ServerTrust, TokenVerifier, Walk, Walker, Write,
+    PasswordHasher, Rng, SealError, Sealer, ServerTrust, Store, TokenVerifier, Walk, Walker, Write,
 };
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::doctor::Report;
@@ -30,7 +30,7 @@ use crate::pki::{Authority, Serial};
 use crate::proto::mde2::{AuthPolicy, Version};
 use crate::proto::wap::Poll;
 use crate::session::{Automatic, Conversation, Login, Opening, SessionState};
-use crate::store::faulty::{Faults, faulty};
+use crate::store::faulty::{Faults, faulty, sealed_by};
 use crate::store::{SqlStore, open_shared_sqlite, open_sqlite};
 
 /// Nobody's tokens are believed.
@@ -47,6 +47,7 @@ impl TokenVerifier for NoTenants {
 pub(crate) struct Ground {
     pub(crate) app: App,
     pub(crate) clock: Arc<HandClock>,
+    store: Arc<SqlStore>,
     _folder: tempfile::TempDir,
 }
 
@@ -75,13 +76,14 @@ impl Ground {
 
     async fn on(folder: tempfile::TempDir, store: SqlStore) -> Self {
         let sealer: Arc<dyn Sealer> = Arc::new(OpenSealer);
+        let store = Arc::new(store);
         let clock = Arc::new(HandClock(Mutex::new(NOON)));
         let app = App {
             settings: Arc::new(settings()),
             authority: Arc::new(Authorities::new(authority())),
             ca_files: Arc::new(NoCaFiles),
             server_trust: Arc::new(NoCaFiles),
-            store: Arc::new(store),
+            store: Arc::clone(&store) as Arc<dyn Store>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rng: Arc::new(TestRng),
             hasher: Arc::new(QuickHasher(Mutex::new(0))),
@@ -92,7 +94,7 @@ impl Ground {
             walker: Arc::new(NoWay),
             memory: Arc::new(Memory::new(&settings(), &TestRng).0),
         };
-        let ground = Self { app, clock, _folder: folder };
+        let ground = Self { app, clock, store, _folder: folder };
         ground.user("root@example.test", Role::Admin).await;
         ground
     }
@@ -100,6 +102,13 @@ impl Ground {
     /// Another process on the same database.
     pub(crate) fn other_process(&self) -> App {
         App { memory: Arc::new(Memory::new(&self.app.settings, self.app.rng.as_ref()).0), ..self.app.clone() }
+    }
+
+    /// Another process on the same database, whose keys open nothing of what was sealed.
+    pub(crate) fn with_other_keys(&self) -> App {
+        let sealer: Arc<dyn Sealer> = Arc::new(OtherSealer);
+        let store = Arc::new(sealed_by(&self.store, Arc::clone(&sealer)));
+        App { store, sealer, ..self.other_process() }
     }
 
     /// Puts a user into the database.
@@ -342,6 +351,23 @@ impl Sealer for OpenSealer {
         let mut mark = [0; 8];
         secret.iter().enumerate().for_each(|(index, byte)| mark[index % 8] ^= byte);
         mark
+    }
+}
+
+/// The same under another name.
+struct OtherSealer;
+
+impl Sealer for OtherSealer {
+    fn seal(&self, purpose: &str, plain: &[u8]) -> Vec<u8> {
+        OpenSealer.seal(&format!("other {purpose}"), plain)
+    }
+
+    fn open(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        OpenSealer.open(&format!("other {purpose}"), sealed)
+    }
+
+    fn mark(&self, secret: &[u8]) -> [u8; 8] {
+        OpenSealer.mark(secret)
     }
 }
 

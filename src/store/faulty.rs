@@ -7,12 +7,14 @@ use async_trait::async_trait;
 
 use super::SqlStore;
 use super::engine::{Engine, Row, Statement, Value};
-use crate::app::ports::StoreError;
+use crate::app::ports::{Sealer, StoreError};
 
 /// What a test orders, and what it learns.
 #[derive(Default)]
 pub(crate) struct Faults {
     hangs: AtomicBool,
+    failing: AtomicU32,
+    loses_answer: AtomicBool,
     commits: AtomicU32,
     after_next: Mutex<Option<&'static str>>,
 }
@@ -26,6 +28,16 @@ impl Faults {
     /// Commits work again.
     pub(crate) fn resume(&self) {
         self.hangs.store(false, Ordering::Relaxed);
+    }
+
+    /// So many of the next commits find no database.
+    pub(crate) fn fail_next(&self, commits: u32) {
+        self.failing.store(commits, Ordering::Relaxed);
+    }
+
+    /// The next commit takes effect, and whether it did is not known.
+    pub(crate) fn lose_next_answer(&self) {
+        self.loses_answer.store(true, Ordering::Relaxed);
     }
 
     /// How many commits were asked for since the last look.
@@ -44,6 +56,11 @@ pub(crate) fn faulty(store: SqlStore) -> (SqlStore, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let engine = Arc::new(Faulty { inner: store.engine, faults: Arc::clone(&faults) });
     (SqlStore { engine, ..store }, faults)
+}
+
+/// Another store on the same database, with other keys.
+pub(crate) fn sealed_by(store: &SqlStore, sealer: Arc<dyn Sealer>) -> SqlStore {
+    SqlStore { engine: Arc::clone(&store.engine), sealer, held: None }
 }
 
 struct Faulty {
@@ -66,7 +83,14 @@ impl Engine for Faulty {
         if self.faults.hangs.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("lock timeout".to_owned()));
         }
+        let one_less = |failing: u32| failing.checked_sub(1);
+        if self.faults.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok() {
+            return Err(StoreError::Unavailable("the server is gone".to_owned()));
+        }
         let counts = self.inner.commit(batch).await?;
+        if self.faults.loses_answer.swap(false, Ordering::Relaxed) {
+            return Err(StoreError::InDoubt("the connection broke".to_owned()));
+        }
         let next = self.faults.after_next.lock().unwrap().take();
         if let Some(sql) = next {
             self.inner.commit(vec![Statement::any(sql, Vec::new())]).await?;

@@ -15,11 +15,18 @@ use crate::domain::mail_template::{MailTemplate, Text};
 const PURPOSE: &str = "mail";
 
 pub(super) fn insert(mail: &Mail, sealer: &dyn Sealer) -> Result<Statement, StoreError> {
-    Ok(Statement::one(INSERT, columns(mail, sealer)?))
+    let sealed = mail.content.as_ref().map(|content| {
+        let text = serde_json::to_vec(content).map_err(|error| StoreError::Internal(error.to_string()))?;
+        Ok::<_, StoreError>(sealer.seal(PURPOSE, &text))
+    });
+    let mut params = columns(mail);
+    params.push(Value::Bytes(sealed.transpose()?));
+    Ok(Statement::one(INSERT, params))
 }
 
-pub(super) fn update(mail: &Mail, sealer: &dyn Sealer) -> Result<Statement, StoreError> {
-    Ok(Statement::one(UPDATE, columns(mail, sealer)?))
+/// What a mail says never changes: it stays as it is sealed while the mail waits, and goes with the end of that.
+pub(super) fn update(mail: &Mail) -> Statement {
+    Statement::one(UPDATE, columns(mail))
 }
 
 pub(super) fn cancel(invitation: Id<Invitation>, reason: &str) -> Statement {
@@ -88,17 +95,12 @@ pub(super) fn read_beside(row: &Row) -> Result<Option<Mail>, StoreError> {
     }))
 }
 
-fn columns(mail: &Mail, sealer: &dyn Sealer) -> Result<Vec<Value>, StoreError> {
-    let sealed = mail.content.as_ref().map(|content| {
-        let text = serde_json::to_vec(content).map_err(|error| StoreError::Internal(error.to_string()))?;
-        Ok::<_, StoreError>(sealer.seal(PURPOSE, &text))
-    });
-    Ok(vec![
+fn columns(mail: &Mail) -> Vec<Value> {
+    vec![
         mail.id.into(),
         mail.invitation_id.into(),
         mail.to.as_str().into(),
         mail.message_id.as_str().into(),
-        Value::Bytes(sealed.transpose()?),
         mail.state.as_str().into(),
         mail.tries.into(),
         mail.due_at.into(),
@@ -106,19 +108,16 @@ fn columns(mail: &Mail, sealer: &dyn Sealer) -> Result<Vec<Value>, StoreError> {
         mail.sent_at.into(),
         mail.error.as_deref().into(),
         mail.version.into(),
-    ])
+    ]
 }
 
 fn read(row: &Row, sealer: &dyn Sealer) -> Result<Mail, StoreError> {
     let row = row.of("mails");
-    let content = match row.opt_bytes("content")? {
+    // What does not open, because its key is not there any more or not yet, is for whoever sends to judge.
+    let open = |sealed| sealer.open(PURPOSE, sealed).ok();
+    let content: Option<Content> = match row.opt_bytes("content")?.and_then(open) {
         None => None,
-        Some(sealed) => {
-            let text = sealer.open(PURPOSE, sealed).map_err(|error| row.odd("content", &error.to_string()))?;
-            let content: Content =
-                serde_json::from_slice(&text).map_err(|error| row.odd("content", &error.to_string()))?;
-            Some(content)
-        }
+        Some(text) => Some(serde_json::from_slice(&text).map_err(|error| row.odd("content", &error.to_string()))?),
     };
     Ok(Mail {
         id: row.id("id")?,
@@ -137,14 +136,15 @@ fn read(row: &Row, sealer: &dyn Sealer) -> Result<Mail, StoreError> {
 }
 
 const INSERT: &str = "
-    INSERT INTO mails (id, invitation_id, recipient, message_id, content, state, tries, due_at, created_at, sent_at,
-        error, version)
+    INSERT INTO mails (id, invitation_id, recipient, message_id, state, tries, due_at, created_at, sent_at, error,
+        version, content)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 const UPDATE: &str = "
-    UPDATE mails SET invitation_id = $2, recipient = $3, message_id = $4, content = $5, state = $6, tries = $7,
-        due_at = $8, created_at = $9, sent_at = $10, error = $11, version = version + 1
-    WHERE id = $1 AND version = $12";
+    UPDATE mails SET invitation_id = $2, recipient = $3, message_id = $4, state = $5, tries = $6, due_at = $7,
+        created_at = $8, sent_at = $9, error = $10, version = version + 1,
+        content = CASE WHEN $5 = 'queued' THEN content END
+    WHERE id = $1 AND version = $11";
 
 const CANCEL: &str = "
     UPDATE mails SET state = 'cancelled', content = NULL, error = $2, version = version + 1

@@ -57,7 +57,7 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::InsertInvitation(invitation) => vec![invitations::insert(invitation)],
         Write::UpdateInvitation(invitation) => vec![invitations::update(invitation)],
         Write::InsertMail(mail) => vec![mails::insert(mail, sealer)?],
-        Write::UpdateMail(mail) => vec![mails::update(mail, sealer)?],
+        Write::UpdateMail(mail) => vec![mails::update(mail)],
         Write::CancelMails { invitation_id, reason } => vec![mails::cancel(*invitation_id, reason)],
         Write::SaveMailTemplate(template) => vec![mails::save_template(template)],
         Write::DeleteMailTemplate(language) => vec![mails::delete_template(*language)],

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::language::Language;
 use super::mail::Content;
+use super::sign_in::SignInWith;
 
 /// A text as it is stored.
 #[derive(Clone, Debug)]
@@ -88,6 +89,11 @@ impl Variable {
         matches!(self, Self::Organization | Self::Name)
     }
 
+    /// Whether there are invitations for which it has no value.
+    fn may_lack_value(self) -> bool {
+        matches!(self, Self::Pin | Self::PinExpires | Self::Contact)
+    }
+
     fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|variable| variable.as_str() == name)
     }
@@ -102,20 +108,32 @@ pub struct TextError {
     pub message: String,
 }
 
+/// Where the paragraph with the PIN stands in the built-in texts.
+const PIN_PARAGRAPH: &str = "(PIN)\n";
+
 /// Characters of the longest subject and body.
 const LONGEST_SUBJECT: usize = 200;
 const LONGEST_BODY: usize = 20_000;
 
 impl Text {
-    /// The text that is built in.
+    /// The text that is built in, for what people sign in with.
     #[must_use]
-    pub fn built_in(language: Language) -> Self {
-        let source = match language {
-            Language::English => include_str!("mail_template/en.txt"),
-            Language::French => include_str!("mail_template/fr.txt"),
+    pub fn built_in(language: Language, sign_in: SignInWith) -> Self {
+        let (source, alone, behind_password) = match language {
+            Language::English => (
+                include_str!("mail_template/en.txt"),
+                include_str!("mail_template/en.pin.txt"),
+                include_str!("mail_template/en.password_and_pin.txt"),
+            ),
+            Language::French => (
+                include_str!("mail_template/fr.txt"),
+                include_str!("mail_template/fr.pin.txt"),
+                include_str!("mail_template/fr.password_and_pin.txt"),
+            ),
         };
+        let paragraph = if sign_in == SignInWith::PasswordAndPin { behind_password } else { alone };
         let (subject, body) = source.split_once("\n\n").unwrap_or(("", source));
-        Self { subject: subject.to_owned(), body: body.to_owned() }
+        Self { subject: subject.to_owned(), body: body.replace(PIN_PARAGRAPH, paragraph) }
     }
 
     /// Everything that is wrong with it.
@@ -144,9 +162,19 @@ impl Text {
                 }
             }
         }
-        let names_url = pieces(&self.body).any(|piece| matches!(piece, Piece::Variable(Variable::Url)));
-        if !names_url {
+        let names = |text: &str, what: fn(Variable) -> bool| {
+            pieces(text).any(|piece| matches!(piece, Piece::Variable(variable) if what(variable)))
+        };
+        let is_url = |variable: Variable| variable == Variable::Url;
+        if !names(&self.body, is_url) {
             tell(false, "must hold {url}: without it nobody can follow the invitation".to_owned());
+        } else if !paragraphs(&self.body)
+            .iter()
+            .any(|part| names(part, is_url) && !names(part, Variable::may_lack_value))
+        {
+            let words = "must hold {url} in a paragraph without {pin}, {pin_expires} and {contact}: one that names what an \
+                         invitation does not have is left out, and the address with it; put an empty line between them";
+            tell(false, words.to_owned());
         }
         errors
     }
@@ -154,14 +182,19 @@ impl Text {
     /// The mail with those values; `value` answers `None` where there is none.
     #[must_use]
     pub fn render(&self, value: impl Fn(Variable) -> Option<String>) -> Content {
-        let body = self.body.replace("\r\n", "\n");
-        let paragraphs = body.split("\n\n").filter_map(|paragraph| fill(paragraph, &value));
-        let body = paragraphs.collect::<Vec<_>>().join("\n\n");
+        let filled = paragraphs(&self.body).iter().filter_map(|paragraph| fill(paragraph, &value)).collect::<Vec<_>>();
+        let body = filled.join("\n\n");
         let subject = fill(&self.subject, &value).unwrap_or_default();
         // A name with a line break in it must not begin another header.
         let subject = subject.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         Content { subject, body: format!("{}\n", body.trim_end()) }
     }
+}
+
+/// What stands between empty lines; a line of spaces is empty.
+fn paragraphs(body: &str) -> Vec<String> {
+    let lines: Vec<&str> = body.lines().map(|line| if line.trim().is_empty() { "" } else { line }).collect();
+    lines.join("\n").split("\n\n").map(str::to_owned).collect()
 }
 
 enum Piece<'a> {
@@ -247,8 +280,9 @@ mod tests {
 
     #[test]
     fn the_built_in_texts_are_in_order_and_drop_what_has_no_value() {
-        for language in Language::ALL {
-            let built_in = Text::built_in(language);
+        let ways = [SignInWith::PasswordOrPin, SignInWith::PasswordAndPin];
+        for (language, way) in Language::ALL.into_iter().flat_map(|language| ways.map(|way| (language, way))) {
+            let built_in = Text::built_in(language, way);
             assert_eq!(built_in.errors(), [], "{}", language.tag());
             let with = built_in.render(values(true));
             let without = built_in.render(values(false));
@@ -290,6 +324,15 @@ mod tests {
             told("S", "nothing"),
             [(false, "must hold {url}: without it nobody can follow the invitation".to_owned())]
         );
+        for body in
+            ["{url}\nPIN: {pin}", "Hello\n \nPIN {pin} {url}\n \t\nBye", "{pin_expires} {url}", "{url} {contact}"]
+        {
+            let told = told("S", body);
+            assert_eq!(told.len(), 1, "{body}");
+            assert!(told[0].1.starts_with("must hold {url} in a paragraph without {pin}"), "{body}: {}", told[0].1);
+        }
+        assert_eq!(told("S", "{url}\n \n{pin}"), [], "a line of spaces is empty");
+        assert_eq!(told("S", "{url} {pin}\n\n{url}"), []);
         assert_eq!(told(" ", "{url}"), [(true, "must have 1 to 200 characters".to_owned())]);
         assert_eq!(told("a\nBcc: x", "{url}"), [(true, "must be one line".to_owned())]);
         assert_eq!(told("{{S}}", "{{a}} { url }"), []);
@@ -304,6 +347,8 @@ mod tests {
         });
         assert_eq!(content.subject, "Ada  Bcc: eve@example.test");
         assert_eq!(content.body, "{a} {pin}\n", "a value is not read as text");
+        let spaced = text("S", "{url}\n  \n{pin}\n\t\nBye").render(values(false));
+        assert_eq!(spaced.body, "<url>\n\nBye\n");
     }
 
     proptest! {

@@ -28,7 +28,11 @@ impl App {
     pub async fn mail_template(&self, language: Language) -> Result<TemplateView, Error> {
         Ok(match self.store.mail_template(language).await? {
             Some(own) => TemplateView { language, text: own.text, changed: Some((own.changed_by, own.changed_at)) },
-            None => TemplateView { language, text: Text::built_in(language), changed: None },
+            None => TemplateView {
+                language,
+                text: Text::built_in(language, self.settings.invitations.sign_in),
+                changed: None,
+            },
         })
     }
 

@@ -9,6 +9,7 @@ use url::form_urlencoded::byte_serialize;
 use super::qr::Qr;
 use super::{Frame, answer};
 use crate::app::App;
+use crate::domain::sign_in::SignInWith;
 use crate::http::error::Problem;
 
 #[derive(Template)]
@@ -26,12 +27,42 @@ pub(super) struct Guide {
     pub(super) link: String,
     /// The picture that opens this page elsewhere.
     pub(super) qr: Option<Qr>,
+    /// What is typed where Windows asks for a password.
+    pub(super) words: PasswordWords,
+}
+
+/// The messages about what people sign in with. A PIN that is typed where it does not belong may lock itself.
+pub(super) struct PasswordWords {
+    /// What to type.
+    pub(super) sign_in: &'static str,
+    /// What to do if it is refused.
+    pub(super) refused: &'static str,
+    /// What to do with the PIN of an invitation, until when.
+    pub(super) pin: &'static str,
+}
+
+impl PasswordWords {
+    fn of(sign_in: SignInWith) -> Self {
+        let (pin, either) = ("invitation-pin-help", "trouble-password-help");
+        match sign_in {
+            SignInWith::PasswordOrPin => Self { sign_in: "step-password-help", refused: either, pin },
+            SignInWith::Pin => Self { sign_in: "step-password-help-pin", refused: either, pin },
+            SignInWith::Password => {
+                Self { sign_in: "step-password-help-password", refused: "trouble-password-help-password", pin }
+            }
+            SignInWith::PasswordAndPin => Self {
+                sign_in: "step-password-help-both",
+                refused: "trouble-password-help-both",
+                pin: "invitation-pin-help-both",
+            },
+        }
+    }
 }
 
 impl Guide {
     /// For a server; `page` is where the steps are shown, `user` who is to enroll if that is known.
-    pub(super) fn new(server: String, page: &str, user: Option<&str>) -> Self {
-        Self { link: deep_link(&server, user), qr: Qr::of(page), server }
+    pub(super) fn new(server: String, page: &str, user: Option<&str>, sign_in: SignInWith) -> Self {
+        Self { link: deep_link(&server, user), qr: Qr::of(page), words: PasswordWords::of(sign_in), server }
     }
 
     /// The kinds of Windows in the order in which they stand on the page; the last is shown where none was chosen.
@@ -58,7 +89,7 @@ pub(in crate::http) async fn page(State(app): State<App>, frame: Frame) -> Respo
         Ok(server) => server.url,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let guide = Guide::new(server, &page, None);
+    let guide = Guide::new(server, &page, None, app.settings.invitations.sign_in);
     answer(StatusCode::OK, frame.language, &Go { frame, guide })
 }
 

@@ -77,7 +77,7 @@ fn show(app: &App, frame: Frame, (token, server): (&str, String), view: Invitati
         Some(_) => PinNote::Over,
     };
     let page = format!("{}/i/{token}?lang={}", app.settings.url, frame.lang());
-    let guide = Guide::new(server, &page, Some(&user));
+    let guide = Guide::new(server, &page, Some(&user), app.settings.invitations.sign_in);
     let expires = language.moment(invitation.expires_at);
     answer(StatusCode::OK, language, &Invited { frame, guide, user, expires, pin })
 }

@@ -4,6 +4,7 @@ use super::go::{Go, Guide};
 use super::*;
 use crate::app::self_test::Tested;
 use crate::doctor::{Problem, Report, Stage, Verdict};
+use crate::domain::sign_in::SignInWith;
 
 /// The messages of a language with the values that each takes.
 fn messages(language: Language) -> BTreeMap<String, Vec<String>> {
@@ -45,13 +46,17 @@ fn templates_name_messages_that_are_there_and_all_of_them() {
     let known = messages(Language::English);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/pages/templates");
     let mut used = std::collections::BTreeSet::from(["windows10", "windows11", "hololens2"].map(str::to_owned));
-    // Titles and texts of notices are chosen in the handlers.
-    for source in [include_str!("invitation.rs"), include_str!("stale.rs"), include_str!("self_test.rs")] {
+    // Titles and texts of notices, and what is said of passwords, are chosen in the handlers.
+    for source in
+        [include_str!("invitation.rs"), include_str!("stale.rs"), include_str!("self_test.rs"), include_str!("go.rs")]
+    {
         let quoted = source
             .split('"')
             .skip(1)
             .step_by(2)
-            .filter(|text| ["invitation-", "stale-", "selftest-"].iter().any(|start| text.starts_with(start)))
+            .filter(|text| {
+                ["invitation-", "stale-", "selftest-", "step-", "trouble-"].iter().any(|start| text.starts_with(start))
+            })
             .filter(|text| !text.contains('{'));
         for id in quoted {
             assert!(known.contains_key(id), "there is no message {id}");
@@ -176,10 +181,24 @@ fn french_punctuation_stays_with_its_word() {
 }
 
 fn go(language: Language, organization: &str) -> String {
+    go_with(language, organization, SignInWith::PasswordOrPin)
+}
+
+fn go_with(language: Language, organization: &str, sign_in: SignInWith) -> String {
     let server = "https://mdm.example.test/EnrollmentServer/Discovery.svc".to_owned();
-    Go { frame: frame(language, organization), guide: Guide::new(server, "https://mdm.example.test/go", None) }
-        .render()
-        .unwrap()
+    let guide = Guide::new(server, "https://mdm.example.test/go", None, sign_in);
+    Go { frame: frame(language, organization), guide }.render().unwrap()
+}
+
+#[test]
+fn the_steps_say_what_to_type_where_windows_asks_for_a_password() {
+    let says = |sign_in, part: &str| go_with(Language::English, "Fabrikam", sign_in).contains(part);
+    assert!(says(SignInWith::PasswordOrPin, "With your password, or with the PIN"));
+    assert!(says(SignInWith::Password, "With your password.") && !says(SignInWith::Password, "PIN"));
+    assert!(says(SignInWith::Pin, "With the PIN of your invitation.") && !says(SignInWith::Pin, "your password"));
+    let both = "type your password and right behind it, without a space, the PIN";
+    assert!(says(SignInWith::PasswordAndPin, both) && !says(SignInWith::PasswordAndPin, "or with the PIN"));
+    assert!(!says(SignInWith::PasswordOrPin, both));
 }
 
 #[test]

@@ -50,6 +50,9 @@ step-server = Paste the address of the server
 step-server-help = Only if Windows asks for it. Leave every other field empty.
 step-password = Sign in
 step-password-help = With your password, or with the PIN if you were given one. The PIN goes where Windows asks for the password.
+step-password-help-password = With your password.
+step-password-help-pin = With the PIN of your invitation. It goes where Windows asks for the password.
+step-password-help-both = Where Windows asks for the password, type your password and right behind it, without a space, the PIN of your invitation. A PIN alone does not work.
 step-done = Choose “Finish”
 step-done-help = Windows shows “Setting up your device”. Leave it switched on: settings arrive within a few minutes.
 
@@ -73,12 +76,15 @@ trouble-administrator = The link is missing, or Windows refuses
 trouble-administrator-help = The account is no administrator of this PC, or the device is managed already.
 trouble-password = The password is refused
 trouble-password-help = Check the user name first. A PIN works once, for one device, and ends after some days; ask for a new one.
+trouble-password-help-password = Check the user name first. Then ask for a new password.
+trouble-password-help-both = Check the user name first. Type the password and the PIN one right behind the other. A PIN works once, for one device, and ends after some days; ask for a new one.
 
 invitation-title = Your invitation
 invitation-user = Your user name
 invitation-until = Valid until
 invitation-pin = Your PIN
 invitation-pin-help = It is in the message that brought you here. Type it where Windows asks for the password. It works once, until { $until }.
+invitation-pin-help-both = It is in the message that brought you here. Where Windows asks for the password, type your password and right behind it, without a space, this PIN. It works once, until { $until }.
 invitation-pin-over = The PIN does not work any more
 invitation-pin-over-help = It has expired, or a wrong one was typed too often. Ask for a new invitation.
 invitation-unknown = This invitation is not valid

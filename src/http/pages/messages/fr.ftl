@@ -50,6 +50,9 @@ step-server = Collez l’adresse du serveur
 step-server-help = Seulement si Windows la demande. Laissez vides tous les autres champs.
 step-password = Connectez-vous
 step-password-help = Avec votre mot de passe, ou avec le code PIN si vous en avez reçu un. Le code se saisit là où Windows demande le mot de passe.
+step-password-help-password = Avec votre mot de passe.
+step-password-help-pin = Avec le code PIN de votre invitation. Il se saisit là où Windows demande le mot de passe.
+step-password-help-both = Là où Windows demande le mot de passe, saisissez le vôtre et, juste derrière, sans espace, le code PIN de votre invitation. Le code seul ne suffit pas.
 step-done = Choisissez « Terminer »
 step-done-help = Windows affiche la configuration de l’appareil. Laissez-le allumé : les réglages arrivent en quelques minutes.
 
@@ -73,12 +76,15 @@ trouble-administrator = Le lien manque, ou Windows refuse
 trouble-administrator-help = Le compte n’est pas administrateur de ce PC, ou l’appareil est déjà géré.
 trouble-password = Le mot de passe est refusé
 trouble-password-help = Vérifiez d’abord le nom d’utilisateur. Un code PIN sert une fois, pour un appareil, et expire après quelques jours ; demandez-en un nouveau.
+trouble-password-help-password = Vérifiez d’abord le nom d’utilisateur. Demandez ensuite un nouveau mot de passe.
+trouble-password-help-both = Vérifiez d’abord le nom d’utilisateur. Saisissez le mot de passe et le code PIN l’un juste derrière l’autre. Un code sert une fois, pour un appareil, et expire après quelques jours ; demandez-en un nouveau.
 
 invitation-title = Votre invitation
 invitation-user = Votre nom d’utilisateur
 invitation-until = Valable jusqu’au
 invitation-pin = Votre code PIN
 invitation-pin-help = Il est dans le message qui vous a conduit ici. Saisissez-le là où Windows demande le mot de passe. Il sert une fois, jusqu’au { $until }.
+invitation-pin-help-both = Il est dans le message qui vous a conduit ici. Là où Windows demande le mot de passe, saisissez le vôtre et, juste derrière, sans espace, ce code PIN. Il sert une fois, jusqu’au { $until }.
 invitation-pin-over = Le code PIN ne fonctionne plus
 invitation-pin-over-help = Il a expiré, ou un code erroné a été saisi trop souvent. Demandez une nouvelle invitation.
 invitation-unknown = Cette invitation n’est pas valable

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
+use super::idempotency::derived_id;
 use super::ports::{InvitationFilter, InvitationView, Listed, Page, StoreError, Write};
 use super::tokens::secret_hash;
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
@@ -45,7 +46,7 @@ pub struct InvitationSettings {
 pub struct Issued {
     /// The invitation.
     pub view: InvitationView,
-    /// `None` where an earlier request with the same `Idempotency-Key` made it.
+    /// `None` where an earlier request with the same `Idempotency-Key` did it.
     pub secrets: Option<Secrets>,
 }
 
@@ -97,25 +98,39 @@ impl App {
         Ok(self.store.invitation_by_token(&secret_hash(secret)).await?)
     }
 
-    /// Sends an invitation again: with a new address and, if it has one, a new PIN; those before stop working.
+    /// Sends an invitation again: with a new address and, if it has one, a new PIN; those before stop working. Where the
+    /// last one was sent by a request with the same key, nothing happens.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`], or [`Error::Conflict`]: `invitation_closed`, `user_disabled`.
+    /// [`Error::NotFound`], [`Error::Invalid`], or [`Error::Conflict`]: `invitation_closed`, `user_disabled`,
+    /// `password_change`.
     pub async fn resend_invitation(
         &self,
         by: &Principal,
         id: Id<Invitation>,
         reissue: Reissue,
+        key: Option<&str>,
     ) -> Result<Issued, Error> {
+        if let Some(words) = too_long(reissue.expires_in) {
+            return Err(Error::invalid("/expires_in", words));
+        }
+        let issue_id = key.map(|key| derived_id(by, &format!("POST /invitations/{id}/resend"), key));
         for _ in 0..MOST_TRIES {
             let view = self.invitation(id).await?;
+            if issue_id.is_some() && view.invitation.issue_id == issue_id {
+                return Ok(Issued { view, secrets: None });
+            }
             let mut invitation = view.invitation;
             expect_open(&invitation)?;
             let user = self.user(invitation.user_id).await?;
-            if !user.enabled {
-                let words = format!("{} is disabled and cannot enroll; enable the account first", user.email);
-                return Err(Error::conflict("user_disabled", words));
+            let obstacles = [
+                (!user.enabled, "user_disabled", DISABLED),
+                (user.must_change_password, "password_change", MUST_CHANGE),
+            ];
+            if let Some((_, code, words)) = obstacles.into_iter().find(|(stands, ..)| *stands) {
+                return Err(Error::conflict(code, format!("{} {words}", user.email)));
             }
+            invitation.issue_id = issue_id;
             let asked = reissue.pin.or_else(|| invitation.pin.is_some().then_some(true));
             let wants_pin = self.wants_pin(asked, &user).map_err(|words| Error::invalid("/pin", words))?;
             let lifetime = reissue.expires_in.unwrap_or(self.settings.invitations.lifetime);
@@ -213,6 +228,18 @@ fn until(invitation: &Invitation) -> String {
     let stamp = |at: OffsetDateTime| Language::English.moment(at);
     let pin = invitation.pin.as_ref().map(|pin| format!(", with a PIN until {}", stamp(pin.expires_at)));
     format!("works until {}{}", stamp(invitation.expires_at), pin.unwrap_or_default())
+}
+
+/// Longest time that an invitation works.
+const LONGEST: Duration = Duration::days(366);
+/// Why a user cannot be invited, behind the name.
+const DISABLED: &str = "is disabled and cannot enroll; enable the account first";
+const MUST_CHANGE: &str =
+    "has to choose a new password and cannot enroll before; set one first, for instance with muster user password";
+
+/// What is wrong with a time, in words.
+fn too_long(time: Option<Duration>) -> Option<String> {
+    time.filter(|time| *time > LONGEST).map(|_| format!("must be at most {} days", LONGEST.whole_days()))
 }
 
 fn expect_open(invitation: &Invitation) -> Result<(), Error> {

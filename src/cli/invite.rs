@@ -173,9 +173,7 @@ fn people(args: &NewArgs) -> Result<Vec<Value>> {
 
 fn tell_secrets(issued: &Value) {
     if issued["url"].is_null() {
-        remark(
-            "the invitation was made by the first try; its address is not shown again, send it anew: muster invite resend",
-        );
+        remark("the first try has done it; the address is not shown again, for another one: muster invite resend");
     } else if issued["mail"].is_null() {
         remark("no mail is sent; pass address and PIN on, they are shown this once");
     } else {

@@ -42,9 +42,15 @@ pub struct Invitation {
     pub enrollment_id: Option<Id<Enrollment>>,
     /// The mail that carries its address, if one does.
     pub mail_id: Option<Id<Mail>>,
+    /// What gave its address out last, where that could be told from others.
+    pub issue_id: Option<Id<Issue>>,
     /// Rises with every change.
     pub version: i64,
 }
+
+/// A request that gave an address out.
+#[derive(Clone, Copy, Debug)]
+pub enum Issue {}
 
 /// A PIN that takes the place of the password for one enrollment.
 #[derive(Clone, Debug)]
@@ -190,6 +196,7 @@ mod tests {
             closed_reason: None,
             enrollment_id: None,
             mail_id: None,
+            issue_id: None,
             version: 1,
         }
     }

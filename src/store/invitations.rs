@@ -66,6 +66,7 @@ fn columns(invitation: &Invitation) -> Vec<Value> {
         invitation.enrollment_id.into(),
         invitation.mail_id.into(),
         invitation.version.into(),
+        invitation.issue_id.into(),
     ]
 }
 
@@ -95,6 +96,7 @@ fn read(row: &Row) -> Result<Invitation, StoreError> {
         closed_reason: row.opt_string("closed_reason")?,
         enrollment_id: row.opt_id("enrollment_id")?,
         mail_id: row.opt_id("mail_id")?,
+        issue_id: row.opt_id("issue_id")?,
         version: row.number("version")?,
     })
 }
@@ -106,14 +108,15 @@ fn view(row: &Row) -> Result<InvitationView, StoreError> {
 
 const INSERT: &str = "
     INSERT INTO invitations (id, user_id, email, language, token_hash, pin_hash, pin_expires_at, pin_tries, state,
-        created_by, created_at, issued_at, expires_at, closed_at, closed_reason, enrollment_id, mail_id, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+        created_by, created_at, issued_at, expires_at, closed_at, closed_reason, enrollment_id, mail_id, version,
+        issue_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)";
 
 const UPDATE: &str = "
     UPDATE invitations SET user_id = $2, email = $3, language = $4, token_hash = $5, pin_hash = $6,
         pin_expires_at = $7, pin_tries = $8, state = $9, created_by = $10, created_at = $11, issued_at = $12,
         expires_at = $13, closed_at = $14, closed_reason = $15, enrollment_id = $16, mail_id = $17,
-        version = version + 1
+        issue_id = $19, version = version + 1
     WHERE id = $1 AND version = $18";
 
 pub(super) const FIND: &str = "

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use time::Duration;
 
 use super::secrets::Secret;
-use super::{Issued, Secrets, object, until};
+use super::{DISABLED, Issued, MUST_CHANGE, Secrets, object, too_long, until};
 use crate::app::idempotency::{derived_id, reused};
 use crate::app::ports::{InvitationView, StoreError, Write};
 use crate::app::users::{NewUser, check_new_user};
@@ -20,8 +20,6 @@ use crate::domain::user::{Role, User, UserKind, normalize_name};
 
 /// Invitations of one request.
 const MOST_AT_ONCE: usize = 500;
-/// Longest time that an invitation works.
-const LONGEST: Duration = Duration::days(366);
 
 /// An invitation to be made.
 #[derive(Clone, Debug)]
@@ -124,8 +122,8 @@ impl App {
             let mut tell = |field: &str, message: String| {
                 errors.push(FieldError { pointer: format!("{}/{field}", one.place), message });
             };
-            if one.expires_in.is_some_and(|time| time > LONGEST) {
-                tell("expires_in", format!("must be at most {} days", LONGEST.whole_days()));
+            if let Some(words) = too_long(one.expires_in) {
+                tell("expires_in", words);
             }
             if !seen.insert(normalize_name(one.sign_in_name())) {
                 tell("email", "is invited twice in this request".to_owned());
@@ -181,7 +179,8 @@ impl App {
         }
         match self.store.user_by_name(&asked.email).await? {
             Some(user) if user.kind == UserKind::Bulk => wrong(field, "is a bulk user"),
-            Some(user) if !user.enabled => wrong(field, "is disabled and cannot enroll; enable the account first"),
+            Some(user) if !user.enabled => wrong(field, DISABLED),
+            Some(user) if user.must_change_password => wrong(field, MUST_CHANGE),
             Some(user) => Ok(Ok((user, false))),
             None => Ok(Ok((self.new_user(self.new_id(), &asked, kind, None), true))),
         }
@@ -212,6 +211,7 @@ impl App {
             closed_reason: None,
             enrollment_id: None,
             mail_id: None,
+            issue_id: None,
             version: 1,
         };
         secret.put_into(self, &mut invitation, draft.new.expires_in.unwrap_or(defaults.lifetime));

@@ -112,7 +112,7 @@ async fn sent_again_the_old_address_and_pin_are_gone() {
     let id = issued.view.invitation.id;
     clock.advance(Duration::days(8));
     assert_eq!(app.invitation(id).await.unwrap().invitation.standing(app.now()), InvitationState::Expired);
-    let again = app.resend_invitation(&admin(), id, Reissue::default()).await.unwrap();
+    let again = app.resend_invitation(&admin(), id, Reissue::default(), None).await.unwrap();
     assert_ne!(secret_of(&issued), secret_of(&again));
     assert!(app.invitation_of(&secret_of(&issued)).await.unwrap().is_none());
     let found = app.invitation_of(&secret_of(&again)).await.unwrap().unwrap().invitation;
@@ -120,7 +120,7 @@ async fn sent_again_the_old_address_and_pin_are_gone() {
     assert!(found.live_pin(app.now()).is_some());
     app.revoke_invitation(&admin(), id).await.unwrap();
     for closed in [
-        app.resend_invitation(&admin(), id, Reissue::default()).await.map(|_| ()),
+        app.resend_invitation(&admin(), id, Reissue::default(), None).await.map(|_| ()),
         app.revoke_invitation(&admin(), id).await,
     ] {
         assert!(matches!(closed, Err(Error::Conflict { code: "invitation_closed", .. })), "{closed:?}");
@@ -138,6 +138,73 @@ async fn a_key_makes_invitations_once() {
     assert!(second.iter().all(|one| one.secrets.is_none()));
     let other = invite(vec![new("eve@example.test")]);
     assert!(matches!(app.invite(&admin(), &other, Some("k")).await, Err(Error::Conflict { .. })));
+}
+
+#[tokio::test]
+async fn a_key_sends_an_invitation_again_once() {
+    let Ground { app, .. } = &Ground::new().await;
+    let id = one(app, new("ada@example.test")).await.view.invitation.id;
+    let resend = async |key| app.resend_invitation(&admin(), id, Reissue::default(), Some(key)).await.unwrap();
+    let first = resend("k").await;
+    let repeated = resend("k").await;
+    assert!(repeated.secrets.is_none(), "nothing is shown twice");
+    assert_eq!(repeated.view.invitation.id, id);
+    let open = async |issued: &Issued| app.invitation_of(&secret_of(issued)).await.unwrap().is_some();
+    assert!(open(&first).await, "what the lost answer held goes on working");
+    let other = resend("l").await;
+    assert!(open(&other).await && !open(&first).await);
+    app.revoke_invitation(&admin(), id).await.unwrap();
+    assert!(resend("l").await.secrets.is_none(), "also where it has ended meanwhile");
+}
+
+#[tokio::test]
+async fn an_invitation_works_for_no_more_than_a_year_however_often_it_is_sent() {
+    let Ground { app, .. } = &Ground::new().await;
+    let id = one(app, new("ada@example.test")).await.view.invitation.id;
+    let reissue = |days| Reissue { expires_in: Some(Duration::days(days)), pin: None };
+    let error = app.resend_invitation(&admin(), id, reissue(367), None).await.unwrap_err();
+    let Error::Invalid(errors) = error else { panic!("{error}") };
+    assert_eq!(errors[0].pointer, "/expires_in");
+    app.resend_invitation(&admin(), id, reissue(366), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_to_choose_a_new_password_first_is_not_invited() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let id = one(app, new("ada@example.test")).await.view.invitation.id;
+    let user = app.store.user_by_name("ada@example.test").await.unwrap().unwrap();
+    app.commit(vec![Write::UpdateUser(User { must_change_password: true, ..user })]).await.unwrap();
+    let error = app.invite(&admin(), &invite(vec![new("ada@example.test")]), None).await.unwrap_err();
+    let Error::Invalid(errors) = error else { panic!("{error}") };
+    assert!(errors[0].message.contains("has to choose a new password"), "{}", errors[0].message);
+    let error = app.resend_invitation(&admin(), id, Reissue::default(), None).await.unwrap_err();
+    assert!(matches!(error, Error::Conflict { code: "password_change", .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_text_says_how_the_pin_is_typed_here() {
+    let ground = Ground::new().await;
+    let with = |sign_in: SignInWith| {
+        let mut settings = crate::app::Settings::clone(&ground.app.settings);
+        settings.invitations.sign_in = sign_in;
+        App { settings: settings.into(), ..ground.app.clone() }
+    };
+    let body = async |app: &App, language, pin| app.preview_mail(language, None, pin).await.unwrap().body;
+    for (language, alone, behind) in [
+        (Language::English, "asks for a password, type this PIN: ", "right behind it, without a space, this PIN: "),
+        (Language::French, "mot de passe, saisissez ce code PIN : ", "juste derrière, sans espace, ce code PIN : "),
+    ] {
+        for sign_in in [SignInWith::PasswordOrPin, SignInWith::Pin] {
+            let text = body(&with(sign_in), language, true).await;
+            assert!(text.contains(&format!("{alone}123456\n")) && !text.contains(behind), "{text}");
+        }
+        let both = with(SignInWith::PasswordAndPin);
+        let text = body(&both, language, true).await;
+        assert!(text.contains(&format!("{behind}123456\n")) && !text.contains(alone), "{text}");
+        let none = body(&with(SignInWith::Password), language, true).await;
+        assert!(!none.contains("PIN") && none == body(&both, language, false).await, "{none}");
+    }
 }
 
 #[tokio::test]

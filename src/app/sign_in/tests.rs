@@ -448,7 +448,7 @@ mod pins {
         }
         ground.clock.advance(time::Duration::days(3));
         assert_eq!(proof(app, "ada", &pin(&issued)).await.unwrap_err(), "the PIN has expired; invite the user again");
-        let again = app.resend_invitation(&Principal::system(), id, Reissue::default()).await.unwrap();
+        let again = app.resend_invitation(&Principal::system(), id, Reissue::default(), None).await.unwrap();
         assert_eq!(proof(app, "ada", &pin(&again)).await, Ok(Some(id)));
         assert_eq!(proof(app, "bob", &pin(&again)).await.unwrap_err(), UNKNOWN);
         app.revoke_invitation(&Principal::system(), id).await.unwrap();

@@ -134,7 +134,7 @@ pub struct IssuedDocument {
     /// The invitation.
     #[serde(flatten)]
     document: InvitationDocument,
-    /// The personal address; null where an earlier request with the same `Idempotency-Key` made the invitation.
+    /// The personal address; null where an earlier request with the same `Idempotency-Key` gave it out.
     url: Option<String>,
     /// The PIN, if there is one.
     pin: Option<String>,
@@ -314,18 +314,23 @@ pub struct ResendInvitation {
 
 /// Sends an invitation again, with a new address and a new PIN; those before stop working.
 #[utoipa::path(post, path = "/api/v1/invitations/{id}/resend", tag = "invitations",
-    request_body = Option<ResendInvitation>, params(("id" = String, Path)),
+    request_body = Option<ResendInvitation>,
+    params(
+        ("id" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repetition harmless"),
+    ),
     responses((status = 200, body = IssuedDocument)))]
 pub async fn resend(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
     NoParams: NoParams,
+    key: IdempotencyKey,
     OptionalBody(body): OptionalBody<ResendInvitation>,
 ) -> Result<Json<IssuedDocument>, Problem> {
     let id = app.resolve(Table::Invitations, "invitation", &id).await?;
     let reissue = Reissue { expires_in: body.expires_in.map(|period| period.0), pin: body.pin };
-    let issued = app.resend_invitation(&by, id, reissue).await?;
+    let issued = app.resend_invitation(&by, id, reissue, key.as_deref()).await?;
     Ok(Json(IssuedDocument::new(issued, app.now())))
 }
 

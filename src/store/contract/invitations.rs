@@ -36,6 +36,7 @@ fn invitation(number: u128, user_number: u128) -> Invitation {
         closed_reason: None,
         enrollment_id: None,
         mail_id: Some(id(number + 100)),
+        issue_id: Some(id(number + 200)),
         version: 1,
     }
 }
@@ -134,6 +135,10 @@ async fn the_outbox_gives_out_what_is_due(ground: &Ground) {
     assert_eq!(due(9, 10).await, []);
     assert_eq!(due(20, 10).await, [102, 103].map(id), "the longest due first");
     assert_eq!(due(99, 1).await, [id(102)]);
+    let waiting = Mail { content: None, version: 2, due_at: at(30), ..mail(101, 1) };
+    store.commit(vec![Write::UpdateMail(Box::new(waiting))]).await.unwrap();
+    let stored = store.mail(id(101)).await.unwrap().unwrap();
+    assert!(stored.content == mail(101, 1).content, "what waits keeps what it says, also if it was not to be read");
     let mut sent = Mail { version: 2, ..mail(102, 2) };
     sent.sent(at(40));
     store.commit(vec![Write::UpdateMail(Box::new(sent))]).await.unwrap();
@@ -142,7 +147,8 @@ async fn the_outbox_gives_out_what_is_due(ground: &Ground) {
     assert_eq!(due(99, 10).await, [id(101)]);
     let cancelled = store.mail(id(103)).await.unwrap().unwrap();
     assert_eq!((cancelled.state, cancelled.content, cancelled.version), (MailState::Cancelled, None, 3));
-    assert_eq!(store.mail(id(102)).await.unwrap().unwrap().state, MailState::Sent, "what is sent stays so");
+    let stored = store.mail(id(102)).await.unwrap().unwrap();
+    assert_eq!((stored.state, stored.content), (MailState::Sent, None), "what is sent stays so, and keeps nothing");
     let writes = vec![
         Write::CancelMails { invitation_id: id(1), reason: "a newer one".to_owned() },
         Write::InsertMail(Box::new(mail(104, 1))),

@@ -101,7 +101,8 @@ CREATE TABLE invitations (
     closed_reason TEXT,
     enrollment_id TEXT,
     mail_id TEXT,
-    version BIGINT NOT NULL
+    version BIGINT NOT NULL,
+    issue_id TEXT
 );
 CREATE UNIQUE INDEX invitations_open ON invitations (user_id) WHERE state = 'open';
 CREATE INDEX invitations_of_user ON invitations (user_id);

@@ -137,14 +137,15 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             text("enrollment_id"),
             text("mail_id"),
             int("version"),
+            text("issue_id"),
         ],
         key: 1,
         page: PAGE,
         first: "SELECT * FROM invitations ORDER BY id LIMIT $1",
         next: "SELECT * FROM invitations WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
-            INSERT INTO invitations (id, user_id, email, language, token_hash, pin_hash, pin_expires_at, pin_tries, state, created_by, created_at, issued_at, expires_at, closed_at, closed_reason, enrollment_id, mail_id, version) VALUES \
-            ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+            INSERT INTO invitations (id, user_id, email, language, token_hash, pin_hash, pin_expires_at, pin_tries, state, created_by, created_at, issued_at, expires_at, closed_at, closed_reason, enrollment_id, mail_id, version, issue_id) VALUES \
+            ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         count: "SELECT COUNT(*) AS number FROM invitations",
         delete: "DELETE FROM invitations",
         link: None,

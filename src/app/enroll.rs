@@ -136,7 +136,7 @@ impl App {
             Some(package) => Some(self.still_good(package, caller).await?),
             None => None,
         };
-        Ok(SignedIn { user, invitation: signed_in.invitation, package })
+        Ok(SignedIn { user, pin: signed_in.pin.clone(), package })
     }
 
     async fn still_good(&self, signed_in: &Package, caller: &Caller) -> Result<Package, Refusal> {
@@ -164,8 +164,7 @@ impl App {
     async fn invitation_to_use(&self, signed_in: &SignedIn) -> Result<Option<Invitation>, Refusal> {
         let open = self.store.open_invitation(signed_in.user.id).await?;
         let open = open.filter(|open| open.standing(self.now()) == InvitationState::Open);
-        let is_other = |id| !open.as_ref().is_some_and(|open| open.id == id && open.pin.is_some());
-        if signed_in.invitation.is_some_and(is_other) {
+        if signed_in.pin.as_ref().is_some_and(|pin| !open.as_ref().is_some_and(|open| pin.is_of(open))) {
             return Err(Refusal::Credentials("the PIN was used or withdrawn meanwhile"));
         }
         Ok(open)

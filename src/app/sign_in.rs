@@ -36,10 +36,27 @@ const TOO_MANY: Refusal = Refusal::Credentials("too many wrong passwords before;
 pub(super) struct SignedIn {
     /// Who.
     pub(super) user: User,
-    /// The invitation whose PIN it was, perhaps beside the password.
-    pub(super) invitation: Option<Id<Invitation>>,
+    /// The PIN of an invitation, perhaps beside the password.
+    pub(super) pin: Option<ProvenPin>,
     /// The package whose secret or PIN it was.
     pub(super) package: Option<Package>,
+}
+
+/// A PIN that was right. Sent again, an invitation stays the same and its PIN does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProvenPin {
+    /// Of which invitation.
+    pub(super) invitation: Id<Invitation>,
+    /// As it is stored.
+    pub(super) sealed_hash: Vec<u8>,
+}
+
+impl ProvenPin {
+    /// Whether an invitation still has this PIN.
+    pub(super) fn is_of(&self, invitation: &Invitation) -> bool {
+        let hash = invitation.pin.as_ref().map(|pin| &pin.sealed_hash);
+        self.invitation == invitation.id && hash == Some(&self.sealed_hash)
+    }
 }
 
 /// One thing to check.
@@ -80,7 +97,7 @@ impl App {
         if let (Some(user), Offered::Secret(package)) = (user.as_ref().filter(|user| user.enabled), &offered) {
             // Before the limits: nobody guesses 256 bits, and guesses of others must not stop the PCs of a package.
             may_enroll(user)?;
-            return Ok(SignedIn { user: user.clone(), invitation: None, package: Some(package.clone()) });
+            return Ok(SignedIn { user: user.clone(), pin: None, package: Some(package.clone()) });
         }
         if !throttles.has_password(&key, address, now) {
             return Err(TOO_MANY);
@@ -116,15 +133,15 @@ impl App {
             return Err(Refusal::Credentials(in_words(&typed, invitation.as_ref(), now)));
         };
         *road = Some(typed.road(method));
+        // Before the account is judged: a right PIN is no wrong one, whatever may have to be put right first.
+        self.give_back_pin_try(invitation.as_ref().filter(|_| pin_try)).await?;
         may_enroll(&user)?;
         throttles.give_back_password(taken, self.now());
         let until = self.now() + self.settings.remember_password;
         for check in checks.iter().zip(&right).filter(|(_, right)| **right).map(|(check, _)| check) {
             self.memory.remembered.remember(&user, check, self.now(), until);
         }
-        let done = signed_in(user, method, invitation.as_ref());
-        self.give_back_pin_try(invitation.filter(|_| pin_try)).await?;
-        Ok(done)
+        Ok(signed_in(user, method, invitation.as_ref()))
     }
 
     /// Signs in with what may be of a package, but for the secret of one that lets its user in. It costs one hash, whatever
@@ -147,7 +164,7 @@ impl App {
         }
         self.give_back_package_try(&offered).await?;
         may_enroll(user)?;
-        Ok(SignedIn { user: user.clone(), invitation: None, package: offered.package() })
+        Ok(SignedIn { user: user.clone(), pin: None, package: offered.package() })
     }
 
     /// What whoever goes by that name signs in with: bulk users have no invitations.
@@ -215,8 +232,12 @@ fn proven(typed: &Typed, checks: &[Check], right: &[bool]) -> Option<Method> {
 }
 
 fn signed_in(user: User, method: Method, invitation: Option<&Invitation>) -> SignedIn {
-    let invitation = invitation.filter(|_| method == Method::Pin).map(|invitation| invitation.id);
-    SignedIn { user, invitation, package: None }
+    let invitation = invitation.filter(|_| method == Method::Pin);
+    let pin = invitation.and_then(|invitation| {
+        let sealed_hash = invitation.pin.as_ref()?.sealed_hash.clone();
+        Some(ProvenPin { invitation: invitation.id, sealed_hash })
+    });
+    SignedIn { user, pin, package: None }
 }
 
 /// Only who has proven who he is learns this of the account.
@@ -235,6 +256,9 @@ fn in_words(typed: &Typed, invitation: Option<&Invitation>, now: OffsetDateTime)
     let has_pin = typed.checks.iter().any(|(method, _)| *method == Method::Pin);
     let is_pin_alone = typed.checks.iter().all(|(method, _)| *method == Method::Pin);
     let pin = invitation.filter(|_| has_pin).and_then(|invitation| invitation.pin.as_ref());
+    if typed.lacks_password() {
+        return "the PIN was typed without the password before it";
+    }
     match pin.map(|pin| pin.state(now)) {
         Some(PinState::Locked) => "the PIN is locked after too many wrong ones; invite the user again",
         Some(PinState::Expired) => "the PIN has expired; invite the user again",

@@ -58,6 +58,20 @@ impl Typed {
     /// Whether it holds what may be a PIN; anything else is no try of one.
     #[must_use]
     pub fn may_hold_pin(&self) -> bool {
+        self.ends_in_pin() && !self.lacks_password()
+    }
+
+    /// Whether the PIN stands alone where the password belongs before it. That is never right and teaches nothing, so it is
+    /// no try of the PIN.
+    #[must_use]
+    pub fn lacks_password(&self) -> bool {
+        let is_empty = |(method, secret): &(Method, SecretString)| {
+            *method == Method::Password && secret.expose_secret().is_empty()
+        };
+        self.needs_all && self.ends_in_pin() && self.checks.iter().any(is_empty)
+    }
+
+    fn ends_in_pin(&self) -> bool {
         self.checks.iter().any(|(method, secret)| *method == Method::Pin && is_pin(secret.expose_secret()))
     }
 }
@@ -132,5 +146,8 @@ mod tests {
         assert_eq!(read(With::PasswordAndPin, "horse123456"), (vec![password("horse"), pin("123456")], true));
         assert_eq!(read(With::PasswordAndPin, "é"), (vec![password(""), pin("é")], true));
         assert_eq!(read(With::PasswordAndPin, "ééé1"), (vec![password("ééé1"), pin("")], true), "inside a letter");
+        let tries = |with: SignInWith, text: &str| with.read(text.into(), 6).may_hold_pin();
+        assert!(tries(With::Pin, "123456") && tries(With::PasswordAndPin, "x123456"));
+        assert!(!tries(With::PasswordAndPin, "123456"), "without a password it is no try of the PIN");
     }
 }

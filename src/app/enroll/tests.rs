@@ -140,7 +140,7 @@ async fn what_changes_after_the_sign_in_counts() {
             caller: &caller,
             state: EnrollmentState::Active,
         };
-        let signed_in = SignedIn { user: signed_in.clone(), invitation: None, package: None };
+        let signed_in = SignedIn { user: signed_in.clone(), pin: None, package: None };
         app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
     };
     let user = add(&ground, "ada@example.test", |_| {}).await;
@@ -155,6 +155,36 @@ async fn what_changes_after_the_sign_in_counts() {
     let gone = User { version: user.version + 3, ..user.clone() };
     app.commit(vec![Write::DeleteUser { user: Box::new(gone), warning: String::new() }]).await.unwrap();
     assert!(let_in(&user).await.unwrap_err().contains("removed meanwhile"));
+}
+
+// covers: S-13, E-133
+#[tokio::test]
+async fn a_pin_that_was_replaced_after_the_sign_in_lets_nobody_in() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let by = ground.admin().await;
+    let user = add(&ground, "ada@example.test", |_| {}).await;
+    let new = crate::app::invitations::NewInvitation {
+        place: String::new(),
+        email: user.email.clone(),
+        user: None,
+        name: None,
+        pin: Some(true),
+        expires_in: None,
+        language: None,
+    };
+    let invite = crate::app::invitations::Invite { new: vec![new], errors: Vec::new() };
+    let issued = app.invite(&by, &invite, None).await.unwrap().remove(0);
+    let pin = issued.secrets.unwrap().pin.unwrap();
+    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let signed_in = app.check_password(&user.email, pin, caller.address, &mut None).await.unwrap();
+    let usable = async || app.invitation_to_use(&signed_in).await.map(|open| open.map(|open| open.id));
+    assert_eq!(usable().await.unwrap(), Some(issued.view.invitation.id));
+    let id = issued.view.invitation.id;
+    app.resend_invitation(&by, id, crate::app::invitations::Reissue::default(), None).await.unwrap();
+    let refusal = usable().await.unwrap_err();
+    assert!(refusal.to_string().contains("used or withdrawn meanwhile"), "{refusal}");
+    assert_eq!(app.store.open_invitation(user.id).await.unwrap().unwrap().id, id, "the one just sent is not used up");
 }
 
 // covers: E-69
@@ -406,7 +436,7 @@ mod packages {
                 state: EnrollmentState::Active,
             };
             let user = app.store.user_by_name(BULK).await.unwrap().unwrap();
-            let signed_in = SignedIn { user, invitation: None, package: Some(package.clone()) };
+            let signed_in = SignedIn { user, pin: None, package: Some(package.clone()) };
             app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
         };
         let (package, _) = package(&ground, 9).await;

@@ -60,9 +60,9 @@ impl App {
     }
 
     /// Gives the try back: it was right. One that somebody has changed since stays counted.
-    pub(super) async fn give_back_pin_try(&self, invitation: Option<Invitation>) -> Result<(), Refusal> {
+    pub(super) async fn give_back_pin_try(&self, invitation: Option<&Invitation>) -> Result<(), Refusal> {
         let Some(invitation) = invitation else { return Ok(()) };
-        match self.commit(vec![Write::UpdateInvitation(Box::new(invitation))]).await {
+        match self.commit(vec![Write::UpdateInvitation(Box::new(invitation.clone()))]).await {
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -433,7 +433,8 @@ mod pins {
     /// The invitation whose PIN it was.
     async fn proof(app: &App, name: &str, typed: &str) -> Result<Option<Id<Invitation>>, String> {
         let signed_in = app.check_password(name, typed.into(), OFFICE, &mut None).await;
-        signed_in.map(|signed_in| signed_in.invitation).map_err(|refusal| refusal.to_string())
+        let of = |signed_in: SignedIn| signed_in.pin.map(|pin| pin.invitation);
+        signed_in.map(of).map_err(|refusal| refusal.to_string())
     }
 
     // covers: S-13, E-133
@@ -547,6 +548,53 @@ mod pins {
         let only = with(&ground.app, |settings| settings.invitations.sign_in = SignInWith::Pin);
         assert!(proof(&only, "ada", "correct horse").await.is_err(), "a password alone is no PIN");
         assert!(proof(&only, "ada", &pin).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_pin_without_the_password_is_no_try_where_both_are_needed() {
+        let ground = Ground::new().await;
+        let app = with(&ground.app, |settings| settings.invitations.sign_in = SignInWith::PasswordAndPin);
+        add(&ground, "ada@example.test", "correct horse").await;
+        let pin = pin(&invited(&app, "ada@example.test").await);
+        for _ in 0..MOST_PIN_TRIES {
+            let words = "the PIN was typed without the password before it";
+            assert_eq!(proof(&app, "ada", &pin).await.unwrap_err(), words);
+        }
+        assert!(proof(&app, "ada", &format!("correct horse{pin}")).await.is_ok(), "it is not locked");
+        for _ in 0..MOST_PIN_TRIES {
+            let _ = proof(&with(&app, |_| {}), "ada", &format!("x{pin}")).await;
+        }
+        let other = with(&app, |_| {});
+        assert!(proof(&other, "ada", &format!("correct horse{pin}")).await.is_err(), "a wrong password is one");
+    }
+
+    // covers: S-13
+    #[tokio::test]
+    async fn the_right_pin_of_who_may_not_enroll_yet_is_no_wrong_one() {
+        let ground = Ground::new().await;
+        let user = add(&ground, "ada@example.test", "correct horse").await;
+        let pin = pin(&invited(&ground.app, "ada@example.test").await);
+        let store = async |change: &dyn Fn(User) -> User| {
+            let user = ground.app.store.user(user.id).await.unwrap().unwrap();
+            ground.app.commit(vec![Write::UpdateUser(change(user))]).await.unwrap();
+        };
+        let refused = async |refusal: Refusal| {
+            for _ in 0..=MOST_PIN_TRIES {
+                assert_eq!(proof(&ground.app, "ada", &pin).await.unwrap_err(), refusal.to_string());
+            }
+        };
+        store(&|user| User { must_change_password: true, ..user }).await;
+        refused(Refusal::PasswordChange).await;
+        store(&|user| User { must_change_password: false, enabled: false, ..user }).await;
+        let app = with(&ground.app, |_| {});
+        for _ in 0..=MOST_PIN_TRIES {
+            assert_eq!(proof(&app, "ada", &pin).await.unwrap_err(), Refusal::AccountDisabled.to_string());
+        }
+        store(&|user| User { enabled: true, ..user }).await;
+        let app = with(&ground.app, |_| {});
+        assert!(proof(&app, "ada", &pin).await.is_ok());
+        let open = app.store.open_invitation(user.id).await.unwrap().unwrap();
+        assert_eq!(open.pin.unwrap().tries, 0);
     }
 
     #[tokio::test]

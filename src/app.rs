@@ -85,6 +85,7 @@ pub use identify::{CertificateUse, DeviceIdentity, Renewing, Sender, Shown, Sign
 pub use ledger::Caller;
 #[cfg(test)]
 pub(crate) use ledger::LONGEST as LONGEST_ENTRY;
+pub use policies::user_name;
 use ports::{
     CaFiles, Clock, HttpClient, Mailer, PasswordHasher, Rng, Sealer, ServerTrust, Store, StoreError, TokenVerifier,
     Walker, Write,

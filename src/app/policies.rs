@@ -78,7 +78,8 @@ impl Who {
 }
 
 /// The user name of a credential, for the ledger.
-pub(super) fn user_name(credential: &Result<Credential, Rejection>) -> String {
+#[must_use]
+pub fn user_name(credential: &Result<Credential, Rejection>) -> String {
     match credential {
         Ok(Credential::Username { username, .. }) => username.clone(),
         _ => String::new(),

@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::soap::{self, Received};
-use crate::app::{Error, Refusal, Sender};
+use crate::app::{Error, Refusal, Sender, user_name};
 use crate::domain::attempt::Phase;
 use crate::failpoint;
 use crate::http::Shared;
@@ -31,7 +31,7 @@ pub async fn discovery(
     let generation = generation.map(|Path(name)| name);
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         // A device goes on to its Discover, where it is told; a person has typed the address into a browser.
-        if generation.is_some() && !is_device(&request) {
+        if !is_device(&request) {
             match shared.app.is_current_url(generation.as_deref()).await {
                 Ok(true) => {}
                 Ok(false) => return pages::stale_url(frame),
@@ -84,10 +84,13 @@ async fn policies(shared: Shared, generation: Option<String>, request: Request) 
         Err(response) => return response,
     };
     let answer = match GetPolicies::decode(&received.envelope) {
-        Ok(_) => match shared.app.admit_by_url(generation.as_deref(), Phase::Policy, "", &received.caller).await {
-            Ok(()) => shared.app.policies(received.envelope.credential(), &received.caller).await,
-            Err(refusal) => Err(refusal),
-        },
+        Ok(_) => {
+            let (app, caller, credential) = (&shared.app, &received.caller, received.envelope.credential());
+            match app.admit_by_url(generation.as_deref(), Phase::Policy, &user_name(&credential), caller).await {
+                Ok(()) => app.policies(credential, caller).await,
+                Err(refusal) => Err(refusal),
+            }
+        }
         Err(reason) => Err(unreadable(&shared, &received, Phase::Policy, reason).await),
     };
     match answer {
@@ -109,10 +112,13 @@ async fn enroll(shared: Shared, generation: Option<String>, request: Request) ->
         Err(response) => return response,
     };
     let answer = match RequestSecurityToken::decode(&received.envelope) {
-        Ok(token) => match shared.app.admit_by_url(generation.as_deref(), Phase::Enroll, "", &received.caller).await {
-            Ok(()) => shared.app.enroll(received.envelope.credential(), &token, &received.caller).await,
-            Err(refusal) => Err(refusal),
-        },
+        Ok(token) => {
+            let (app, caller, credential) = (&shared.app, &received.caller, received.envelope.credential());
+            match app.admit_by_url(generation.as_deref(), Phase::Enroll, &user_name(&credential), caller).await {
+                Ok(()) => app.enroll(credential, &token, caller).await,
+                Err(refusal) => Err(refusal),
+            }
+        }
         Err(reason) => Err(unreadable(&shared, &received, Phase::Enroll, reason).await),
     };
     match answer {

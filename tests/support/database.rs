@@ -167,6 +167,21 @@ pub fn holds(server: &Server, needle: &str) -> bool {
     [main, wal].iter().any(|file| fs::read(file).is_ok_and(|bytes| contains(&bytes, needle.as_bytes())))
 }
 
+/// The bytes in a column, those that are not null.
+pub fn bytes_of(server: &Server, table: &str, column: &str) -> Vec<Vec<u8>> {
+    let rows = |value: &str| format!("SELECT {value} FROM {table} WHERE {column} IS NOT NULL");
+    if is_sqlite() {
+        let connection = rusqlite::Connection::open(main_file(&server.data())).expect("the database opens");
+        let mut statement = connection.prepare(&rows(column)).expect("the table has that column");
+        let found = statement.query_map((), |row| row.get(0)).expect("it can be read");
+        return found.collect::<Result<_, _>>().expect("it holds bytes");
+    }
+    let found = cluster().rows(name_in(&url_of(&server.data())), &rows(&format!("encode({column}, 'hex')")));
+    let byte = |hex: &str, at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("it is hexadecimal");
+    let bytes = |hex: &String| (0..hex.len()).step_by(2).map(|at| byte(hex, at)).collect();
+    found.iter().flatten().flatten().map(bytes).collect()
+}
+
 /// Whether a value holds the text, or bytes that are the text.
 fn rows_hold(database: &str, needle: &str) -> bool {
     let hex: String = needle.bytes().map(|byte| format!("{byte:02x}")).collect();

@@ -345,6 +345,15 @@ impl Store for SqlStore {
         packages::with_pin(self.db(), user, now).await
     }
 
+    async fn live_packages_with_root(
+        &self,
+        root: &str,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Package>, StoreError> {
+        packages::live_with_root(self.db(), root, now, limit).await
+    }
+
     async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError> {
         packages::list(self.db(), page).await
     }

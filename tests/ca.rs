@@ -258,12 +258,17 @@ fn activation_can_be_forced_and_the_command_line_tells_the_stage() {
     let (worked, pem, words) = cli(&[]);
     assert!(worked && pem.starts_with("-----BEGIN CERTIFICATE-----"), "{pem}");
     assert!(words.contains("settled"), "{words}");
+    let package = json!({"user": "windows-bulkenroll-1@example.test", "name": "Site7"});
+    let package = server.api().post("/packages", &package, 201)["id"].as_str().unwrap().to_owned();
     let (worked, words, error) = cli(&["rotate"]);
     assert!(worked && words.contains("1 devices"), "{words}{error}");
+    let (worked, words, error) = cli(&["activate", "--force", "--dry-run"]);
+    assert!(worked && words.contains(&format!("muster ppkg rebuild: Site7 ({package})")), "{words}{error}");
+    server.api().post(&format!("/packages/{package}/rebuild"), &json!({}), 200);
     let (worked, _, error) = cli(&["activate"]);
     assert!(!worked && error.contains(&device.profile.device_name), "{error}");
     let (worked, words, error) = cli(&["activate", "--force"]);
-    assert!(worked && words.contains("issuing"), "{words}{error}");
+    assert!(worked && words.contains("issuing") && !words.contains("Site7"), "{words}{error}");
     let (worked, words, _) = cli(&[]);
     assert!(worked && words.starts_with("-----BEGIN"), "the command line follows the server certificate");
     device.trust_what_it_was_given();

@@ -5,10 +5,11 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::authorities::{ISSUING_KEY, ROOT_KEY};
+use super::authorities::{ISSUING_KEY, ROOT_KEY, Set};
 use super::ports::{StoreError, Write};
 use super::{App, AuditObject, Error, Principal};
 use crate::domain::ca::{CaRecord, CaRole};
+use crate::domain::package::Package;
 use crate::pki::create::{self, CaNames, Certified};
 use crate::pki::{Authority, PkiError, Serial, thumbprint};
 
@@ -48,6 +49,9 @@ pub struct CaView {
     pub waiting: Vec<String>,
     /// Certificates of the CA before that still let a device in.
     pub certificates_of_previous: u64,
+    /// Live packages for bulk enrollment that have the root of the CA before the newest one and not that of the newest: the
+    /// first of them. Once the server certificate stands under the newest root, PCs that get one do not trust the server.
+    pub packages: Vec<Package>,
 }
 
 /// How far the roll-over has come, in numbers.
@@ -59,7 +63,7 @@ pub struct CaProgress {
     pub certificates_of_previous: u64,
 }
 
-/// Names of devices that are told.
+/// Devices and packages that are named.
 const MOST_NAMES: u32 = 20;
 
 impl App {
@@ -90,7 +94,14 @@ impl App {
             devices_without_root: progress.devices_without_root,
             waiting,
             certificates_of_previous: progress.certificates_of_previous,
+            packages: self.packages_without_root(&set).await?,
         })
+    }
+
+    async fn packages_without_root(&self, set: &Set) -> Result<Vec<Package>, StoreError> {
+        let older = if set.next.is_some() { Some(&set.current) } else { set.previous.as_ref() };
+        let Some(older) = older else { return Ok(Vec::new()) };
+        self.store.live_packages_with_root(&thumbprint(older.root()), self.now(), MOST_NAMES).await
     }
 
     /// How far the roll-over has come; costs nothing while there is none.

@@ -19,6 +19,7 @@ use super::{App, AuditObject, Error, FieldError, MOST_TRIES, Principal, Settings
 use crate::domain::package::{PIN_DIGITS, Package, PackageState, is_pin_shaped};
 use crate::domain::user::{Role, User, UserKind};
 use crate::domain::{Id, Network};
+use crate::pki::thumbprint;
 use crate::proto::ppkg;
 pub use contents::{Contents, RootCertificate};
 
@@ -143,6 +144,7 @@ impl App {
                 expires_at: now + new.expires_in.unwrap_or(USUAL_LIFETIME),
                 last_used_at: None,
                 revoked_at: None,
+                root: newest(&roots),
             };
             let handout = self.handout(&package, &new.contents, &roots, secret, pin.clone()).await?;
             let words = format!("for {}, {} devices", user.email, package.max_devices);
@@ -194,6 +196,7 @@ impl App {
             let secret = self.new_package_secret();
             package.secret_hash = secret_hash(secret.expose_secret());
             package.built_as = built_as;
+            package.root = newest(&roots);
             writes.push(Write::RebuildPackage(Box::new(package.clone())));
             package.build += 1;
             let handout = self.handout(&package, &contents, &roots, secret, pin.clone()).await?;
@@ -362,6 +365,11 @@ fn usual_name(user: &str, prefix: &str) -> String {
     let name: String = own.unwrap_or(local).chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let name: String = name.trim_matches('-').chars().take(56).collect();
     if name.is_empty() { "Muster".to_owned() } else { format!("Muster-{name}") }
+}
+
+/// The thumbprint of the newest of the roots that are put into a package.
+fn newest(roots: &[Vec<u8>]) -> Option<String> {
+    roots.last().map(|root| thumbprint(root))
 }
 
 fn check_new(new: &NewPackage, name: &str, settings: &Settings) -> Result<(), Error> {

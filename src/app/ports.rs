@@ -237,6 +237,14 @@ pub trait Store: Send + Sync {
     async fn package_by_secret(&self, user: Id<User>, secret_hash: &[u8; 32]) -> Result<Option<Package>, StoreError>;
     /// The newest package of that user with a PIN that is neither withdrawn nor expired at that moment.
     async fn package_with_pin(&self, user: Id<User>, now: OffsetDateTime) -> Result<Option<Package>, StoreError>;
+    /// Packages that are neither withdrawn nor expired at that moment and whose newest root certificate has that thumbprint,
+    /// oldest first; at most that many.
+    async fn live_packages_with_root(
+        &self,
+        root: &str,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Package>, StoreError>;
     /// Packages, newest first.
     async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError>;
 

@@ -120,7 +120,19 @@ fn standing(document: &Value) -> String {
         _ => "one CA, and no roll-over under way".to_owned(),
     };
     let alarm = document["current"]["alarm"].as_str().map(|alarm| format!("; the CA cannot sign: {alarm}"));
-    format!("{}: {next}{}", field(document, "stage"), alarm.unwrap_or_default())
+    let stale = without_root(document).unwrap_or_default();
+    format!("{}: {next}{}{stale}", field(document, "stage"), alarm.unwrap_or_default())
+}
+
+/// The packages that are to be built anew.
+fn without_root(document: &Value) -> Option<String> {
+    let packages = document["packages_without_root"].as_array().filter(|packages| !packages.is_empty())?;
+    let names: Vec<_> =
+        packages.iter().map(|package| format!("{} ({})", field(package, "name"), field(package, "id"))).collect();
+    Some(format!(
+        "; these packages for bulk enrollment lack the newest root, build them anew with muster ppkg rebuild: {}",
+        names.join(", ")
+    ))
 }
 
 async fn list(client: &Client, out: &Out, device: Option<String>, limit: usize) -> Result<()> {

@@ -48,6 +48,8 @@ pub struct Package {
     pub last_used_at: Option<OffsetDateTime>,
     /// When it was withdrawn.
     pub revoked_at: Option<OffsetDateTime>,
+    /// The newest root certificate in the last build, by its thumbprint; `None` where there is none in it.
+    pub root: Option<String>,
 }
 
 /// Where a package stands; the words of the API.
@@ -151,6 +153,7 @@ mod tests {
             expires_at: NOON + time::Duration::HOUR,
             last_used_at: None,
             revoked_at: None,
+            root: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::engine::{Engine, Row, Statement};
-use super::query::{List, cursor, one};
+use super::query::{List, cursor, many, one};
 use crate::app::ports::{Listed, Page, StoreError};
 use crate::domain::Id;
 use crate::domain::package::Package;
@@ -29,6 +29,7 @@ pub(super) fn insert(package: &Package) -> Result<Statement, StoreError> {
         package.expires_at.into(),
         package.last_used_at.into(),
         package.revoked_at.into(),
+        package.root.as_deref().into(),
     ];
     Ok(Statement::one(INSERT, params))
 }
@@ -49,6 +50,7 @@ pub(super) fn rebuild(package: &Package) -> Statement {
         package.pin_hash.as_deref().into(),
         package.pin_failures.into(),
         package.built_as.into(),
+        package.root.as_deref().into(),
     ];
     Statement::one(REBUILD, params)
 }
@@ -88,6 +90,15 @@ pub(super) async fn with_pin(
     one(engine, WITH_PIN, vec![user.into(), now.into()], read).await
 }
 
+pub(super) async fn live_with_root(
+    engine: &dyn Engine,
+    root: &str,
+    now: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<Package>, StoreError> {
+    many(engine, LIVE_WITH_ROOT, vec![root.into(), now.into(), limit.into()], read).await
+}
+
 pub(super) async fn list(engine: &dyn Engine, page: &Page) -> Result<Listed<Package>, StoreError> {
     let place = |package: &Package| cursor(package.created_at, package.id);
     List { sql: LIST, more: Vec::new(), read, place, page }.load(engine).await
@@ -112,13 +123,14 @@ fn read(row: &Row) -> Result<Package, StoreError> {
         expires_at: row.time("expires_at")?,
         last_used_at: row.opt_time("last_used_at")?,
         revoked_at: row.opt_time("revoked_at")?,
+        root: row.opt_string("root")?,
     })
 }
 
 const INSERT: &str = "
     INSERT INTO packages (id, user_id, user_name, name, build, built_as, secret_hash, pin_hash, pin_failures,
-        networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+        networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at, root)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 const USE: &str = "
     UPDATE packages SET devices = devices + $4, last_used_at = $5
@@ -127,7 +139,7 @@ const USE: &str = "
 
 const REBUILD: &str = "
     UPDATE packages SET build = build + 1, built_as = $6, secret_hash = $3, pin_hash = $4,
-        pin_failures = CASE WHEN pin_hash = $4 THEN pin_failures ELSE $5 END
+        pin_failures = CASE WHEN pin_hash = $4 THEN pin_failures ELSE $5 END, root = $7
     WHERE id = $1 AND build = $2 AND user_id IS NOT NULL AND revoked_at IS NULL";
 
 const REVOKE: &str = "UPDATE packages SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -149,3 +161,7 @@ pub(super) const WITH_PIN: &str = "
 
 pub(super) const LIST: &str = "
     SELECT * FROM packages WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3";
+
+const LIVE_WITH_ROOT: &str = "
+    SELECT * FROM packages WHERE root = $1 AND user_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $2
+    ORDER BY created_at, id LIMIT $3";

@@ -1,6 +1,7 @@
 use std::io::{Cursor, Read};
 
 use super::*;
+use crate::app::ca::CaView;
 use crate::app::testing::Ground;
 use crate::proto::ppkg::Customizations;
 use crate::proto::xml::Limits;
@@ -114,11 +115,19 @@ async fn while_a_ca_is_replaced_a_package_holds_both_roots() {
     let ground = Ground::new().await;
     let by = ground.admin().await;
     let served = ground.app.server_trust.private_root().unwrap().unwrap();
+    let older = add(&ground, |new| new.name = Some("Older".to_owned())).await.unwrap().package.id;
+    add(&ground, |new| new.contents.root_certificate = RootCertificate::None).await.unwrap();
+    let to_rebuild = |view: CaView| view.packages.into_iter().map(|package| package.name).collect::<Vec<_>>();
+    assert!(to_rebuild(ground.app.ca().await.unwrap()).is_empty(), "there is no other CA");
     ground.app.rotate_ca(&by, false).await.unwrap();
     let next = ground.app.authority.now().next.as_ref().unwrap().root().to_vec();
     let handout = add(&ground, |_| {}).await.unwrap().handout.unwrap();
     assert_eq!(customizations(&handout.archive).root_certificates, ["root.cer", "root-2.cer"]);
     assert_eq!((file(&handout.archive, "root.cer"), file(&handout.archive, "root-2.cer")), (served.clone(), next));
+    assert_eq!(to_rebuild(ground.app.activate_ca(&by, true, true).await.unwrap()), ["Older"]);
+    assert_eq!(to_rebuild(ground.app.activate_ca(&by, true, false).await.unwrap()), ["Older"]);
+    ground.app.rebuild_package(&by, older, Contents::default(), None).await.unwrap();
+    assert!(to_rebuild(ground.app.ca().await.unwrap()).is_empty(), "it has both now");
     // An operator's own root is none of ours.
     let given = |new: &mut NewPackage| new.contents.root_certificate = RootCertificate::Given(served);
     let handout = add(&ground, given).await.unwrap().handout.unwrap();

@@ -9,6 +9,7 @@ use super::{DryRunQuery, stamp};
 use crate::app::App;
 use crate::app::ca::CaView;
 use crate::domain::ca::CaRole;
+use crate::domain::package::Package;
 use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::{OptionalBody, Params};
@@ -34,9 +35,27 @@ pub struct CaDocument {
     waiting: Vec<String>,
     /// Certificates of the CA before that still let a device in.
     certificates_of_previous: u64,
+    /// The first live packages for bulk enrollment without the root of the newest CA. With a server certificate that Muster
+    /// made, PCs that get one after the next CA issues do not trust the server: they are to be built anew.
+    packages_without_root: Vec<NamedPackage>,
     /// True where nothing was changed because `dry_run` was asked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
+}
+
+/// A package, by its name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NamedPackage {
+    /// Id.
+    id: String,
+    /// Name.
+    name: String,
+}
+
+impl NamedPackage {
+    fn of(package: Package) -> Self {
+        Self { id: package.id.to_string(), name: package.name }
+    }
 }
 
 /// A root with the issuing CA under it.
@@ -84,6 +103,7 @@ impl CaDocument {
             devices_without_root: view.devices_without_root,
             waiting: view.waiting,
             certificates_of_previous: view.certificates_of_previous,
+            packages_without_root: view.packages.into_iter().map(NamedPackage::of).collect(),
             dry_run,
         }
     }

@@ -126,6 +126,7 @@ pub(super) fn package(number: u128, user: &User) -> Package {
         expires_at: at(1000),
         last_used_at: None,
         revoked_at: None,
+        root: None,
     }
 }
 

@@ -3,9 +3,9 @@
 use super::Ground;
 use super::fixtures::{assert_same, at, enroll, enrolled, first, id, ids, is_conflict, package, user, walk};
 use crate::app::ports::{Store, StoreError, Write};
-use crate::domain::Network;
 use crate::domain::package::Package;
 use crate::domain::sign_in::MOST_PIN_TRIES;
+use crate::domain::{Id, Network};
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     a_package_is_read_as_written(&make().await).await;
@@ -14,6 +14,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     of_two_that_take_the_last_place_one_gets_it(&make().await).await;
     a_build_has_a_secret_of_its_own(&make().await).await;
     the_newest_pin_counts_and_wrong_ones_are_counted(&make().await).await;
+    live_ones_are_found_by_their_root(&make().await).await;
     packages_are_listed_newest_first(&make().await).await;
     a_removed_user_ends_packages(&make().await).await;
 }
@@ -29,6 +30,7 @@ fn whole() -> Package {
         devices: 4,
         last_used_at: Some(at(7)),
         revoked_at: Some(at(8)),
+        root: Some("ROOT".to_owned()),
         ..package(1, &user(1))
     }
 }
@@ -122,6 +124,7 @@ async fn a_build_has_a_secret_of_its_own(Ground { store, .. }: &Ground) {
         secret_hash: [9; 32],
         pin_hash: pin_hash.clone(),
         pin_failures: 0,
+        root: Some("ROOT".to_owned()),
         ..package.clone()
     };
     store.commit(vec![Write::RebuildPackage(Box::new(next.clone()))]).await.unwrap();
@@ -169,6 +172,27 @@ async fn the_newest_pin_counts_and_wrong_ones_are_counted(Ground { store, .. }: 
     assert_eq!((read.pin_failures, read.has_live_pin()), (MOST_PIN_TRIES, false));
     store.commit(vec![Write::RevokePackage { id: new.id, at: at(5) }]).await.unwrap();
     assert_eq!(found(10).await, Some(old.id));
+}
+
+async fn live_ones_are_found_by_their_root(Ground { store, .. }: &Ground) {
+    let with_root = |number, root: &str| Package { root: Some(root.to_owned()), ..package(number, &user(1)) };
+    let used_up = Package { devices: 3, ..with_root(2, "OLD") };
+    let over = Package { revoked_at: Some(at(1)), ..with_root(4, "OLD") };
+    make(store, &[with_root(1, "OLD"), used_up, with_root(3, "NEW"), over, package(5, &user(1))]).await;
+    let found = async |root: &str, millis, limit| -> Vec<Id<Package>> {
+        let found = store.live_packages_with_root(root, at(millis), limit).await.unwrap();
+        found.into_iter().map(|package| package.id).collect()
+    };
+    assert_eq!(found("OLD", 10, 9).await, [id(1), id(2)]);
+    assert_eq!(found("OLD", 10, 1).await, [id(1)]);
+    assert_eq!(found("NEW", 10, 9).await, [id(3)]);
+    assert_eq!(found("OLD", 1000, 9).await, [], "they have expired");
+    let rebuilt = with_root(1, "NEW");
+    store.commit(vec![Write::RebuildPackage(Box::new(rebuilt))]).await.unwrap();
+    assert_eq!(found("OLD", 10, 9).await, [id(2)]);
+    let user = store.user(id(1)).await.unwrap().unwrap();
+    store.commit(vec![Write::DeleteUser { user: Box::new(user), warning: String::new() }]).await.unwrap();
+    assert_eq!(found("OLD", 10, 9).await, [], "nobody enrolls under a user who is gone");
 }
 
 async fn packages_are_listed_newest_first(Ground { store, .. }: &Ground) {

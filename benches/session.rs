@@ -52,6 +52,7 @@ fn enrollment(now: OffsetDateTime) -> Enrollment {
         entra_device_id: None,
         package_id: None,
         assigned_at: None,
+        unapproved: false,
         version: 0,
     }
 }

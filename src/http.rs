@@ -24,7 +24,6 @@ use std::time::Duration;
 use axum::extract::FromRef;
 
 use crate::app::App;
-use crate::domain::Network;
 use crate::observe::Metrics;
 
 /// What every handler can reach.
@@ -35,7 +34,7 @@ pub struct Shared {
     /// The metrics of this process.
     pub metrics: Arc<Metrics>,
     /// Whose word about a client's address is believed.
-    pub trusted_proxies: Arc<[Network]>,
+    pub proxies: Arc<peer::Proxies>,
     /// What trusted proxies hand over of a device's certificate, if anything.
     pub forwarded: Option<mdm::Forwarded>,
     /// Limits of the doors for devices.

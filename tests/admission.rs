@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use support::csp::Answer;
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
 use support::server::{Server, muster};
@@ -69,16 +70,24 @@ fn builds_and_editions_follow_the_rules() {
 }
 
 #[test]
-fn networks_are_told_when_the_person_signs_in() {
+// covers: S-11
+fn networks_are_judged_before_anything_else() {
     let server = start(&[("NETWORKS", "[\"192.0.2.0/24\"]")]);
     let ada = server.api().add_user();
-    let right = Soap::get_policies(&username_token(&ada.email, &ada.password));
-    let fault = right.refused(&server.web(&right.request()));
-    fault.is("E-105", "s:Authorization", Some("CustomServerError"));
+    let answer = |password: &str| {
+        let soap = Soap::get_policies(&username_token(&ada.email, password));
+        let fault = soap.refused(&server.web(&soap.request()));
+        fault.is("E-105", "s:Authorization", Some("CustomServerError"));
+        fault.without_ids()
+    };
+    // From there nobody learns whether a password is right, however often.
+    let right = answer(&ada.password);
+    for _ in 0..12 {
+        assert_eq!(answer("wrong"), right);
+    }
     refused(&server, Profile::new()).is("E-105", "s:Authorization", Some("CustomServerError"));
-    // Who does not know the password learns nothing of the rule.
-    let wrong = Soap::get_policies(&username_token(&ada.email, "wrong"));
-    wrong.refused(&server.web(&wrong.request())).is("E-43", "s:Authentication", None);
+    let failed = server.api().list("/enrollment-attempts?outcome=failed&limit=100");
+    assert!(failed.iter().all(|attempt| attempt["cause"] == "devices are not enrolled from 127.0.0.1"), "{failed:#?}");
     let near = start(&[("NETWORKS", "[\"127.0.0.0/8\", \"::1\"]")]);
     FakeDevice::new(&near);
 }
@@ -178,6 +187,79 @@ fn nothing_is_delivered_before_approval() {
     let row = |action: &str| audit.iter().find(|row| row["action"] == action).unwrap_or_else(|| panic!("{action}"));
     assert_eq!(row("device.approve")["outcome"], "ok");
     assert!(row("device.refuse").to_string().contains("not ours"), "{}", row("device.refuse"));
+}
+
+#[test]
+// covers: S-10, S-12
+fn what_was_never_approved_never_becomes_active() {
+    let server = start(&[("ADMISSION", "approval")]);
+    let api = server.api();
+    // Whoever has not to decide about a device cannot do so by withdrawing what was ordered.
+    let token = api.post("/tokens", &json!({"name": "help desk", "role": "operator"}), 201);
+    let operator = api.with_token(token["token"].as_str());
+    let (mut device, _) = FakeDevice::new(&server);
+    let id = device.id(&server);
+    let retire = operator.act(&id, &json!({"type": "retire"}));
+    operator.delete(&format!("/actions/{retire}"));
+    assert_eq!(api.device(&id)["state"], "pending");
+    let command = api.command(&id, REPLACE);
+    assert!(device.check_in().is_quiet());
+    assert_eq!(api.command_state(&command), "queued");
+    // One that is refused is asked to leave; whatever it does, it gets nothing else.
+    for says_no in [true, false] {
+        let (mut device, _) = FakeDevice::new(&server);
+        let id = device.id(&server);
+        api.post(&format!("/devices/{id}/refuse"), &json!({}), 200);
+        if says_no {
+            device.csp.rule("Exec", "/Unenroll", Answer::Failed(500, "0x80004005"));
+            let reply = device.start_session();
+            assert!(reply.find("Exec", "/Unenroll").is_some() && reply.commands.len() == 1, "S-10: {}", reply.xml);
+            let answer = device.answer(&reply);
+            assert!(device.exchange(&answer).commands.is_empty(), "S-10");
+        } else {
+            for _ in 0..4 {
+                assert!(device.start_session().find("Exec", "/Unenroll").is_some());
+            }
+            assert!(device.start_session().commands.is_empty(), "S-10: asked often enough");
+        }
+        assert_eq!(api.device(&id)["state"], "blocked", "{}", api.device(&id));
+        let next = device.package_one().xml();
+        device.post(next).expect_status("S-12: its certificate is revoked", 403);
+        assert!(api.is_revoked(&device.chain().serial()), "S-12");
+        api.wait_for_event("device.blocked", &id);
+        api.act_refused(&id, &json!({"type": "lock"}));
+    }
+}
+
+#[test]
+// covers: S-10
+fn what_is_approved_is_the_enrollment_that_was_looked_at() {
+    let server = start(&[("ADMISSION", "approval")]);
+    let api = server.api();
+    let (device, ada) = FakeDevice::new(&server);
+    let id = device.id(&server);
+    let seen = api.device(&id)["enrollment_id"].clone();
+    // Somebody with her password comes as the same machine meanwhile.
+    let other = FakeDevice::enroll(&server, &ada, device.profile.reset());
+    assert_eq!(other.id(&server), id, "the same hardware");
+    for verb in ["approve", "refuse"] {
+        let refused = api.post(&format!("/devices/{id}/{verb}"), &json!({"enrollment_id": seen}), 409);
+        assert_eq!(refused["code"], "enrolled_again");
+    }
+    assert_eq!(api.device(&id)["state"], "pending");
+    let mut command = muster();
+    command.args(["device", "approve", &id, "--enrollment", seen.as_str().unwrap(), "--data"]);
+    let output = command.arg(server.data()).output().unwrap();
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("enrolled again"));
+    let now = json!({"enrollment_id": api.device(&id)["enrollment_id"]});
+    // The same once more, because the answer was lost, changes nothing.
+    for _ in 0..2 {
+        assert_eq!(api.post(&format!("/devices/{id}/approve"), &now, 200)["state"], "active");
+    }
+    let approved = api.list("/audit?limit=200").into_iter().filter(|row| row["action"] == "device.approve").count();
+    assert_eq!(approved, 1);
+    assert_eq!(api.post(&format!("/devices/{id}/refuse"), &now, 409)["code"], "not_pending");
+    assert_eq!(api.post(&format!("/devices/{id}/approve"), &json!({"enrollment_id": "x"}), 422)["code"], "invalid");
 }
 
 #[test]

@@ -284,11 +284,12 @@ impl App {
         Ok((enrollment, command))
     }
 
-    /// A retire that is withdrawn gives the device back.
+    /// A retire that is withdrawn gives the device back; one that was never approved waits for that again.
     async fn after_cancel(&self, mut enrollment: Enrollment, command: &QueuedCommand) -> Result<Vec<Write>, Error> {
         let mut writes = Vec::new();
         if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
-            enrollment.enter(EnrollmentState::Active, self.now());
+            let state = if enrollment.unapproved { EnrollmentState::Pending } else { EnrollmentState::Active };
+            enrollment.enter(state, self.now());
             let (mut conversation, revision) = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
             writes.push(self.conversation_write(enrollment.id, &conversation, revision)?);

@@ -9,17 +9,29 @@ use crate::app::ports::Write;
 use crate::domain::Id;
 use crate::domain::action::Action;
 use crate::domain::device::Device;
-use crate::domain::enrollment::EnrollmentState;
+use crate::domain::enrollment::{Enrollment, EnrollmentState};
 
 impl App {
-    /// Lets a device in that waits.
+    /// Lets a device in that waits. `meant` is the enrollment that was looked at; once it is let in, the same again changes
+    /// nothing.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for a device that does not wait, [`Error::NotFound`], or the store's.
-    pub async fn approve_device(&self, by: &Principal, id: Id<Device>) -> Result<DeviceView, Error> {
+    /// [`Error::Conflict`] for a device that does not wait or has enrolled again since, [`Error::NotFound`], or the store's.
+    pub async fn approve_device(
+        &self,
+        by: &Principal,
+        id: Id<Device>,
+        mut meant: Option<Id<Enrollment>>,
+    ) -> Result<DeviceView, Error> {
+        let is_named = meant.is_some();
         for _ in 0..MOST_TRIES {
-            let mut view = self.waiting_device(id).await?;
+            let mut view = self.device_meant(id, &mut meant).await?;
+            if is_named && view.enrollment.state == EnrollmentState::Active {
+                return Ok(view);
+            }
+            check_waits(&view)?;
             view.enrollment.enter(EnrollmentState::Active, self.now());
+            view.enrollment.unapproved = false;
             let data = json!({"enrollment_id": view.enrollment.id, "user": view.user, "by": by.name});
             let mut writes = vec![
                 Write::UpdateEnrollment(Box::new(view.enrollment.clone())),
@@ -36,7 +48,8 @@ impl App {
         Err(StoreError::Conflict.into())
     }
 
-    /// Sends a device away that waits: it is asked to leave when it calls next, and gets nothing else.
+    /// Sends a device away that waits: it is asked to leave when it calls next, and gets nothing else. If it does not leave,
+    /// it is cut off.
     ///
     /// # Errors
     /// As [`Self::approve_device`], and [`Error::Invalid`] for a reason that is too long.
@@ -44,10 +57,16 @@ impl App {
         &self,
         by: &Principal,
         id: Id<Device>,
+        mut meant: Option<Id<Enrollment>>,
         reason: Option<String>,
     ) -> Result<DeviceView, Error> {
+        let is_named = meant.is_some();
         for _ in 0..MOST_TRIES {
-            let view = self.waiting_device(id).await?;
+            let view = self.device_meant(id, &mut meant).await?;
+            if is_named && view.enrollment.unapproved && view.enrollment.state == EnrollmentState::Retiring {
+                return Ok(view);
+            }
+            check_waits(&view)?;
             let words = reason.clone().unwrap_or_default();
             let request = ActionRequest { action: Action::Retire, reason: reason.clone(), expires_in: None };
             let (_, mut writes) = self.plan_action(by, &view, &request, self.new_id()).await?;
@@ -63,15 +82,25 @@ impl App {
         Err(StoreError::Conflict.into())
     }
 
-    async fn waiting_device(&self, id: Id<Device>) -> Result<DeviceView, Error> {
+    /// The device under the enrollment that is meant, which is the one it has now unless another one was named. By what a
+    /// device that enrolls again is recognised is a claim: it may be another one.
+    async fn device_meant(&self, id: Id<Device>, meant: &mut Option<Id<Enrollment>>) -> Result<DeviceView, Error> {
         let view = self.store.device(id).await?.ok_or(Error::NotFound("device"))?;
-        match view.enrollment.state {
-            EnrollmentState::Pending => Ok(view),
-            state => Err(Error::conflict(
-                "not_pending",
-                format!("the device does not wait for approval; it is {}", state.as_str()),
-            )),
+        if *meant.get_or_insert(view.enrollment.id) != view.enrollment.id {
+            let words = "the device has enrolled again meanwhile; look at it anew before you decide";
+            return Err(Error::conflict("enrolled_again", words));
         }
+        Ok(view)
+    }
+}
+
+fn check_waits(view: &DeviceView) -> Result<(), Error> {
+    match view.enrollment.state {
+        EnrollmentState::Pending => Ok(()),
+        state => Err(Error::conflict(
+            "not_pending",
+            format!("the device does not wait for approval; it is {}", state.as_str()),
+        )),
     }
 }
 

@@ -34,6 +34,7 @@ use crate::proto::soap::security::Credential;
 use crate::proto::wstep::{RequestSecurityToken, RequestType};
 use crate::session::Conversation;
 use place::Place;
+use rules::Admitted;
 
 /// Open commands of a former enrollment that are cancelled in the same commit; the sweep takes the rest, and none of them
 /// can be sent, because the certificate is revoked.
@@ -53,17 +54,22 @@ pub struct Enrolled {
     pub issued_at: OffsetDateTime,
 }
 
+/// What comes to the door.
+#[derive(Clone, Copy)]
+struct Arrival<'a> {
+    id: Id<Enrollment>,
+    request: &'a RequestSecurityToken,
+    key_sha256: [u8; 32],
+    admitted: Admitted,
+}
+
 /// A device at the door. Its certificate is signed once, however often the rest has to be done again.
 struct Newcomer<'a> {
     /// As it was typed: the attempt is in the ledger under it.
     who: &'a Who,
-    id: Id<Enrollment>,
-    request: &'a RequestSecurityToken,
-    key_sha256: [u8; 32],
+    arrival: Arrival<'a>,
     issued: IssuedCertificate,
     caller: &'a Caller,
-    /// How its enrollment begins.
-    state: EnrollmentState,
 }
 
 impl App {
@@ -92,16 +98,17 @@ impl App {
     ) -> Result<Enrolled, Refusal> {
         check_kind(request)?;
         let signed_in = self.sign_in(credential, caller, &mut who.road).await?;
-        let state = self.admit_device(self.mode(&signed_in.user, request), request, caller).await?;
+        let admitted = self.admit_device(self.mode(&signed_in.user, request), request).await?;
         let csr = self.certificate_request(request)?;
         let key_sha256 = csr.key_sha256();
+        let id = self.new_id();
         // What is refused anyway costs no signature.
-        if let Err(Attempted::Refused(refusal)) = self.place(&signed_in, request, &key_sha256).await {
+        let arrival = Arrival { id, request, key_sha256, admitted };
+        if let Err(Attempted::Refused(refusal)) = self.place(&signed_in, &arrival).await {
             return Err(refusal);
         }
-        let id = self.new_id();
         let issued = self.issue(&csr, id).await?;
-        self.let_in(&signed_in, &Newcomer { who, id, request, key_sha256, issued, caller, state }).await
+        self.let_in(&signed_in, &Newcomer { who, arrival, issued, caller }).await
     }
 
     /// In turn with others of the same user in this process, and again if another process was faster.
@@ -177,7 +184,7 @@ impl App {
         invitation: Option<Invitation>,
     ) -> Result<Enrolled, Attempted> {
         let user = &signed_in.user;
-        let place = self.place(signed_in, newcomer.request, &newcomer.key_sha256).await?;
+        let place = self.place(signed_in, &newcomer.arrival).await?;
         let now = self.now();
         let account = Account::new(self);
         let sealed = account.0.seal(self).map_err(|error| Refusal::Internal(error.to_string()))?;
@@ -222,7 +229,7 @@ impl App {
         account: Vec<u8>,
         now: OffsetDateTime,
     ) -> (Device, Enrollment) {
-        let (id, request) = (newcomer.id, newcomer.request);
+        let Arrival { id, request, admitted, .. } = newcomer.arrival;
         let item = |name: &str| request.item(name).map(clean);
         let name = item("DeviceName").unwrap_or_else(|| format!("PC-{}", id.short()));
         let hw_dev_id = item("HWDevID");
@@ -243,7 +250,7 @@ impl App {
             id,
             device_id: device.id,
             user_id: Some(user.id),
-            state: newcomer.state,
+            state: admitted.state,
             mode: self.mode(user, request),
             kind: EnrollmentKind::parse(request.item("EnrollmentType").unwrap_or_default()),
             claimed_device_id: item("DeviceID"),
@@ -264,6 +271,7 @@ impl App {
             entra_device_id: None,
             package_id: package.as_ref().map(|package| package.id),
             assigned_at: None,
+            unapproved: admitted.state == EnrollmentState::Pending,
             version: 0,
         };
         (device, enrollment)
@@ -315,8 +323,7 @@ impl App {
         let mut old = old.clone();
         let subject = Some(old.device_id.to_string());
         let wiped = old.state == EnrollmentState::Wiping;
-        old.enter(if wiped { EnrollmentState::Wiped } else { EnrollmentState::Retired }, now);
-        old.closed_reason = Some(ENROLLED_AGAIN.to_owned());
+        old.close(if wiped { EnrollmentState::Wiped } else { EnrollmentState::Retired }, ENROLLED_AGAIN, now);
         let mut writes = Vec::new();
         let certificates = self.store.certificates_of(old.id).await?;
         for certificate in certificates.into_iter().filter(|certificate| certificate.revoked_at.is_none()) {
@@ -419,11 +426,11 @@ fn record(newcomer: &Newcomer<'_>) -> Certificate {
     Certificate {
         serial: issued.serial.to_hex(),
         sha256: issued.sha256,
-        enrollment_id: newcomer.id,
+        enrollment_id: newcomer.arrival.id,
         subject: issued.subject.clone(),
         issuer: hex(&issued.issuer),
         der: issued.der.clone(),
-        key_sha256: newcomer.key_sha256,
+        key_sha256: newcomer.arrival.key_sha256,
         not_before: issued.not_before,
         not_after: issued.not_after,
         revoked_at: None,

@@ -16,10 +16,8 @@ impl App {
         caller: &Caller,
     ) -> Result<PolicySettings, Refusal> {
         let mut who = Who::of(&credential);
-        let signed_in = self.sign_in(credential, caller, &mut who.road).await;
-        // Here the person still sees it before Windows makes a key; the rest of the rules is about the next message.
-        match signed_in.and_then(|_| Ok(self.settings.rules.check_network(caller.address)?)) {
-            Ok(()) => {
+        match self.sign_in(credential, caller, &mut who.road).await {
+            Ok(_) => {
                 let entry = Entry::open(Phase::Policy, &who.name, "signed in; the policy was handed out");
                 self.record(caller, entry.by(who.road)).await;
                 Ok(self.policy_settings())
@@ -32,14 +30,17 @@ impl App {
         }
     }
 
-    /// The user behind a credential of the Security header, and the road as soon as it is known.
+    /// The user behind a credential of the Security header, and the road as soon as it is known. From where nobody may enroll
+    /// none is looked at: no try is used up, and the answer tells nothing about it.
     pub(super) async fn sign_in(
         &self,
         credential: Result<Credential, Rejection>,
         caller: &Caller,
         road: &mut Option<Road>,
     ) -> Result<SignedIn, Refusal> {
-        match credential? {
+        let credential = credential?;
+        self.settings.rules.check_network(caller.address)?;
+        match credential {
             Credential::Username { username, password } => {
                 self.check_password(&username, password, caller.address, road).await
             }

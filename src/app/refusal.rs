@@ -199,6 +199,10 @@ fn of_rule(broken: &Broken) -> Fault {
             ErrorType::CustomServerError,
             "This device is not registered. Ask your administrator to register it, then enroll it.".to_owned(),
         ),
+        Broken::RegistrationInUse => (
+            ErrorType::CustomServerError,
+            "Another device is enrolled under the registration of this one. Ask your administrator.".to_owned(),
+        ),
         Broken::Full(_) => (ErrorType::DeviceCapReached, "No more devices can be enrolled here.".to_owned()),
     };
     Fault { subcode: Subcode::Authorization, error_type: Some(error_type), reason }

@@ -29,8 +29,14 @@ impl App {
                 format!("has more than {LONGEST_NOTE} characters, or some that do not show"),
             ));
         }
-        let device =
-            RegisteredDevice { id: self.new_id(), kind, value: value.trim().to_owned(), note, created_at: self.now() };
+        let device = RegisteredDevice {
+            id: self.new_id(),
+            kind,
+            value: value.trim().to_owned(),
+            note,
+            created_at: self.now(),
+            enrollment_id: None,
+        };
         let writes = vec![
             Write::InsertRegistered { device: device.clone(), key },
             self.audit(by, "device.register", object(&device), "ok", device.note.as_deref().unwrap_or_default()),

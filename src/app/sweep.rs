@@ -150,9 +150,15 @@ impl App {
         }
         let mut writes = Vec::new();
         if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
-            enrollment.enter(EnrollmentState::Active, now);
-            enrollment.warning =
-                Some("was to leave, but did not come in time; consider to revoke its certificate".to_owned());
+            if enrollment.unapproved {
+                let reason = "never approved; was to leave, but did not come in time";
+                enrollment.close(EnrollmentState::Blocked, reason, now);
+                writes.extend(self.closing_writes(&enrollment, reason, now).await?);
+            } else {
+                enrollment.enter(EnrollmentState::Active, now);
+                enrollment.warning =
+                    Some("was to leave, but did not come in time; consider to revoke its certificate".to_owned());
+            }
             let (mut conversation, revision) = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
             writes.push(self.conversation_write(enrollment.id, &conversation, revision)?);
@@ -225,16 +231,27 @@ impl App {
         reason: &str,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let mut writes = self.revocations(&enrollment, reason, now).await?;
-        let object = self.audit_object(&enrollment).await?;
-        enrollment.enter(state, now);
-        enrollment.closed_reason = Some(reason.to_owned());
-        let data = json!({"enrollment_id": enrollment.id, "reason": reason});
-        let kind = format!("device.{}", state.as_str());
-        writes.push(self.event(&kind, Some(enrollment.device_id.to_string()), data));
-        writes.push(self.audit(&Principal::system(), "device.close", object, "ok", reason));
+        enrollment.close(state, reason, now);
+        let mut writes = self.closing_writes(&enrollment, reason, now).await?;
         writes.push(Write::UpdateEnrollment(Box::new(enrollment)));
         self.commit(writes).await
+    }
+
+    /// What goes with an enrollment that is closed without a word of its device: its certificates are revoked, and that is
+    /// told.
+    pub(super) async fn closing_writes(
+        &self,
+        enrollment: &Enrollment,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Write>, StoreError> {
+        let mut writes = self.revocations(enrollment, reason, now).await?;
+        let object = self.audit_object(enrollment).await?;
+        let data = json!({"enrollment_id": enrollment.id, "reason": reason});
+        let kind = format!("device.{}", enrollment.state.as_str());
+        writes.push(self.event(&kind, Some(enrollment.device_id.to_string()), data));
+        writes.push(self.audit(&Principal::system(), "device.close", object, "ok", reason));
+        Ok(writes)
     }
 
     /// Commands that were left open when their enrollment was closed.

@@ -177,6 +177,7 @@ impl Ground {
             entra_device_id: None,
             package_id: None,
             assigned_at: None,
+            unapproved: false,
             version: 1,
         };
         let device = Device {

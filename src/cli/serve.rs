@@ -40,6 +40,7 @@ use crate::http::gate::Gate;
 use crate::http::listener::tls::{DeviceTls, Time, Tls};
 use crate::http::listener::{Limits, Listen, Listeners, Routers};
 use crate::http::mdm::Forwarded;
+use crate::http::peer::Proxies;
 use crate::http::{Doors, Shared, router};
 use crate::observe::Metrics;
 use crate::pki::Authority;
@@ -158,7 +159,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let shared = Shared {
         app: app.clone(),
         metrics: Arc::new(Metrics::new()),
-        trusted_proxies: config.server.trusted_proxies.clone().into(),
+        proxies: Arc::new(Proxies::new(config.server.trusted_proxies.clone())),
         forwarded: Forwarded::from_config(&config.device_auth),
         doors: doors(&config),
         gate: Gate::open(),

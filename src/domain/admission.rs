@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::Network;
 
-/// Which devices are let in, once their user has signed in.
+/// Which devices are let in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Admission {
     /// Every device.
@@ -38,17 +38,15 @@ pub struct Rules {
     pub max_devices: u32,
 }
 
-/// What a device says of itself, and from where it says it.
+/// What a device says of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Claims<'a> {
     /// `OSVersion`, dotted.
     pub os_version: Option<&'a str>,
     /// `OSEdition`: the product number.
     pub os_edition: Option<u32>,
-    /// Whether it is the organisation's: registered, known to Autopilot, or brought by a bulk user.
+    /// Whether it is the organisation's: registered, or brought by a bulk user.
     pub is_corporate: bool,
-    /// The address it calls from.
-    pub address: IpAddr,
 }
 
 /// The rule that keeps a device out.
@@ -75,6 +73,9 @@ pub enum Broken {
     /// It was not registered.
     #[error("the device was not registered before")]
     NotRegistered,
+    /// Its registration let in another device, which is still under management.
+    #[error("the device's registration has let in another one, which is still managed")]
+    RegistrationInUse,
     /// As many devices as allowed.
     #[error("there are as many devices as allowed: {0}")]
     Full(u32),
@@ -85,7 +86,7 @@ fn or_none<T: std::fmt::Display>(told: Option<T>) -> String {
 }
 
 impl Rules {
-    /// Whether somebody may enroll from there at all.
+    /// Whether somebody may enroll from there at all; judged before any credential.
     ///
     /// # Errors
     /// [`Broken::Network`].
@@ -99,7 +100,6 @@ impl Rules {
     /// # Errors
     /// The first rule that is broken.
     pub fn check(&self, claims: &Claims<'_>) -> Result<(), Broken> {
-        self.check_network(claims.address)?;
         self.check_edition(claims.os_edition)?;
         let build = claims.os_version.and_then(WindowsBuild::of_version);
         if let Some(least) = self.min_build
@@ -232,8 +232,7 @@ mod tests {
     use super::*;
 
     fn claims(os_version: &str, os_edition: u32) -> Claims<'_> {
-        let address = [192, 0, 2, 9].into();
-        Claims { os_version: Some(os_version), os_edition: Some(os_edition), is_corporate: false, address }
+        Claims { os_version: Some(os_version), os_edition: Some(os_edition), is_corporate: false }
     }
 
     const BUILD: &str = "10.0.22631.3155";
@@ -302,8 +301,11 @@ mod tests {
             only_corporate: true,
             ..Rules::default()
         };
-        let far = Claims { address: [198, 51, 100, 1].into(), ..claims(BUILD, 48) };
-        assert_eq!(rules.check(&far), Err(Broken::Network(far.address)));
+        assert_eq!(rules.check_network([192, 0, 2, 9].into()), Ok(()));
+        for far in [[198, 51, 100, 1], [0, 0, 0, 0]].map(IpAddr::from) {
+            assert_eq!(rules.check_network(far), Err(Broken::Network(far)));
+        }
+        assert_eq!(Rules::default().check_network([0, 0, 0, 0].into()), Ok(()));
         assert_eq!(rules.check(&claims(BUILD, 48)), Err(Broken::Personal));
         assert_eq!(rules.check(&Claims { is_corporate: true, ..claims(BUILD, 48) }), Ok(()));
     }

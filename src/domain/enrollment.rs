@@ -67,6 +67,9 @@ pub struct Enrollment {
     /// When it was handed on from its bulk user to a person.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub assigned_at: Option<OffsetDateTime>,
+    /// Whether an administrator would have to approve it, and none has: it never becomes active without.
+    #[serde(default)]
+    pub unapproved: bool,
     /// Rises with every write to the row; guards sessions and the queue.
     pub version: i64,
 }
@@ -100,6 +103,7 @@ impl Enrollment {
             entra_device_id,
             package_id,
             assigned_at,
+            unapproved,
             version,
         } = self;
         *id == other.id
@@ -125,6 +129,7 @@ impl Enrollment {
             && *entra_device_id == other.entra_device_id
             && *package_id == other.package_id
             && *assigned_at == other.assigned_at
+            && *unapproved == other.unapproved
             && *version == other.version
     }
 
@@ -160,6 +165,12 @@ impl Enrollment {
     #[must_use]
     pub fn is_hololens(&self) -> bool {
         matches!(self.os_edition, Some(135 | 136))
+    }
+
+    /// Ends, and why.
+    pub fn close(&mut self, state: EnrollmentState, reason: &str, now: OffsetDateTime) {
+        self.enter(state, now);
+        self.closed_reason = Some(reason.to_owned());
     }
 
     /// Moves to another state at that moment.

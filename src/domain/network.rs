@@ -13,11 +13,13 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether the address lies in the network. An IPv4 address in IPv6 clothing counts as IPv4.
+    /// Whether the address lies in the network. An IPv4 address in IPv6 clothing counts as IPv4. The unspecified address,
+    /// which stands for one that is not known, lies in none.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let mask = |bits: u128, width: u32| bits.checked_shr(width - u32::from(self.prefix)).unwrap_or(0);
         match (self.address, address.to_canonical()) {
+            (_, address) if address.is_unspecified() => false,
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 mask(u128::from(network.to_bits()), 32) == mask(u128::from(address.to_bits()), 32)
             }
@@ -57,6 +59,8 @@ mod tests {
             ("10.0.0.0/8", "11.0.0.1", false),
             ("10.0.0.0/8", "::ffff:10.1.2.3", true),
             ("0.0.0.0/0", "1.2.3.4", true),
+            ("0.0.0.0/0", "0.0.0.0", false),
+            ("::/0", "::", false),
             ("192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),
             ("2001:db8::/32", "2001:db8:1::1", true),

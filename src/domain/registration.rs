@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::Id;
 use super::device::{is_usable_hw_dev_id, is_usable_identifier};
-use super::enrollment::normalize_identifier;
+use super::enrollment::{Enrollment, normalize_identifier};
 
 /// A device that may enroll where only registered ones may.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub struct RegisteredDevice {
     pub note: Option<String>,
     /// When.
     pub created_at: OffsetDateTime,
+    /// What it let in last. As long as that is under management, it lets nothing else in but the same machine of the same
+    /// user.
+    pub enrollment_id: Option<Id<Enrollment>>,
 }
 
 /// By which of its claims a device is recognised; the words of the API.

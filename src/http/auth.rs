@@ -61,9 +61,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Where the request comes from, as the listener found it out.
 fn address(demand: &Demand, request: &Request) -> IpAddr {
     let peer = request.extensions().get::<Peer>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
-        peer.client_address(request.headers(), &demand.shared.trusted_proxies)
-    })
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| demand.shared.proxies.client_address(peer, request.headers()))
 }
 
 /// Who calls, in a handler of a route with a role.

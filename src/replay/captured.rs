@@ -208,6 +208,7 @@ fn enrolled(now: OffsetDateTime) -> Enrollment {
         entra_device_id: None,
         package_id: None,
         assigned_at: None,
+        unapproved: false,
         hw_dev_id: None,
         reported_dev_id: None,
         reported_source: None,

@@ -210,7 +210,7 @@ fn retiring(work: &mut Work<'_>, session: &SessionState, room: Room) -> Vec<Comm
     }
     let now = work.now;
     if now >= command.expires_at && command.state != CommandState::Succeeded {
-        return retire_failed(work, session, room, id, "did not leave in time; consider a wipe, or block it");
+        return retire_failed(work, session, room, id, "did not leave in time");
     }
     if command.not_before.is_some_and(|at| now < at) {
         return Vec::new();
@@ -221,8 +221,8 @@ fn retiring(work: &mut Work<'_>, session: &SessionState, room: Room) -> Vec<Comm
         let whole: Vec<String> = body.iter().map(|each| each.cmd_id.clone()).collect();
         return offer(work, id, &whole);
     }
-    let advice = format!("did not leave although it was asked {MOST_UNENROLLS} times; consider a wipe, or block it");
-    retire_failed(work, session, room, id, &advice)
+    let words = format!("did not leave although it was asked {MOST_UNENROLLS} times");
+    retire_failed(work, session, room, id, &words)
 }
 
 /// A lockdown that was sent after the retire was ordered is undone before Unenroll goes out for the first time.
@@ -236,20 +236,23 @@ fn undo_lockdown_first(work: &mut Work<'_>, id: Id<QueuedCommand>) {
     }
 }
 
-/// The device stays: it is managed as before, with a warning.
+/// The device stays: it is managed as before, unless it never was.
 fn retire_failed(
     work: &mut Work<'_>,
     session: &SessionState,
     room: Room,
     id: Id<QueuedCommand>,
-    advice: &str,
+    words: &str,
 ) -> Vec<Command> {
     let now = work.now;
     if let Some(command) = work.commands.get_mut(&id) {
-        command.end(CommandState::Failed, &format!("the device {advice}"), now);
+        command.end(CommandState::Failed, &format!("the device {words}; consider a wipe, or block it"), now);
     }
-    settle::back_to_active(work, advice);
-    managed(work, session, room)
+    settle::stays(work, words);
+    match work.enrollment.state {
+        EnrollmentState::Active => managed(work, session, room),
+        _ => Vec::new(),
+    }
 }
 
 /// Marks the top-level commands with these CmdIDs as sent in this message.

@@ -190,6 +190,11 @@ pub enum Notice {
         /// Whether it was asked to.
         asked: bool,
     },
+    /// The device was never approved, was asked to leave and did not: its enrollment is closed.
+    CutOff {
+        /// Why, in words.
+        reason: String,
+    },
     /// The enrollment status page was held, released or made to fail.
     StatusPage {
         /// The type of the event.

@@ -261,6 +261,55 @@ fn what_was_never_executed_is_not_taken_for_done() {
     assert_eq!(world.state(put_off), CommandState::Failed);
 }
 
+/// What a device does that does not leave, and how often it is asked.
+type Stays = fn(&mut World);
+
+// covers: S-10, S-12
+#[test]
+fn what_was_never_approved_is_cut_off_if_it_does_not_leave() {
+    let ways: [(&str, Stays); 5] = [
+        ("answers 405", |world| refuses(world, 405)),
+        ("answers 500", |world| refuses(world, 500)),
+        ("is asked four times", |world| {
+            for session in 0..4 {
+                world.post(&package1(&format!("s{session}"))).commands();
+                world.now += Duration::minutes(20);
+            }
+            assert!(world.post(&package1("last")).commands().is_empty());
+        }),
+        ("comes too late", |world| {
+            world.now += Duration::days(100);
+            assert!(world.post(&package1("late")).commands().is_empty());
+        }),
+        ("cannot read it", |world| {
+            world.post(&package1("1"));
+            assert_eq!(world.post(&unreadable("1", 2)).commands().len(), 1);
+            world.post(&unreadable("1", 3));
+            assert_eq!(world.post(&package1("2")).commands().len(), 1);
+            assert!(world.post(&unreadable("2", 2)).commands().is_empty());
+        }),
+    ];
+    for (way, stays) in ways {
+        let mut world = World::new();
+        world.enrollment.unapproved = true;
+        world.replace("./secret");
+        let retire = world.act(Action::Retire);
+        stays(&mut world);
+        assert_eq!(world.enrollment.state, EnrollmentState::Blocked, "{way}");
+        assert!(world.enrollment.closed_reason.as_ref().is_some_and(|why| why.contains("never approved")), "{way}");
+        assert!(!world.state(retire).is_open() && world.conversation.retire.is_none(), "{way}");
+        let cut_off = |notice: &Notice| matches!(notice, Notice::CutOff { .. });
+        assert_eq!(world.notices.iter().filter(|notice| cut_off(notice)).count(), 1, "{way}");
+        world.now += Duration::HOUR;
+        assert!(world.post(&package1("next")).commands().is_empty(), "{way}: nothing is sent to it ever");
+    }
+}
+
+fn refuses(world: &mut World, code: u16) {
+    let commands = world.post(&package1("1")).commands();
+    assert!(world.post(&answers("1", 2, &commands, code)).commands().is_empty());
+}
+
 #[test]
 fn a_device_that_puts_off_leaving_is_asked_again_later() {
     let mut world = World::new();

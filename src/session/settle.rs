@@ -186,10 +186,7 @@ pub(super) fn restarted(work: &mut Work<'_>) {
         let Some(command) = work.commands.get_mut(id) else { continue };
         if culprit && command.action == Action::Retire {
             command.end(CommandState::Failed, UNREADABLE, now);
-            back_to_active(
-                work,
-                "could not be retired: the device cannot read the command; consider a wipe, or block it",
-            );
+            stays(work, "could not be retired: the device cannot read the command");
         } else if culprit {
             command.lose_awaited();
             match command.has_pending() {
@@ -236,9 +233,8 @@ pub(super) fn left(work: &mut Work<'_>, asked: bool) {
             command.end(CommandState::Unknown, "the device left before it answered; it may have happened", now);
         }
     }
-    work.enrollment.enter(EnrollmentState::Retired, now);
     let reason = if asked { "retired" } else { "the user ended management on the device" };
-    work.enrollment.closed_reason = Some(reason.to_owned());
+    work.enrollment.close(EnrollmentState::Retired, reason, now);
 }
 
 /// Judges a command by its answers.
@@ -371,9 +367,7 @@ fn finish(work: &mut Work<'_>, id: Id<QueuedCommand>, ending: Ending) {
         Action::Retire if work.enrollment.state != EnrollmentState::Retiring => {}
         // Accepted: now the alert is awaited, or a day of silence.
         Action::Retire if succeeded => work.enrollment.state_since = now,
-        Action::Retire => {
-            back_to_active(work, &format!("could not be retired: {detail}; consider a wipe, or block it"))
-        }
+        Action::Retire => stays(work, &format!("could not be retired: {detail}")),
         Action::TenantLockdown(lockdown) if succeeded => work.enrollment.locked_to_tenant = lockdown.enable,
         Action::TenantLockdown { .. } if unsupported => work.enrollment.locked_to_tenant = false,
         _ => {}
@@ -403,11 +397,17 @@ fn late_word_on_retire(work: &mut Work<'_>) {
     }
 }
 
-/// The retire did not work; the device is managed as before, with a warning.
-pub(super) fn back_to_active(work: &mut Work<'_>, warning: &str) {
-    work.enrollment.enter(EnrollmentState::Active, work.now);
-    work.enrollment.warning = Some(warning.to_owned());
+/// The retire did not work: the device is managed as before, with a warning. One that nobody ever approved is cut off.
+pub(super) fn stays(work: &mut Work<'_>, words: &str) {
     work.conversation.retire = None;
+    if work.enrollment.unapproved {
+        let reason = format!("never approved; {words}");
+        work.enrollment.close(EnrollmentState::Blocked, &reason, work.now);
+        work.notices.push(Notice::CutOff { reason });
+        return;
+    }
+    work.enrollment.enter(EnrollmentState::Active, work.now);
+    work.enrollment.warning = Some(format!("{words}; consider a wipe, or block it"));
 }
 
 /// After an Atomic that failed and could not be rolled back nobody knows which of its values count, until each of its nodes

@@ -231,6 +231,7 @@ fn shown(enrollment: Enrollment) -> Enrollment {
         locked_to_tenant,
         package_id: _,
         assigned_at: _,
+        unapproved,
         version,
     } = enrollment;
     Enrollment {
@@ -258,6 +259,7 @@ fn shown(enrollment: Enrollment) -> Enrollment {
         locked_to_tenant,
         package_id: None,
         assigned_at: None,
+        unapproved,
         version,
     }
 }

@@ -72,6 +72,7 @@ impl World {
             entra_device_id: None,
             package_id: None,
             assigned_at: None,
+            unapproved: false,
             version: 0,
         };
         let limits = Limits {

@@ -4,6 +4,7 @@ use super::engine::{Engine, Row, Statement};
 use super::query::{List, cursor, one};
 use crate::app::ports::{Listed, Page, StoreError};
 use crate::domain::Id;
+use crate::domain::enrollment::Enrollment;
 use crate::domain::registration::{RegisteredBy, RegisteredDevice};
 
 /// The same value again is a miss.
@@ -15,8 +16,18 @@ pub(super) fn insert(device: &RegisteredDevice, key: &str) -> Statement {
         key.into(),
         device.note.as_deref().into(),
         device.created_at.into(),
+        device.enrollment_id.into(),
     ];
     Statement::one(INSERT, params)
+}
+
+/// It lets a device in; a miss where it is gone, or has let another one in since.
+pub(super) fn use_one(
+    id: Id<RegisteredDevice>,
+    seen: Option<Id<Enrollment>>,
+    enrollment_id: Id<Enrollment>,
+) -> Statement {
+    Statement::one(USE, vec![id.into(), seen.into(), enrollment_id.into()])
 }
 
 pub(super) fn delete(id: Id<RegisteredDevice>) -> Statement {
@@ -66,6 +77,7 @@ fn read(row: &Row) -> Result<RegisteredDevice, StoreError> {
         value: row.string("value")?,
         note: row.opt_string("note")?,
         created_at: row.time("created_at")?,
+        enrollment_id: row.opt_id("enrollment_id")?,
     })
 }
 
@@ -73,8 +85,13 @@ fn read(row: &Row) -> Result<RegisteredDevice, StoreError> {
 const ADMISSIONS: &str = "admissions";
 
 const INSERT: &str = "
-    INSERT INTO registered_devices (id, kind, value, value_key, note, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO registered_devices (id, kind, value, value_key, note, created_at, enrollment_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (kind, value_key) DO NOTHING";
+
+const USE: &str = "
+    UPDATE registered_devices SET enrollment_id = $3
+    WHERE id = $1 AND COALESCE(enrollment_id, '') = COALESCE(CAST($2 AS TEXT), '')";
 
 const DELETE: &str = "DELETE FROM registered_devices WHERE id = $1";
 

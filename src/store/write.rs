@@ -44,6 +44,7 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::CountEnrollment { user_id, enrollments } => vec![users::count_enrollment(*user_id, *enrollments)],
         Write::CountAdmission { seen } => vec![registered::count_admission(*seen)],
         Write::InsertRegistered { device, key } => vec![registered::insert(device, key)],
+        Write::UseRegistered { id, seen, enrollment_id } => vec![registered::use_one(*id, *seen, *enrollment_id)],
         Write::DeleteRegistered(id) => vec![registered::delete(*id)],
         Write::DeleteUser { user, warning } => users::delete(user, warning).into(),
         Write::InsertToken(token) => vec![tokens::insert(token)],

@@ -63,6 +63,9 @@ impl App {
                 Notice::Left { asked } => {
                     writes.extend(self.left_writes(request, enrollment, *asked, input.now).await?)
                 }
+                Notice::CutOff { reason } => {
+                    writes.extend(self.closing_writes(enrollment, reason, input.now).await?);
+                }
                 Notice::Provisioned { part, refused: None } => {
                     tracing::info!(enrollment_id = %enrollment.id, part, "the device was provisioned anew");
                     if *part == TRUSTED_CA

@@ -1,7 +1,7 @@
 //! Where a newcomer goes: which hardware it is, what it replaces, and whether its user may have one more device
 //! (enrollment reference 4.3).
 
-use super::Attempted;
+use super::{Arrival, Attempted};
 use crate::app::ports::{StoreError, Write};
 use crate::app::sign_in::SignedIn;
 use crate::app::{App, Refusal};
@@ -33,8 +33,7 @@ impl App {
     pub(super) async fn place(
         &self,
         SignedIn { user, package, .. }: &SignedIn,
-        request: &RequestSecurityToken,
-        key_sha256: &[u8; 32],
+        Arrival { id, request, key_sha256, admitted }: &Arrival<'_>,
     ) -> Result<Place, Attempted> {
         if self.store.key_owner(key_sha256).await?.is_some() {
             let words = "the key of the certificate request is in use by another enrollment";
@@ -49,6 +48,10 @@ impl App {
             self.check_limit(user).await?;
             place.guards.extend(self.check_limit_for_all().await?);
             place.guards.push(Write::CountEnrollment { user_id: user.id, enrollments });
+        }
+        if admitted.by_registration {
+            let used = self.use_registration(request, &place, *id).await?;
+            place.guards.push(used);
         }
         if let Some(package) = package {
             place.guards.push(self.use_package(package, &place)?);

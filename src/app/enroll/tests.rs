@@ -4,10 +4,17 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::*;
+use crate::app::Settings;
+use crate::app::ports::Page;
 use crate::app::testing::Ground;
+use crate::domain::admission::{Admission, Broken, Rules};
 use crate::domain::event::Event;
+use crate::domain::registration::RegisteredBy;
 use crate::domain::user::Role;
 use crate::proto::wstep::{ContextItem, PKCS10};
+
+/// As where no rule keeps anybody out.
+const ADMITTED: Admitted = Admitted { state: EnrollmentState::Active, by_registration: false };
 
 const HARDWARE: &str = "3B3ED6D0EA88CBFCF37D36F90F22FE61172348C0162FC3840D6703149870CE76";
 
@@ -98,6 +105,109 @@ async fn no_two_processes_pass_the_limit_together() {
     assert_eq!(ground.app.store.devices_of(user.id).await.unwrap(), 3);
 }
 
+/// An installation where only registered devices enroll, with one that is.
+async fn registered(only_corporate: bool) -> (Ground, App) {
+    let ground = Ground::new().await;
+    let rules = match only_corporate {
+        true => Rules { only_corporate, ..Rules::default() },
+        false => Rules { admission: Admission::Registered, ..Rules::default() },
+    };
+    let app = App { settings: Arc::new(Settings { rules, ..(*ground.app.settings).clone() }), ..ground.app.clone() };
+    app.register_device(&ground.admin().await, RegisteredBy::Serial, "PF3ABC12", None).await.unwrap();
+    (ground, app)
+}
+
+// covers: S-10
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_lets_in_one_device() {
+    for only_corporate in [false, true] {
+        let (ground, app) = registered(only_corporate).await;
+        let ada = add(&ground, "ada@example.test", |_| {}).await;
+        add(&ground, "eve@example.test", |_| {}).await;
+        let own = [("HWDevID", HARDWARE), ("SerialNumber", "PF3ABC12")];
+        let foreign = format!("{}01", &HARDWARE[2..]);
+        let other = [("HWDevID", foreign.as_str()), ("SerialNumber", " pf3abc12 ")];
+        enroll(&app, "ada@example.test", &request(&own)).await.unwrap();
+        for email in ["ada@example.test", "eve@example.test"] {
+            let refused = enroll(&app, email, &request(&other)).await.err().unwrap();
+            assert!(matches!(refused, Refusal::Rule(Broken::RegistrationInUse)), "{email}: {refused}");
+        }
+        // The same machine of the same user takes its place again, and it is free once that is gone.
+        enroll(&app, "ada@example.test", &request(&own)).await.unwrap();
+        close(&app, &open(&app, &ada).await, EnrollmentState::Retired).await;
+        enroll(&app, "eve@example.test", &request(&other)).await.unwrap();
+        // Whether a device is known to Autopilot is its own claim.
+        let claims =
+            request(&[("WhiteGlove", "true"), ("ZeroTouchProvisioning", "7c0f6f0e-5f6b-4a55-9d6e-2f0a1b2c3d44")]);
+        let refused = enroll(&app, "ada@example.test", &claims).await.err().unwrap();
+        assert!(matches!(refused, Refusal::Rule(Broken::Personal | Broken::NotRegistered)), "{refused}");
+    }
+}
+
+// covers: S-10
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_at_once_a_registration_lets_in_one() {
+    let (ground, app) = registered(false).await;
+    let mut tasks = Vec::new();
+    for number in 0..8 {
+        let email = format!("user{number}@example.test");
+        add(&ground, &email, |_| {}).await;
+        let other = App { settings: Arc::clone(&app.settings), ..ground.other_process() };
+        let app = if number % 2 == 0 { app.clone() } else { other };
+        let request = request(&[("SerialNumber", "PF3ABC12"), ("DeviceID", &format!("{number:032X}"))]);
+        tasks.push(tokio::spawn(async move { enroll(&app, &email, &request).await.is_ok() }));
+    }
+    let mut let_in = 0;
+    for task in tasks {
+        let_in += u32::from(task.await.unwrap());
+    }
+    assert_eq!((let_in, app.store.open_devices().await.unwrap()), (1, 1));
+}
+
+// covers: S-10
+#[tokio::test]
+async fn a_registration_that_is_removed_during_the_signature_lets_nobody_in() {
+    let (ground, app) = registered(false).await;
+    add(&ground, "ada@example.test", |_| {}).await;
+    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let request = request(&[("SerialNumber", "PF3ABC12")]);
+    let csr = app.certificate_request(&request).unwrap();
+    let user = app.store.user_by_name("ada@example.test").await.unwrap().unwrap();
+    let admitted = app.admit_device(app.mode(&user, &request), &request).await.unwrap();
+    assert_eq!(admitted, Admitted { by_registration: true, ..ADMITTED });
+    let id = app.new_id();
+    let issued = app.issue(&csr, id).await.unwrap();
+    let entry = app.registered_devices(&Page { limit: 1, after: None }).await.unwrap().items.remove(0);
+    app.unregister_device(&ground.admin().await, entry.id).await.unwrap();
+    let arrival = Arrival { id, request: &request, key_sha256: csr.key_sha256(), admitted };
+    let signed_in = SignedIn { user, invitation: None, package: None };
+    let who = Who { name: String::new(), road: None };
+    let refused =
+        app.let_in(&signed_in, &Newcomer { who: &who, arrival, issued, caller: &caller }).await.err().unwrap();
+    assert!(matches!(refused, Refusal::Rule(Broken::NotRegistered)), "{refused}");
+}
+
+// covers: S-10
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_processes_pass_the_limit_for_all_together() {
+    let ground = Ground::new().await;
+    let rules = Rules { max_devices: 3, ..Rules::default() };
+    let settings = Arc::new(Settings { rules, ..(*ground.app.settings).clone() });
+    let mut tasks = Vec::new();
+    for number in 0..16 {
+        let email = format!("user{number}@example.test");
+        add(&ground, &email, |_| {}).await;
+        // Each a process of its own, so that no turn orders them.
+        let app = App { settings: Arc::clone(&settings), ..ground.other_process() };
+        tasks.push(tokio::spawn(async move { enroll(&app, &email, &request(&[])).await.is_ok() }));
+    }
+    let mut let_in = 0;
+    for task in tasks {
+        let_in += u32::from(task.await.unwrap());
+    }
+    assert_eq!((let_in, ground.app.store.open_devices().await.unwrap()), (3, 3));
+}
+
 /// the guard holds without a device limit too.
 //
 #[tokio::test(flavor = "multi_thread")]
@@ -133,12 +243,9 @@ async fn what_changes_after_the_sign_in_counts() {
         let issued = app.issue(&csr, id).await.unwrap();
         let newcomer = Newcomer {
             who: &Who { name: String::new(), road: None },
-            id,
-            request: &request,
-            key_sha256: csr.key_sha256(),
+            arrival: Arrival { id, request: &request, key_sha256: csr.key_sha256(), admitted: ADMITTED },
             issued,
             caller: &caller,
-            state: EnrollmentState::Active,
         };
         let signed_in = SignedIn { user: signed_in.clone(), pin: None, package: None };
         app.let_in(&signed_in, &newcomer).await.map(|_| ()).map_err(|refusal| refusal.to_string())
@@ -428,12 +535,9 @@ mod packages {
             let issued = app.issue(&csr, id).await.unwrap();
             let newcomer = Newcomer {
                 who: &Who { name: String::new(), road: None },
-                id,
-                request: &request,
-                key_sha256: csr.key_sha256(),
+                arrival: Arrival { id, request: &request, key_sha256: csr.key_sha256(), admitted: ADMITTED },
                 issued,
                 caller: &caller,
-                state: EnrollmentState::Active,
             };
             let user = app.store.user_by_name(BULK).await.unwrap().unwrap();
             let signed_in = SignedIn { user, pin: None, package: Some(package.clone()) };

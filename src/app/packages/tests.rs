@@ -126,7 +126,7 @@ async fn while_a_ca_is_replaced_a_package_holds_both_roots() {
     assert_eq!((file(&handout.archive, "root.cer"), file(&handout.archive, "root-2.cer")), (served.clone(), next));
     assert_eq!(to_rebuild(ground.app.activate_ca(&by, true, true).await.unwrap()), ["Older"]);
     assert_eq!(to_rebuild(ground.app.activate_ca(&by, true, false).await.unwrap()), ["Older"]);
-    ground.app.rebuild_package(&by, older, Contents::default(), None).await.unwrap();
+    ground.app.rebuild_package(&by, older, Contents::default(), None, None).await.unwrap();
     assert!(to_rebuild(ground.app.ca().await.unwrap()).is_empty(), "it has both now");
     // An operator's own root is none of ours.
     let given = |new: &mut NewPackage| new.contents.root_certificate = RootCertificate::Given(served);

@@ -103,6 +103,15 @@ pub enum Write {
         /// Its key.
         key: String,
     },
+    /// A registered device lets an enrollment in; a conflict where it is gone or has let in another one than was seen.
+    UseRegistered {
+        /// Which.
+        id: Id<RegisteredDevice>,
+        /// What it had let in.
+        seen: Option<Id<Enrollment>>,
+        /// What it lets in.
+        enrollment_id: Id<Enrollment>,
+    },
     /// Removes a registered device; one that is not there is a conflict.
     DeleteRegistered(Id<RegisteredDevice>),
     /// Removes a user at that version, its tokens too; its packages end, its enrollments lose their user and get the warning.

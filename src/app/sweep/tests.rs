@@ -80,6 +80,32 @@ async fn a_command_that_was_decided_meanwhile_is_no_orphan() {
     }
 }
 
+// covers: S-10, S-12
+#[tokio::test]
+async fn a_refused_device_that_stays_away_never_becomes_active() {
+    for (unapproved, expected) in [(true, EnrollmentState::Blocked), (false, EnrollmentState::Active)] {
+        let ground = Ground::new().await;
+        let mut enrollment = ground.enrollment().await;
+        enrollment.unapproved = unapproved;
+        enrollment.enter(EnrollmentState::Retiring, NOON);
+        let retire = ordered(&ground, &enrollment, Action::Retire);
+        let conversation = Conversation { retire: Some(retire.id), ..Conversation::default() };
+        let (_, revision) = ground.app.load_conversation(enrollment.id).await.unwrap();
+        let writes = vec![
+            Write::InsertCommand(Box::new(retire.clone())),
+            ground.app.conversation_write(enrollment.id, &conversation, revision).unwrap(),
+            Write::UpdateEnrollment(Box::new(enrollment.clone())),
+        ];
+        ground.app.commit(writes).await.unwrap();
+        ground.clock.advance(Duration::days(366));
+        ground.app.sweep().await;
+        let after = ground.app.store.enrollment(enrollment.id).await.unwrap().unwrap();
+        assert_eq!(after.state, expected);
+        assert_eq!(ground.app.store.command(retire.id).await.unwrap().unwrap().state, CommandState::Expired);
+        assert_eq!(after.closed_reason.is_some(), unapproved);
+    }
+}
+
 #[tokio::test]
 async fn a_device_that_comes_at_the_last_moment_is_not_taken_for_gone() {
     for comes in [true, false] {

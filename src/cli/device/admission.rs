@@ -1,13 +1,13 @@
 //! `muster device …`: who may come, and who waits to be let in.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::InPart;
 use crate::cli::client::Client;
 use crate::cli::names::{self, path, short_ids};
 use crate::cli::output::{Out, Table, field, remark, time};
+use crate::cli::{InPart, Usage};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Kind {
@@ -16,6 +16,9 @@ pub(in crate::cli) enum Kind {
         /// Ids or names.
         #[arg(required = true, value_name = "DEVICE")]
         devices: Vec<String>,
+        /// The enrollment that you looked at; if the device has enrolled again since, it is not let in.
+        #[arg(long, value_name = "ID")]
+        enrollment: Option<String>,
     },
     /// Send devices away that wait for approval; they are asked to leave when they call next.
     Refuse {
@@ -66,7 +69,12 @@ enum By {
 
 pub(super) async fn run(client: &Client, out: &Out, kind: Kind) -> Result<()> {
     match kind {
-        Kind::Approve { devices } => decide(client, out, &devices, "approve", &json!({})).await,
+        Kind::Approve { devices, enrollment } => {
+            if enrollment.is_some() && devices.len() > 1 {
+                return Err(Usage("--enrollment goes with one device".to_owned()).into());
+            }
+            decide(client, out, &devices, "approve", &json!({"enrollment_id": enrollment})).await
+        }
         Kind::Refuse { devices, reason } => decide(client, out, &devices, "refuse", &json!({"reason": reason})).await,
         Kind::Register(args) => register(client, out, args).await,
         Kind::Registered { limit } => list(client, out, limit).await,
@@ -77,20 +85,31 @@ pub(super) async fn run(client: &Client, out: &Out, kind: Kind) -> Result<()> {
     }
 }
 
-/// One after the other; what does not work for one is told and does not keep the others.
+/// One after the other; what does not work for one is told and does not keep the others. What is decided about is the
+/// enrollment that is looked at here, or that was named.
 async fn decide(client: &Client, out: &Out, devices: &[String], verb: &str, body: &Value) -> Result<()> {
     let mut done = Vec::new();
     for device in devices {
         let decided = async {
-            let id = field(&names::device(client, device).await?, "id");
-            client.post(&format!("{}/{verb}", path("/devices", &id)?), &[], body).await
+            let found = names::device(client, device).await?;
+            let mut body = body.clone();
+            if body["enrollment_id"].is_null() {
+                if found["state"] != "pending" {
+                    bail!("it does not wait for approval; it is {}", field(&found, "state"));
+                }
+                body["enrollment_id"] = found["enrollment_id"].clone();
+            }
+            client.post(&format!("{}/{verb}", path("/devices", &field(&found, "id"))?), &[], &body).await
         };
         match decided.await {
             Ok(document) => done.push(document),
             Err(error) => remark(&format!("{device}: {error:#}")),
         }
     }
-    told(out, &done, devices.len(), |device| format!("{} is {}", field(device, "name"), field(device, "state")))
+    told(out, &done, devices.len(), |device| {
+        let [name, state, user, enrollment] = ["name", "state", "user", "enrollment_id"].map(|key| field(device, key));
+        format!("{name} of {user} is {state} (enrollment {enrollment} of {})", time(device, "enrolled_at"))
+    })
 }
 
 async fn register(client: &Client, out: &Out, args: RegisterArgs) -> Result<()> {

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::enroll::RENEWAL;
-use super::{manage, soap};
+use super::manage;
 use crate::app::{Shown, Unidentified, Wanted};
 use crate::http::Shared;
 use crate::http::peer::Peer;
@@ -34,9 +34,9 @@ pub async fn identify(State(shared): State<Shared>, mut request: Request, next: 
 /// What a request shows of its sender.
 fn shown<'r>(shared: &Shared, request: &'r Request) -> Option<Shown<'r>> {
     let peer = request.extensions().get::<Peer>()?;
-    let is_proxy = peer.is_one_of(&shared.trusted_proxies);
+    let is_proxy = shared.proxies.is_one(peer);
     Some(Shown {
-        address: soap::caller(shared, request)?.address,
+        address: shared.proxies.client_address(peer, request.headers()),
         certificate: peer.certificate.as_ref().map(AsRef::as_ref),
         forwarded: shared.forwarded.as_ref().filter(|_| is_proxy).and_then(|taken| taken.read(request.headers())),
         signatures: signatures(request.headers()),

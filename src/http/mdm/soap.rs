@@ -41,7 +41,7 @@ impl Received {
 /// Who sent a request: the address behind trusted proxies, and a fresh trace id.
 pub(super) fn caller(shared: &Shared, request: &Request) -> Option<Caller> {
     let peer = request.extensions().get::<Peer>()?;
-    let address = peer.client_address(request.headers(), &shared.trusted_proxies);
+    let address = shared.proxies.address_at_the_door(peer, request.headers());
     Some(Caller { address, trace_id: shared.app.new_trace_id() })
 }
 

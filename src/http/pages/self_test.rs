@@ -89,7 +89,7 @@ pub(in crate::http) async fn page(
     let Some(typed) = typed else {
         return show(StatusCode::OK, Page::empty(app, frame));
     };
-    let start = match app.self_test_start(&typed, peer.client_address(&headers, &shared.trusted_proxies)) {
+    let start = match app.self_test_start(&typed, shared.proxies.client_address(&peer, &headers)) {
         Ok(start) => start,
         Err(refused) => return refuse(Page::empty(app, frame), &typed, refused),
     };

@@ -43,7 +43,7 @@ impl Web {
         let shared = Shared {
             app: ground.app.clone(),
             metrics: Arc::new(Metrics::new()),
-            trusted_proxies: Arc::from(Vec::new()),
+            proxies: Arc::default(),
             forwarded: None,
             doors: Doors {
                 soap_body_bytes: 1 << 20,

@@ -43,6 +43,7 @@ fn full_enrollment() -> Enrollment {
         entra_device_id: Some(uuid::Uuid::from_u128(0xE7)),
         package_id: Some(id(3)),
         assigned_at: Some(at(6)),
+        unapproved: true,
         version: 41,
         ..enrolled(1).1
     }

@@ -165,6 +165,7 @@ pub(in crate::store) fn enrolled(number: u128) -> (Device, Enrollment) {
         entra_device_id: None,
         package_id: None,
         assigned_at: None,
+        unapproved: false,
         version: 1,
     };
     (device, enrollment)

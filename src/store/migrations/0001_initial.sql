@@ -137,7 +137,8 @@ CREATE TABLE mail_templates (
     changed_at BIGINT NOT NULL
 );
 
--- What may enroll where only registered devices may, by what they will claim.
+-- What may enroll where only registered devices may, by what they will claim. enrollment_id is what was let in last; no
+-- foreign key, because enrollments are never removed.
 CREATE TABLE registered_devices (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -145,6 +146,7 @@ CREATE TABLE registered_devices (
     value_key TEXT NOT NULL,
     note TEXT,
     created_at BIGINT NOT NULL,
+    enrollment_id TEXT,
     UNIQUE (kind, value_key)
 );
 CREATE INDEX registered_devices_by_age ON registered_devices (created_at, id);
@@ -188,6 +190,7 @@ CREATE TABLE enrollments (
     entra_device_id TEXT,
     package_id TEXT REFERENCES packages (id),
     assigned_at BIGINT,
+    unapproved BIGINT NOT NULL,
     version BIGINT NOT NULL
 );
 -- postgresql: CREATE INDEX enrollments_hashed ON enrollments USING hash (id);

@@ -50,13 +50,22 @@ pub(in crate::store) static TABLES: [Table; 34] = [
     },
     Table {
         name: "registered_devices",
-        columns: &[text("id"), text("kind"), text("value"), text("value_key"), text("note"), int("created_at")],
+        columns: &[
+            text("id"),
+            text("kind"),
+            text("value"),
+            text("value_key"),
+            text("note"),
+            int("created_at"),
+            text("enrollment_id"),
+        ],
         key: 1,
         page: PAGE,
         first: "SELECT * FROM registered_devices ORDER BY id LIMIT $1",
         next: "SELECT * FROM registered_devices WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
-            INSERT INTO registered_devices (id, kind, value, value_key, note, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            INSERT INTO registered_devices (id, kind, value, value_key, note, created_at, enrollment_id) VALUES ($1, $2, \
+            $3, $4, $5, $6, $7)",
         count: "SELECT COUNT(*) AS number FROM registered_devices",
         delete: "DELETE FROM registered_devices",
         link: None,
@@ -245,6 +254,7 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             text("entra_device_id"),
             text("package_id"),
             int("assigned_at"),
+            int("unapproved"),
             int("version"),
         ],
         key: 1,
@@ -255,8 +265,8 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             INSERT INTO enrollments (id, device_id, user_id, state, is_open, mode, kind, claimed_device_id, hw_dev_id, \
             reported_dev_id, reported_source, os_version, os_edition, context, account, enrolled_at, last_seen_at, \
             inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, package_id, assigned_at, \
-            version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-            $21, $22, $23, $24, $25, $26)",
+            unapproved, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+            $19, $20, $21, $22, $23, $24, $25, $26, $27)",
         count: "SELECT COUNT(*) AS number FROM enrollments",
         delete: "DELETE FROM enrollments",
         link: None,

@@ -6,37 +6,52 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::DeviceDocument;
-use crate::app::App;
 use crate::app::ports::Table;
+use crate::app::{App, Error};
+use crate::domain::Id;
+use crate::domain::enrollment::Enrollment;
 use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::{NoParams, OptionalBody};
 
-/// Why a device is sent away.
+/// Which device is let in.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveDevice {
+    /// The enrollment that was looked at; if the device has enrolled again since, it is not let in. Without, the one that it
+    /// has now.
+    enrollment_id: Option<String>,
+}
+
+/// Which device is sent away, and why.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefuseDevice {
+    /// The enrollment that was looked at; without, the one that the device has now.
+    enrollment_id: Option<String>,
     /// In words; kept in the audit trail.
     reason: Option<String>,
 }
 
 /// Lets a device in that waits for approval.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/approve", tag = "devices", params(("id" = String, Path)),
-    responses((status = 200, body = DeviceDocument), (status = 409, description = "`not_pending`")))]
+    request_body(content = ApproveDevice, description = "May be left out"),
+    responses((status = 200, body = DeviceDocument), (status = 409, description = "`not_pending` or `enrolled_again`")))]
 pub async fn approve(
     State(app): State<App>,
     By(by): By,
     Path(id): Path<String>,
     NoParams: NoParams,
+    OptionalBody(body): OptionalBody<ApproveDevice>,
 ) -> Result<Json<DeviceDocument>, Problem> {
     let id = app.resolve(Table::Devices, "device", &id).await?;
-    Ok(Json(app.approve_device(&by, id).await?.into()))
+    Ok(Json(app.approve_device(&by, id, meant(body.enrollment_id)?).await?.into()))
 }
 
 /// Sends a device away that waits for approval: it is asked to leave when it calls next.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/refuse", tag = "devices", params(("id" = String, Path)),
     request_body(content = RefuseDevice, description = "May be left out"),
-    responses((status = 200, body = DeviceDocument), (status = 409, description = "`not_pending`")))]
+    responses((status = 200, body = DeviceDocument), (status = 409, description = "`not_pending` or `enrolled_again`")))]
 pub async fn refuse(
     State(app): State<App>,
     By(by): By,
@@ -45,5 +60,10 @@ pub async fn refuse(
     OptionalBody(body): OptionalBody<RefuseDevice>,
 ) -> Result<Json<DeviceDocument>, Problem> {
     let id = app.resolve(Table::Devices, "device", &id).await?;
-    Ok(Json(app.refuse_device(&by, id, body.reason).await?.into()))
+    Ok(Json(app.refuse_device(&by, id, meant(body.enrollment_id)?, body.reason).await?.into()))
+}
+
+fn meant(id: Option<String>) -> Result<Option<Id<Enrollment>>, Error> {
+    let invalid = |_| Error::invalid("/enrollment_id", "is no identifier of an enrollment");
+    id.map(|id| id.parse().map_err(invalid)).transpose()
 }

@@ -180,7 +180,7 @@ async fn a_registration_that_is_removed_during_the_signature_lets_nobody_in() {
     let entry = app.registered_devices(&Page { limit: 1, after: None }).await.unwrap().items.remove(0);
     app.unregister_device(&ground.admin().await, entry.id).await.unwrap();
     let arrival = Arrival { id, request: &request, key_sha256: csr.key_sha256(), admitted };
-    let signed_in = SignedIn { user, invitation: None, package: None };
+    let signed_in = SignedIn { user, pin: None, package: None };
     let who = Who { name: String::new(), road: None };
     let refused =
         app.let_in(&signed_in, &Newcomer { who: &who, arrival, issued, caller: &caller }).await.err().unwrap();

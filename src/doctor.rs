@@ -12,10 +12,12 @@ mod names;
 mod problem;
 mod target;
 
-pub use answer::{Answer, Expected, judge_answer, judge_probe, judge_service};
+pub use answer::{Answer, Expected, judge_answer, judge_probe};
 pub use chain::{Handshake, judge_chain, judge_root};
 pub use clock::judge_clock;
-pub use messages::{discover, judge_discovery, judge_policies, policies, policies_without_credential};
+pub use messages::{
+    discover, enrollment_without_credential, judge_discovery, judge_policies, policies, policies_without_credential,
+};
 pub use names::{NameFailure, Names, judge_names};
 pub use problem::Problem;
 pub use target::{Target, TargetError};
@@ -29,8 +31,6 @@ pub enum Stage {
     Connect,
     /// The handshake and the certificates.
     Tls,
-    /// The time that the server tells.
-    Clock,
     /// Whether somebody answers at the address of discovery.
     Probe,
     /// MS-MDE2 Discover.
@@ -39,6 +39,8 @@ pub enum Stage {
     Policy,
     /// Whether the enrollment service is at its address; nothing is enrolled.
     Enrollment,
+    /// The time that each host tells: what a PC minds of it is in its certificate.
+    Clock,
 }
 
 impl Stage {
@@ -47,11 +49,11 @@ impl Stage {
         Self::Dns,
         Self::Connect,
         Self::Tls,
-        Self::Clock,
         Self::Probe,
         Self::Discovery,
         Self::Policy,
         Self::Enrollment,
+        Self::Clock,
     ];
 
     /// The word of the JSON document.
@@ -61,11 +63,11 @@ impl Stage {
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::Tls => "tls",
-            Self::Clock => "clock",
             Self::Probe => "probe",
             Self::Discovery => "discovery",
             Self::Policy => "policy",
             Self::Enrollment => "enrollment",
+            Self::Clock => "clock",
         }
     }
 }

@@ -19,6 +19,8 @@ use support::{openssl, unique};
 const DOMAIN: &str = "fabrikam.test";
 const HOST: &str = "EnterpriseEnrollment.fabrikam.test";
 const LOWER: &str = "enterpriseenrollment.fabrikam.test";
+const POLICY: &str = "/EnrollmentServer/Policy.svc";
+const ENROLLMENT: &str = "/EnrollmentServer/Enrollment.svc";
 /// What a name server knows.
 type Zone = Vec<(&'static str, Record)>;
 const HERE: Record = Record::A([127, 0, 0, 1]);
@@ -66,6 +68,22 @@ fn examine(server: &StandIn, names: SocketAddr, more: &[&str]) -> (Value, i32) {
     doctor(&arguments, "")
 }
 
+/// The warnings with what they are about.
+fn warnings(document: &Value) -> Vec<(&str, &str)> {
+    let steps = document["targets"][0]["steps"].as_array().expect("there are steps");
+    let warnings = steps.iter().filter(|step| step["state"] == "warning");
+    warnings.map(|step| (step["code"].as_str().unwrap(), step["subject"].as_str().unwrap())).collect()
+}
+
+/// Examines a stand-in, trusting the root of another one too.
+#[track_caller]
+fn examine_both(servers: [&StandIn; 2], names: SocketAddr, more: &[&str]) -> (Value, i32) {
+    let roots = servers.map(|server| std::fs::read(&server.root).unwrap()).concat();
+    let (url, names) = (format!("https://{HOST}:{}", servers[0].port), names.to_string());
+    let roots = openssl::temporary("roots.pem", &roots);
+    doctor(&[&[url.as_str(), "--dns", &names, "--ca", path(&roots)], more].concat(), "")
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("the workspace has a plain name")
 }
@@ -78,7 +96,7 @@ fn a_server_without_flaw_passes() {
     let steps = document["targets"][0]["steps"].as_array().unwrap();
     let stages: Vec<_> =
         steps.iter().map(|step| (step["stage"].as_str().unwrap(), step["state"].as_str().unwrap())).collect();
-    let expected = ["dns", "tls", "clock", "probe", "discovery", "policy", "enrollment"].map(|stage| (stage, "good"));
+    let expected = ["dns", "tls", "probe", "discovery", "policy", "enrollment", "clock"].map(|stage| (stage, "good"));
     assert_eq!(stages, expected, "{document:#}");
 }
 
@@ -112,6 +130,79 @@ fn each_flaw_is_named_first_and_alone() {
             assert!(text.ends_with('.') && text.len() > 20, "{name}: {word}: {text}");
         }
     }
+}
+
+#[test]
+fn the_services_have_to_ask_for_a_credential() {
+    let page = "<html><body>Sign in</body></html>";
+    let cases = [
+        ("Enrollment", Flaws { odd: Some((ENROLLMENT, 401, "text/html", page)), ..Flaws::default() }, "http_status"),
+        ("Enrollment", Flaws { odd: Some((ENROLLMENT, 407, "text/html", page)), ..Flaws::default() }, "http_status"),
+        (
+            "Enrollment",
+            Flaws { odd: Some((ENROLLMENT, 200, "text/html", page)), ..Flaws::default() },
+            "http_media_type",
+        ),
+        ("Enrollment", Flaws { refused: Some((ENROLLMENT, "s:EnrollmentServer")), ..Flaws::default() }, "soap_fault"),
+        ("Policy", Flaws { odd: Some((POLICY, 200, "text/html", page)), ..Flaws::default() }, "http_media_type"),
+        ("Policy", Flaws { refused: Some((POLICY, "a:InternalServiceFault")), ..Flaws::default() }, "soap_fault"),
+    ];
+    for (service, flaws, code) in cases {
+        let server = StandIn::start(LOWER, flaws.clone());
+        let (document, exit) = examine(&server, plain_names(), &[]);
+        assert_eq!((exit, faults(&document)), (1, vec![code.to_owned()]), "{flaws:?}: {document:#}");
+        let steps = document["targets"][0]["steps"].as_array().unwrap();
+        let step = steps.iter().find(|step| step["state"] == "fault").unwrap();
+        assert!(step["subject"].as_str().unwrap().ends_with(&format!("/{service}.svc")), "{step:#}");
+        assert!(!server.requests.lock().unwrap().iter().any(|request| request.contains("UsernameToken")));
+    }
+}
+
+#[test]
+fn every_address_of_a_name_is_looked_at() {
+    let server = StandIn::start(LOWER, Flaws::default());
+    let stale = server.beside(LOWER, Flaws { expired: true, ..Flaws::default() });
+    let all = name_server(&[(LOWER, Record::All(&[[127, 0, 0, 1], [127, 0, 0, 2], [127, 0, 0, 3]]))]);
+    // Which of two that work is taken first is up to the name server; the stale one is told in both cases.
+    let (document, _) = examine_both([&server, &stale], all, &[]);
+    let told = document["targets"][0]["steps"].as_array().unwrap();
+    assert!(told.iter().any(|step| step["code"] == "tls_expired"), "{document:#}");
+    let dead = format!("127.0.0.3:{}", server.port);
+    assert!(warnings(&document).contains(&("unreachable", dead.as_str())), "{document:#}");
+    // With a dead one only, PCs get through.
+    let half = name_server(&[(LOWER, Record::All(&[[127, 0, 0, 3], [127, 0, 0, 1]]))]);
+    let (document, code) = examine_both([&server, &stale], half, &[]);
+    assert_eq!((code, warnings(&document)), (0, vec![("unreachable", dead.as_str())]), "{document:#}");
+}
+
+#[test]
+fn an_expired_certificate_that_nobody_needs_stops_nobody() {
+    let server = StandIn::start(LOWER, Flaws { cross_signed: true, ..Flaws::default() });
+    let (document, code) = examine(&server, plain_names(), &[]);
+    assert_eq!(code, 0, "{document:#}");
+    let steps = document["targets"][0]["steps"].as_array().unwrap();
+    let tls = steps.iter().find(|step| step["stage"] == "tls").unwrap();
+    assert!(tls["message"].as_str().unwrap().contains("needless"), "{tls:#}");
+    // One that is needed is a fault all the same.
+    let server = StandIn::start(LOWER, Flaws { cross_signed: true, expired: true, ..Flaws::default() });
+    assert_eq!(examine(&server, plain_names(), &[]).0["first"]["code"], "tls_expired");
+}
+
+#[test]
+fn who_ends_at_the_right_host_was_not_led_elsewhere() {
+    let mdm = "mdm.fabrikam.test";
+    let first = StandIn::start(LOWER, Flaws { services: Some(mdm), ..Flaws::default() });
+    let names = || name_server(&[(LOWER, HERE), (mdm, Record::A([127, 0, 0, 2]))]);
+    let right = first.beside(mdm, Flaws::default());
+    let (document, code) = examine_both([&first, &right], names(), &["--expect", mdm]);
+    assert_eq!((code, warnings(&document)), (0, vec![("dns_leads_elsewhere", LOWER)]), "{document:#}");
+    // Each of the two has a clock of its own.
+    let first = StandIn::start(LOWER, Flaws { services: Some(mdm), ..Flaws::default() });
+    let right = first.beside(mdm, Flaws { ahead: time::Duration::hours(2), ..Flaws::default() });
+    let (document, _) = examine_both([&first, &right], names(), &["--expect", mdm]);
+    let clocks = document["targets"][0]["steps"].as_array().unwrap().iter().filter(|step| step["stage"] == "clock");
+    let clocks: Vec<_> = clocks.map(|step| (step["subject"].as_str(), step["state"].as_str())).collect();
+    assert_eq!(clocks, [(Some(LOWER), Some("good")), (Some(mdm), Some("fault"))], "{document:#}");
 }
 
 #[test]
@@ -155,7 +246,11 @@ fn what_else_is_wrong_is_told_too() {
     let flaws = Flaws { expired: true, other_name: Some("a.test"), chunked: true, ..Flaws::default() };
     let server = StandIn::start(LOWER, flaws);
     let (document, _) = examine(&server, plain_names(), &[]);
-    assert_eq!(faults(&document), ["tls_expired", "tls_name_mismatch", "http_chunked", "http_chunked"], "{document:#}");
+    assert_eq!(
+        faults(&document),
+        ["tls_expired", "tls_name_mismatch", "http_chunked", "http_chunked", "http_chunked"],
+        "{document:#}"
+    );
 }
 
 #[test]
@@ -203,18 +298,69 @@ fn a_private_root_has_to_be_named() {
     assert!(document["first"]["fix"].as_str().unwrap().contains("--ca"), "{document:#}");
 }
 
+/// On the machine of the server, under the environment with which it runs.
+#[track_caller]
+fn locally(server: &Server, environment: &[(&str, &str)]) -> (Value, String, i32) {
+    let names = name_server(&[("localhost", HERE)]).to_string();
+    let mut command = muster();
+    command.args(["doctor", "--json", "--dns", &names, "--data"]).arg(server.data());
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    (serde_json::from_slice(&output.stdout).expect(&words), words, output.status.code().unwrap())
+}
+
 #[test]
 fn the_local_installation_is_walked_with_its_domains() {
-    let server = Server::start_with(&[]);
-    let file = server.data().join("muster.toml");
-    let config = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, config.replace("# domains = []", "domains = [\"fabrikam.test\"]")).unwrap();
-    let names = name_server(&[("localhost", HERE)]).to_string();
-    let output = muster().args(["doctor", "--json", "--dns", &names, "--data"]).arg(server.data()).output().unwrap();
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let domains = [("MUSTER__ENROLL__DOMAINS", "[\"fabrikam.test\"]")];
+    let server = Server::start_with(&domains);
+    let (document, _, _) = locally(&server, &domains);
     let targets: Vec<_> = document["targets"].as_array().unwrap().iter().map(|target| &target["ok"]).collect();
     assert_eq!(targets, [&Value::Bool(true), &Value::Bool(false)], "{document:#}");
     assert_eq!(document["first"]["code"], "dns_no_such_name");
+    // From elsewhere nobody knows its domains.
+    let root = openssl::temporary("root.pem", &server.root_pem());
+    let (document, code) = doctor(&[&server.url, "--ca", path(&root)], "");
+    assert_eq!(code, 0, "{document:#}");
+    let (document, _) = doctor(&[&server.url, "--ca", path(&root), "--user", "a@evil.test", "--password-stdin"], "x\n");
+    assert_eq!(document["first"]["hresult"], "0x80180015", "the domain of who signs in counts: {document:#}");
+}
+
+#[test]
+fn the_local_installation_is_walked_from_its_current_address() {
+    let domains = ("MUSTER__ENROLL__DOMAINS", "[\"fabrikam.test\"]");
+    let environment = [("MUSTER__ENROLL__REQUIRE_GENERATION", "true"), domains];
+    let server = Server::start_with(&environment);
+    let (document, words, code) = locally(&server, &environment);
+    assert_eq!((code, document["targets"].as_array().map(Vec::len)), (0, Some(1)), "{words}{document:#}");
+    assert!(words.contains("domains are left out"), "{words}");
+    let root = openssl::temporary("root.pem", &server.root_pem());
+    let (document, code) = doctor(&[&server.url, "--ca", path(&root)], "");
+    assert_eq!((code, &document["first"]["hresult"]), (1, &Value::from("0x80180015")), "the bare one is refused");
+}
+
+#[test]
+fn the_device_host_is_looked_at() {
+    let server = Server::shared();
+    let (document, _, code) = locally(server, &[]);
+    let device = server.device_url.strip_prefix("https://").unwrap();
+    let is_seen = |document: &Value| {
+        let steps = document["targets"][0]["steps"].as_array().unwrap();
+        steps.iter().any(|step| {
+            let is_named = step["message"].as_str().unwrap().starts_with("the device host");
+            step["stage"] == "tls" && step["state"] == "good" && step["subject"] == device && is_named
+        })
+    };
+    assert!(code == 0 && is_seen(&document) && warnings(&document).is_empty(), "{document:#}");
+    let root = openssl::temporary("root.pem", &server.root_pem());
+    let arguments = |device: &str| doctor(&[&server.url, "--ca", path(&root), "--device-url", device], "");
+    let (document, code) = arguments(&server.device_url);
+    assert!(code == 0 && is_seen(&document), "{document:#}");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (document, code) = arguments(&format!("https://{closed}"));
+    assert_eq!((code, faults(&document)), (1, vec!["unreachable".to_owned()]), "{document:#}");
+    let wrong = StandIn::start(LOWER, Flaws::default());
+    let (document, code) = arguments(&format!("https://127.0.0.1:{}", wrong.port));
+    assert_eq!((code, faults(&document)), (1, vec!["tls_incomplete_chain".to_owned(), "tls_name_mismatch".to_owned()]));
 }
 
 #[test]

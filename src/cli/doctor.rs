@@ -9,9 +9,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use rustls::RootCertStore;
 use serde_json::{Value, json};
+use url::Url;
 
-use super::client::{Target as Local, Trust};
-use super::output::Out;
+use super::client::{Client, Target as Local, Trust};
+use super::output::{Out, remark};
 use super::sim::transport::{roots_from_file, system_roots};
 use super::{Globals, Usage, password};
 use crate::adapters::doctor::{Resolver, Settings, examine};
@@ -35,6 +36,10 @@ pub(super) struct DoctorArgs {
     /// The host that the name of the domain should lead to.
     #[arg(long, value_name = "HOST")]
     expect: Option<String>,
+    /// Look at this device host too: the address where PCs go once they are enrolled. That of the local installation is
+    /// looked at without it.
+    #[arg(long, value_name = "URL")]
+    device_url: Option<String>,
     /// Sign in with the policy service too, with the password from standard input; nothing is enrolled.
     #[arg(long, value_name = "NAME", requires = "password_stdin")]
     user: Option<String>,
@@ -47,7 +52,7 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Result<()> {
-    let plan = plan(globals, &args)?;
+    let mut plan = plan(globals, &args).await?;
     let credential = match &args.user {
         Some(username) => Some(Credential::Username { username: username.clone(), password: password::from_stdin()? }),
         None => None,
@@ -65,6 +70,8 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Resul
                 patience: Duration::from_secs(args.timeout),
                 expected,
                 only: None,
+                // One host for all domains.
+                device: plan.device.take(),
                 credential: credential.clone(),
             },
         )
@@ -93,18 +100,21 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Resul
 struct Plan {
     targets: Vec<(Target, Option<String>)>,
     is_local: bool,
+    device: Option<Url>,
 }
 
-fn plan(globals: &Globals, args: &DoctorArgs) -> Result<Plan> {
+async fn plan(globals: &Globals, args: &DoctorArgs) -> Result<Plan> {
+    let device = args.device_url.as_deref().map(device_url).transpose()?;
     if let Some(typed) = &args.target {
         let target = Target::parse(typed).map_err(|error| Usage(error.to_string()))?;
         // Who signs in is asked about; a server may answer for some domains only.
         let user_domain = args.user.as_ref().and_then(|user| user.rsplit_once('@')).map(|(_, domain)| domain);
         let target = target.for_user_of(user_domain);
-        return Ok(Plan { targets: vec![(target, args.expect.clone())], is_local: false });
+        return Ok(Plan { targets: vec![(target, args.expect.clone())], is_local: false, device });
     }
     let local = Local::find(globals).context("no address or domain is given, and there is no local installation")?;
-    let server = Target::parse(&local.url)?;
+    let mut server = Target::parse(&local.url)?;
+    let mut device = device;
     let mut targets = Vec::new();
     let mut user_domain = None;
     if globals.server.is_none() {
@@ -114,11 +124,44 @@ fn plan(globals: &Globals, args: &DoctorArgs) -> Result<Plan> {
         let domains = &config.enroll.domains;
         let expected = args.expect.clone().or_else(|| server.discovery.host_str().map(str::to_owned));
         user_domain = domains.first().cloned();
-        let domains = domains.iter().filter_map(|domain| Target::of_domain(domain));
-        targets.extend(domains.map(|target| (target, expected.clone())));
+        device = device.or_else(|| local_device_url(globals, &config));
+        if config.enroll.require_generation {
+            match enrollment_url(globals).await {
+                Ok(url) => server = Target::parse(&url)?,
+                Err(error) => {
+                    remark(&format!("the current enrollment URL is not known, so the bare one is asked: {error:#}"))
+                }
+            }
+            if !domains.is_empty() {
+                remark("domains are left out: `require_generation` is set, so PCs have to be given the enrollment URL");
+            }
+        } else {
+            let domains = domains.iter().filter_map(|domain| Target::of_domain(domain));
+            targets.extend(domains.map(|target| (target, expected.clone())));
+        }
     }
     targets.insert(0, (server.for_user_of(user_domain.as_deref()), None));
-    Ok(Plan { targets, is_local: globals.server.is_none() })
+    Ok(Plan { targets, is_local: globals.server.is_none(), device })
+}
+
+/// What people are told to type; an address without its generation may be refused.
+async fn enrollment_url(globals: &Globals) -> Result<String> {
+    let shown = Client::connect(globals)?.get("/enrollment-url", &[]).await?;
+    Ok(shown["url"].as_str().context("the server does not tell its enrollment URL")?.to_owned())
+}
+
+fn device_url(typed: &str) -> Result<Url> {
+    let url = Url::parse(typed).ok().filter(|url| url.scheme() == "https" && url.has_host());
+    url.ok_or_else(|| Usage(format!("--device-url: {typed} is no https address")).into())
+}
+
+/// The one that the running server gives out, else the configured one.
+fn local_device_url(globals: &Globals, config: &Config) -> Option<Url> {
+    let run = std::fs::read(globals.data.join("run.json")).ok();
+    let run: Option<Value> = run.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let running = run.as_ref().and_then(|run| run["device_url"].as_str()).map(str::to_owned);
+    let url = Url::parse(&running.unwrap_or_else(|| config.server.device_url().to_string())).ok()?;
+    Some(url).filter(|url| url.port() != Some(0))
 }
 
 /// Those of the system, of the file and, for the local installation, its own.
@@ -179,7 +222,9 @@ fn shown(target: &str, report: &Report) -> String {
         match step.verdict.problem() {
             None => text.push_str(&format!("  {mark:<5}  {stage:<10}  {subject}: {}\n", step.verdict.words())),
             Some(problem) => {
-                text.push_str(&format!("  {mark:<5}  {stage:<10}  {problem}\n"));
+                let words = problem.to_string();
+                let place = if words.contains(subject) { String::new() } else { format!("{subject}: ") };
+                text.push_str(&format!("  {mark:<5}  {stage:<10}  {place}{words}\n"));
                 text.push_str(&format!("         {:<10}  {}\n", "", problem.fix()));
             }
         }

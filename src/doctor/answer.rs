@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{Problem, Verdict};
 use crate::proto::soap::envelope::{Envelope, Rejected};
-use crate::proto::soap::fault::Fault;
+use crate::proto::soap::fault::{Fault, ReceivedFault, Subcode};
 use crate::proto::xml::Limits;
 
 /// An answer that came whole.
@@ -44,7 +44,7 @@ impl Answer {
 pub enum Expected {
     /// The response.
     Response,
-    /// A fault, because no credential was sent.
+    /// A fault that says that no credential was sent; any other one would stop a PC as well.
     FaultWithoutCredential,
 }
 
@@ -64,20 +64,6 @@ pub fn judge_probe(answer: &Answer) -> (Verdict, Option<Url>) {
         None => Verdict::Good("answers".to_owned()),
     };
     (verdict, None)
-}
-
-/// Judges a service that is there but is asked with a method that it does not take.
-#[must_use]
-pub fn judge_service(answer: &Answer) -> Verdict {
-    match answer.status {
-        200 | 400 | 405 | 411 | 415 => Verdict::Good("is there; nothing was enrolled".to_owned()),
-        _ if answer.is_redirect() => {
-            Verdict::Fault(Problem::MessageRedirected { url: answer.url.clone(), to: answer.redirect().0 })
-        }
-        // Only what says that nothing stands there tells something: some servers answer a GET with 500.
-        403 | 404 | 410 | 502..=504 => Verdict::Fault(named(answer)),
-        _ => Verdict::Good("is there; nothing was enrolled".to_owned()),
-    }
 }
 
 /// Judges the answer to a SOAP message, and reads it as far as it can be read.
@@ -106,7 +92,7 @@ pub fn judge_answer(answer: &Answer, expected: Expected) -> (Vec<Verdict>, Optio
         verdicts.push(Verdict::Fault(Problem::MediaType { url: url(), found: printable(essence) }));
     }
     if let Some(soap_fault) = soap_fault {
-        if expected == Expected::Response {
+        if expected == Expected::Response || !misses_credential(&soap_fault) {
             let reason = printable(&soap_fault.reason);
             let reference = soap_fault.trace_id.as_deref().map(printable);
             let hresult = soap_fault.hresult();
@@ -121,6 +107,11 @@ pub fn judge_answer(answer: &Answer, expected: Expected) -> (Vec<Verdict>, Optio
         Err(_) if answer.body.is_empty() => fault(Problem::Empty { url: url() }),
         Err(Rejected { reason, .. }) => fault(Problem::NotSoap { url: url(), cause: reason.to_string() }),
     }
+}
+
+/// Whether nothing else is wrong than that nobody signed in.
+fn misses_credential(fault: &ReceivedFault) -> bool {
+    fault.error_type.is_none() && matches!(fault.subcode, Some(Subcode::InvalidSecurity | Subcode::Authentication))
 }
 
 fn status(answer: &Answer) -> Option<Problem> {
@@ -203,6 +194,35 @@ mod tests {
         ];
         for (answer, expected) in cases {
             assert_eq!(codes(&judge_answer(&answer, Expected::Response).0), expected, "{answer:?}");
+        }
+    }
+    #[test]
+    fn without_a_credential_only_the_fault_that_asks_for_one_is_good() {
+        let soap = [("content-type", "application/soap+xml"), ("content-length", "1")];
+        let fault = |subcode: &str| {
+            format!(
+                "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
+                 xmlns:a=\"http://www.w3.org/2005/08/addressing\"><s:Header><a:Action>x</a:Action></s:Header><s:Body>\
+                 <s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode>\
+                 </s:Code><s:Reason><s:Text>no</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>"
+            )
+        };
+        let cases: [(&str, &[&str]); 5] = [
+            ("a:InvalidSecurity", &[]),
+            ("s:Authentication", &[]),
+            ("s:Authorization", &["soap_fault"]),
+            ("s:EnrollmentServer", &["soap_fault"]),
+            ("a:Unheard", &["soap_fault"]),
+        ];
+        for (subcode, expected) in cases {
+            let answer = answer(500, &soap, &fault(subcode));
+            assert_eq!(codes(&judge_answer(&answer, Expected::FaultWithoutCredential).0), expected, "{subcode}");
+            assert_eq!(codes(&judge_answer(&answer, Expected::Response).0), ["soap_fault"], "{subcode}");
+        }
+        for status in [401, 407, 429, 500] {
+            let answer = answer(status, &[("content-type", "text/html")], "<p>Sign in</p>");
+            let found = codes(&judge_answer(&answer, Expected::FaultWithoutCredential).0);
+            assert_eq!(found, ["http_status"], "{status}");
         }
     }
 }

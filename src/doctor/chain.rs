@@ -38,8 +38,16 @@ pub fn judge_chain(seen: &Handshake, host: &str, roots: &Arc<RootCertStore>, now
         let cause = "what the server sent cannot be read".to_owned();
         return vec![Verdict::Fault(Problem::Untrusted { cause })];
     };
+    // What is over and in nobody's way is no fault: servers send old cross-signed roots beside a good path.
+    let needless: Vec<Problem> = match verify(seen, host, roots, now) {
+        Ok(()) => dates(&certificates, now).collect(),
+        Err(error) if is_of_name(&error) => dates(&certificates, now).collect(),
+        Err(_) => Vec::new(),
+    };
     let mut add = |problem| verdicts.push(Verdict::Fault(problem));
-    dates(&certificates, now).for_each(&mut add);
+    if needless.is_empty() {
+        dates(&certificates, now).for_each(&mut add);
+    }
     path(seen, &certificates, host, roots, now).into_iter().for_each(&mut add);
     if let Some(problem) = wrong_name(seen, leaf, host) {
         add(problem);
@@ -53,8 +61,14 @@ pub fn judge_chain(seen: &Handshake, host: &str, roots: &Arc<RootCertStore>, now
     }
     if !verdicts.iter().any(|verdict| matches!(verdict, Verdict::Fault(_))) {
         let issuer = name(leaf.issuer());
-        verdicts
-            .insert(0, Verdict::Good(format!("{}, certificate by \"{issuer}\" until {}", seen.version, ends.date())));
+        let mut words = format!("{}, certificate by \"{issuer}\" until {}", seen.version, ends.date());
+        for problem in needless {
+            words.push_str(&format!(
+                "; needless and best not sent along: {}",
+                problem.to_string().trim_end_matches('.')
+            ));
+        }
+        verdicts.insert(0, Verdict::Good(words));
     }
     verdicts
 }
@@ -103,12 +117,13 @@ fn path(
     now: OffsetDateTime,
 ) -> Option<Problem> {
     let latest = certificates.iter().map(|certificate| period(certificate).0).max()?;
+    let is_good =
+        |at| verify(seen, host, roots, at).or_else(|error| if is_of_name(&error) { Ok(()) } else { Err(error) });
+    if is_good(now).is_ok() {
+        return None;
+    }
     let at = if dates(certificates, now).next().is_none() { now } else { latest + Duration::SECOND };
-    let error = match verify(seen, host, roots, at) {
-        Ok(()) | Err(Error::InvalidCertificate(CertificateError::NotValidForName)) => return None,
-        Err(Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })) => return None,
-        Err(error) => error,
-    };
+    let error = is_good(at).err()?;
     if !matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer)) {
         return Some(Problem::Untrusted { cause: error.to_string() });
     }
@@ -140,6 +155,12 @@ fn verify(seen: &Handshake, host: &str, roots: &Arc<RootCertStore>, at: OffsetDa
     let seconds = u64::try_from(at.unix_timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(StdDuration::from_secs(seconds));
     verifier.verify_server_cert(&leaf, &rest, &name, &[], at).map(|_| ())
+}
+
+/// Whether the chain is good, and only the name is not: names are looked at last.
+fn is_of_name(error: &Error) -> bool {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
 }
 
 fn wrong_name(seen: &Handshake, leaf: &X509Certificate<'_>, host: &str) -> Option<Problem> {

@@ -6,6 +6,7 @@ use super::{Problem, Verdict};
 use crate::proto::mde2::{AuthPolicy, Discover, DiscoverResponse};
 use crate::proto::soap::envelope::{Envelope, RequestHeader};
 use crate::proto::soap::security::Credential;
+use crate::proto::wstep::{PKCS10, RequestSecurityToken, RequestType};
 use crate::proto::xcep::{GetPolicies, PolicySettings};
 
 /// A Discover as Windows 11 sends it.
@@ -34,6 +35,13 @@ pub fn policies(url: &Url, credential: &Credential) -> Vec<u8> {
 #[must_use]
 pub fn policies_without_credential(url: &Url) -> Vec<u8> {
     GetPolicies.encode(&RequestHeader { message_id: POLICIES_ID, to: url.as_str(), ..RequestHeader::default() })
+}
+
+/// A RequestSecurityToken without a credential and without a key: nothing can be enrolled by it.
+#[must_use]
+pub fn enrollment_without_credential(url: &Url) -> Vec<u8> {
+    let request = RequestSecurityToken::new(RequestType::Issue, PKCS10, Vec::new(), Vec::new());
+    request.encode(&RequestHeader { message_id: REQUEST_ID, to: url.as_str(), ..RequestHeader::default() })
 }
 
 /// Judges a DiscoverResponse; the second holds the addresses of policy and enrollment service.
@@ -96,4 +104,21 @@ const PRO: u32 = 48;
 const SHORTEST_KEY: u32 = 2048;
 // The same on every Windows.
 const DISCOVER_ID: &str = "urn:uuid:748132ec-a575-4329-b01b-6171a9cf8478";
+const REQUEST_ID: &str = "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749";
 const POLICIES_ID: &str = "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::soap::envelope::Rejection;
+    use crate::proto::xml::Limits;
+
+    #[test]
+    fn a_request_without_a_credential_lacks_nothing_else() {
+        let url = Url::parse("https://mdm.fabrikam.test/EnrollmentServer/Enrollment.svc").unwrap();
+        let read = Envelope::decode(&enrollment_without_credential(&url), &Limits::default()).unwrap();
+        let request = RequestSecurityToken::decode(&read).unwrap();
+        assert_eq!((request.request_type, request.token), (RequestType::Issue, None));
+        assert!(matches!(read.credential(), Err(Rejection::InvalidSecurity(_))));
+    }
+}

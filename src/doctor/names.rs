@@ -47,6 +47,8 @@ pub fn judge_names(names: &Names, expected: Option<&Names>) -> Vec<Verdict> {
         verdicts.push(Verdict::Fault(Problem::ForeignService { name: host.clone(), alias, service }));
     } else if let Some(expected) = expected
         && names.failure.is_none()
+        // Nothing is known about where it should lead: no verdict.
+        && expected.failure.is_none()
         && !leads_to(names, expected)
     {
         let to = names.aliases.last().cloned().unwrap_or_else(|| listed(&names.addresses));
@@ -131,6 +133,9 @@ mod tests {
         let elsewhere = names(host, &["old.fabrikam.test"], &["192.0.2.9"]);
         assert_eq!(codes(&judge_names(&elsewhere, Some(&server))), ["dns_leads_elsewhere"]);
         assert_eq!(codes(&judge_names(&elsewhere, None)), Vec::<&str>::new());
+        let failure = Some(NameFailure::NoAnswer("timed out".to_owned()));
+        let unknown = Names { failure, ..names("mdm.fabrikam.test", &[], &[]) };
+        assert_eq!(codes(&judge_names(&elsewhere, Some(&unknown))), Vec::<&str>::new());
     }
 
     #[test]

@@ -90,11 +90,12 @@ impl Target {
         Self { user_domain: domain.map(str::to_owned), ..self }
     }
 
-    /// An address of mail to ask discovery with.
+    /// An address of mail to ask discovery with; none where no domain is known, which every server answers that answers
+    /// anybody (enrollment reference 2.5).
     #[must_use]
     pub fn some_user(&self) -> String {
-        let host = self.discovery.host_str();
-        format!("doctor@{}", self.user_domain.as_deref().or(self.domain.as_deref()).or(host).unwrap_or_default())
+        let domain = self.user_domain.as_deref().or(self.domain.as_deref());
+        domain.map(|domain| format!("doctor@{domain}")).unwrap_or_default()
     }
 }
 

@@ -21,6 +21,8 @@ use super::{now, openssl};
 pub enum Record {
     /// An IPv4 address.
     A([u8; 4]),
+    /// Several IPv4 addresses.
+    All(&'static [[u8; 4]]),
     /// Another name.
     Cname(&'static str),
 }
@@ -55,7 +57,10 @@ fn resolve(query: &[u8], records: &BTreeMap<String, Record>) -> Vec<u8> {
         match records.get(&name) {
             None => code = 3,
             Some(Record::A(address)) if kind == A => answers.push(answer(&name, A, address)),
-            Some(Record::A(_)) => {}
+            Some(Record::All(all)) if kind == A => {
+                answers.extend(all.iter().map(|address| answer(&name, A, address)));
+            }
+            Some(Record::A(_) | Record::All(_)) => {}
             Some(Record::Cname(alias)) => {
                 answers.push(answer(&name, CNAME, &encoded(alias)));
                 if kind != CNAME {
@@ -106,6 +111,8 @@ pub struct Flaws {
     pub without_intermediate: bool,
     /// Its certificate ended yesterday.
     pub expired: bool,
+    /// It sends along what nobody needs: its root, signed by an older one, until yesterday.
+    pub cross_signed: bool,
     /// Answers with a body come in chunks.
     pub chunked: bool,
     /// Nothing stands below this path.
@@ -116,6 +123,12 @@ pub struct Flaws {
     pub ahead: Span,
     /// The media type of its SOAP answers.
     pub media_type: Option<&'static str>,
+    /// A path where a message is answered with this status, media type and body.
+    pub odd: Option<(&'static str, u16, &'static str, &'static str)>,
+    /// A path where a message is answered with a fault of this subcode.
+    pub refused: Option<(&'static str, &'static str)>,
+    /// The host of its services, on the same port.
+    pub services: Option<&'static str>,
 }
 
 /// A server that answers as an enrollment server does, but for its flaws.
@@ -130,8 +143,17 @@ pub struct StandIn {
 impl StandIn {
     /// Starts it for that host name; it lives as long as the test process.
     pub fn start(host: &'static str, flaws: Flaws) -> Self {
+        Self::listening(TcpListener::bind("127.0.0.1:0").expect("there is a free port"), host, flaws)
+    }
+
+    /// Starts another one on the same port of 127.0.0.2.
+    pub fn beside(&self, host: &'static str, flaws: Flaws) -> Self {
+        let listener = TcpListener::bind(("127.0.0.2", self.port));
+        Self::listening(listener.expect("the port is free at the other address"), host, flaws)
+    }
+
+    fn listening(listener: TcpListener, host: &'static str, flaws: Flaws) -> Self {
         let (config, root) = certificates(host, &flaws);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
         let (config, seen) = (Arc::new(config), Arc::clone(&requests));
@@ -155,6 +177,12 @@ fn certificates(host: &str, flaws: &Flaws) -> (ServerConfig, String) {
     };
     let (root, root_key) = authority("Stand-in Root");
     let root_pem = root.self_signed(&root_key).expect("the root is signed").pem();
+    let cross_signed = flaws.cross_signed.then(|| {
+        let (older, older_key) = authority("Stand-in Older Root");
+        let mut cross = root.clone();
+        (cross.not_before, cross.not_after) = (now() - Span::days(900), now() - Span::days(1));
+        cross.signed_by(&root_key, &Issuer::new(older, older_key)).expect("the root is signed").der().clone()
+    });
     let root = Issuer::new(root, root_key);
     let (intermediate, key) = authority("Stand-in Intermediate");
     let intermediate_der = intermediate.signed_by(&key, &root).expect("the intermediate is signed").der().clone();
@@ -171,6 +199,7 @@ fn certificates(host: &str, flaws: &Flaws) -> (ServerConfig, String) {
     if !flaws.without_intermediate {
         chain.push(intermediate_der);
     }
+    chain.extend(cross_signed);
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -221,17 +250,27 @@ fn answer_to(method: &str, path: &str, body: &str, url: &str, flaws: &Flaws) -> 
     if flaws.missing.is_some_and(|missing| path.starts_with(missing)) {
         return http(404, "text/html", "<p>not here</p>", flaws, &[]);
     }
+    if let Some((_, status, media_type, text)) = flaws.odd.filter(|odd| method == "POST" && path == odd.0) {
+        return http(status, media_type, text, flaws, &[]);
+    }
+    if let Some((_, subcode)) = flaws.refused.filter(|refused| method == "POST" && path == refused.0) {
+        return soap(500, &fault(subcode, &message_id(body)), flaws);
+    }
+    let services = flaws.services.and_then(|host| Some(format!("https://{host}:{}", url.rsplit_once(':')?.1)));
     match (method, path) {
         ("GET", "/EnrollmentServer/Discovery.svc") => match flaws.redirect {
             Some(to) => http(302, "text/html", "", flaws, &[("Location", to)]),
             None => http(200, "text/html", "", flaws, &[]),
         },
-        ("POST", "/EnrollmentServer/Discovery.svc") => soap(200, &discovered(url, &message_id(body)), flaws),
+        ("POST", "/EnrollmentServer/Discovery.svc") => {
+            soap(200, &discovered(services.as_deref().unwrap_or(url), &message_id(body)), flaws)
+        }
         ("POST", "/EnrollmentServer/Policy.svc") if body.contains("UsernameToken") => {
             soap(500, &fault("s:Authentication", &message_id(body)), flaws)
         }
-        ("POST", "/EnrollmentServer/Policy.svc") => soap(500, &fault("a:InvalidSecurity", &message_id(body)), flaws),
-        ("GET", "/EnrollmentServer/Enrollment.svc") => http(405, "text/plain", "", flaws, &[("Allow", "POST")]),
+        ("POST", "/EnrollmentServer/Policy.svc" | "/EnrollmentServer/Enrollment.svc") => {
+            soap(500, &fault("a:InvalidSecurity", &message_id(body)), flaws)
+        }
         _ => http(404, "text/plain", "", flaws, &[]),
     }
 }

@@ -1,5 +1,6 @@
 //! One request over one connection, as a PC sends it: TCP, TLS with the certificates kept, HTTP/1.1.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +25,10 @@ use url::Url;
 
 use crate::doctor::{Answer, Handshake};
 
-/// The way to one host.
+/// The way to one address of a host.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
-    addresses: Vec<SocketAddr>,
+    pub(super) address: SocketAddr,
     name: ServerName<'static>,
     roots: Arc<RootCertStore>,
     patience: Duration,
@@ -45,6 +46,8 @@ pub(super) struct Post {
 /// Why there is no answer, in words.
 #[derive(Debug)]
 pub(super) enum WireError {
+    /// This machine has no way to an address of that kind.
+    NoRoute(String),
     /// No TCP connection.
     Connect(String),
     /// No TLS.
@@ -60,17 +63,39 @@ impl WireError {
 }
 
 impl Wire {
-    pub(super) fn new(
+    /// The ways to each address of a host, in the order in which Windows takes them: IPv6 first.
+    pub(super) fn each(
         url: &Url,
-        addresses: Vec<IpAddr>,
+        mut addresses: Vec<IpAddr>,
         roots: &Arc<RootCertStore>,
         patience: Duration,
-    ) -> Option<Self> {
+    ) -> Option<Vec<Self>> {
         let port = url.port_or_known_default()?;
         let name = ServerName::try_from(url.host_str()?.trim_matches(['[', ']']).to_owned()).ok()?;
-        let addresses =
-            addresses.into_iter().take(MOST_ADDRESSES).map(|address| SocketAddr::new(address, port)).collect();
-        Some(Self { addresses, name, roots: Arc::clone(roots), patience, is_trusted: false })
+        addresses.sort_by_key(IpAddr::is_ipv4);
+        let wire = |address| Self {
+            address: SocketAddr::new(address, port),
+            name: name.clone(),
+            roots: Arc::clone(roots),
+            patience,
+            is_trusted: false,
+        };
+        Some(addresses.into_iter().take(MOST_ADDRESSES).map(wire).collect())
+    }
+
+    /// What each of them shows, all asked at once.
+    pub(super) async fn handshakes(wires: Vec<Self>) -> Vec<(Self, Result<Handshake, WireError>)> {
+        let start = |wire: Self| {
+            let asked = wire.clone();
+            (wire, tokio::spawn(async move { asked.handshake().await }))
+        };
+        let started: Vec<_> = wires.into_iter().map(start).collect();
+        let mut seen = Vec::with_capacity(started.len());
+        for (wire, handshake) in started {
+            let shown = handshake.await.unwrap_or_else(|error| Err(WireError::Tls(error.to_string())));
+            seen.push((wire, shown));
+        }
+        seen
     }
 
     /// The same, with what was found of its certificates.
@@ -79,7 +104,7 @@ impl Wire {
     }
 
     /// Connects, and tells what the server shows.
-    pub(super) async fn handshake(&self) -> Result<Handshake, WireError> {
+    async fn handshake(&self) -> Result<Handshake, WireError> {
         let witness = Arc::new(Witness::default());
         let stream = self.tls(witness_config(&witness).map_err(|error| WireError::Tls(error.to_string()))?).await?;
         let version = match stream.get_ref().1.protocol_version() {
@@ -110,20 +135,18 @@ impl Wire {
     }
 
     async fn tls(&self, config: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, WireError> {
-        let mut last = "it has no address".to_owned();
-        for address in &self.addresses {
-            match timeout(self.patience, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => {
-                    let tls = TlsConnector::from(config).connect(self.name.clone(), tcp);
-                    let tls = timeout(self.patience, tls).await;
-                    let tls = tls.map_err(|_| WireError::Tls("the handshake took too long".to_owned()))?;
-                    return tls.map_err(|error| WireError::Tls(error.to_string()));
-                }
-                Ok(Err(error)) => last = format!("{address}: {error}"),
-                Err(_) => last = format!("{address}: it took too long"),
+        let address = self.address;
+        let tcp = timeout(self.patience, TcpStream::connect(address)).await;
+        let tcp = tcp.map_err(|_| WireError::Connect(format!("{address}: it took too long")))?;
+        let tcp = tcp.map_err(|error| match error.kind() {
+            ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable => {
+                WireError::NoRoute(format!("{address}: {error}"))
             }
-        }
-        Err(WireError::Connect(last))
+            _ => WireError::Connect(format!("{address}: {error}")),
+        })?;
+        let tls = timeout(self.patience, TlsConnector::from(config).connect(self.name.clone(), tcp)).await;
+        let tls = tls.map_err(|_| WireError::Tls("the handshake took too long".to_owned()))?;
+        tls.map_err(|error| WireError::Tls(error.to_string()))
     }
 }
 
@@ -236,7 +259,7 @@ impl ResolvesClientCert for Witness {
     }
 }
 
-/// Addresses of a name that are tried.
-const MOST_ADDRESSES: usize = 4;
+/// Addresses of a name that are looked at.
+const MOST_ADDRESSES: usize = 8;
 /// Largest answer that is read.
 const MOST_BYTES: usize = 1024 * 1024;

@@ -6,7 +6,7 @@ use crate::proto::soap::envelope::{Envelope, Rejection, Request, RequestHeader, 
 use crate::proto::soap::fault::Operation;
 use crate::proto::soap::security::BASE64_BINARY;
 use crate::proto::soap::{at_most_one, folded};
-use crate::proto::xml::ns::{AUTHORIZATION, WST};
+use crate::proto::xml::ns::{AUTHORIZATION, WSSE, WST};
 use crate::proto::xml::{Element, XmlWriter};
 
 /// ValueType of a certificate request.
@@ -131,8 +131,13 @@ impl RequestSecurityToken {
     #[must_use]
     pub fn encode(&self, header: &RequestHeader<'_>) -> Vec<u8> {
         let action = Operation::RequestSecurityToken.request_action();
+        // The envelope declares these for a message with a credential.
+        let namespaces: &[(&str, &str)] = match header.credential {
+            Some(_) => &[],
+            None => &[("xmlns:wst", WST), ("xmlns:wsse", WSSE), ("xmlns:ac", AUTHORIZATION)],
+        };
         Request { action, header, schema: false }.encode(|w| {
-            w.element("wst:RequestSecurityToken", &[], |w| {
+            w.element("wst:RequestSecurityToken", namespaces, |w| {
                 w.leaf("wst:TokenType", &[], &self.token_type);
                 w.leaf("wst:RequestType", &[], self.request_type.as_str());
                 if let Some(BinaryToken { value_type, bytes: Ok(bytes) }) = &self.token {

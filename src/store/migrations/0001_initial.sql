@@ -161,6 +161,7 @@ CREATE TABLE devices (
     linked_device_id TEXT REFERENCES devices (id),
     created_at BIGINT NOT NULL
 );
+-- postgresql: CREATE INDEX devices_hashed ON devices USING hash (id);
 CREATE INDEX devices_by_age ON devices (created_at, id);
 CREATE INDEX devices_by_enrollment ON devices (enrollment_id);
 
@@ -335,6 +336,7 @@ CREATE TABLE commands (
     questions BIGINT,
     large_value TEXT
 );
+-- postgresql: CREATE INDEX commands_hashed ON commands USING hash (id);
 CREATE INDEX commands_sendable ON commands (enrollment_id, needs_user, priority, created_at, id) WHERE state = 'queued';
 CREATE INDEX commands_open ON commands (enrollment_id, priority, created_at, id) WHERE is_open = 1;
 CREATE INDEX commands_offered ON commands (enrollment_id) WHERE is_open = 1 AND offer_session IS NOT NULL;

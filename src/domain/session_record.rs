@@ -114,12 +114,6 @@ impl Direction {
             Self::Server => "server",
         }
     }
-
-    /// The direction of that word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Device, Self::Server].into_iter().find(|direction| direction.as_str() == text)
-    }
 }
 
 /// The byte-exact answer that is kept for a retransmission (management reference 1.14), sealed.

@@ -21,18 +21,22 @@ fn server() -> SmtpServer {
     }
 }
 
+fn mail(content: &Content, language: Language) -> OutgoingMail<'_> {
+    OutgoingMail {
+        to: "ada@example.test",
+        message_id: "<1@example.test>",
+        language,
+        date: time::macros::datetime!(2026-11-20 12:00 UTC),
+        content,
+    }
+}
+
 #[test]
 fn a_message_is_built_as_mail_wants_it() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let smtp = Smtp::new(&server()).unwrap();
     let content = Content { subject: "Été".to_owned(), body: "Bonjour, où ?\n".to_owned() };
-    let mail = OutgoingMail {
-        to: "ada@example.test",
-        message_id: "<1@example.test>",
-        language: Language::French,
-        date: time::macros::datetime!(2026-11-20 12:00 UTC),
-        content: &content,
-    };
+    let mail = mail(&content, Language::French);
     let text = String::from_utf8(smtp.message(&mail).unwrap().formatted()).unwrap();
     for part in [
         "From: Fabrikam <mdm@example.test>\r\n",
@@ -89,14 +93,7 @@ async fn send(server: &SmtpServer, patience: Patience) -> Result<(), MailError> 
     let mut smtp = Smtp::new(server).unwrap();
     smtp.relay.patience = patience;
     let content = Content { subject: "Hello".to_owned(), body: "Hello\n.\nAda\n".to_owned() };
-    let mail = OutgoingMail {
-        to: "ada@example.test",
-        message_id: "<1@example.test>",
-        language: Language::English,
-        date: time::macros::datetime!(2026-11-20 12:00 UTC),
-        content: &content,
-    };
-    timeout(LONG, smtp.send(&mail)).await.expect("a try comes to its end")
+    timeout(LONG, smtp.send(&mail(&content, Language::English))).await.expect("a try comes to its end")
 }
 
 const LONG: Duration = Duration::from_secs(60);

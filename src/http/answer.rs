@@ -15,6 +15,7 @@ use self::leftover::Leftover;
 use super::Shared;
 use super::api::drain;
 use super::error::Problem;
+use super::pages::{self, Frame};
 
 /// The reference of a request: in problem documents, faults and the log.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,8 @@ pub struct TraceId(pub Uuid);
 pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let asked = Asked::note(&shared, &mut request);
     let is_api = request.uri().path().starts_with("/api/");
+    let reader =
+        (!is_api && accepts_pages(request.headers())).then(|| Frame::of(request.uri(), request.headers(), &shared));
     let _pass = (asked.route != drain::PATH).then(|| shared.gate.enter());
     let leftover = Leftover::default();
     let request = request.map(|body| leftover.lend(body));
@@ -31,11 +34,19 @@ pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next
     leftover.drain().await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         asked.log(&problem);
-        response = problem.render(asked.trace_id);
+        response = match reader {
+            Some(frame) if problem.status() == StatusCode::NOT_FOUND => pages::nowhere(frame),
+            _ => problem.render(asked.trace_id),
+        };
     }
     set_headers(response.headers_mut(), is_api);
     asked.count(&shared, &response);
     response
+}
+
+/// Whether a browser asks, and so somebody reads the answer.
+fn accepts_pages(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
 }
 
 /// Around every route of the device side: what is no answer of a device handler has a status, perhaps a header that belongs

@@ -131,6 +131,11 @@ impl Problem {
         self
     }
 
+    /// The HTTP status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
     /// What the log should hold, for a failure of ours.
     pub(super) fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()

@@ -7,6 +7,7 @@
 mod go;
 mod invitation;
 mod messages;
+mod nowhere;
 mod qr;
 mod self_test;
 mod signpost;
@@ -20,7 +21,7 @@ use axum::http::header::{
     ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -33,6 +34,7 @@ use messages::Messages;
 
 pub(super) use go::page as go;
 pub(super) use invitation::page as invitation;
+pub(super) use nowhere::page as nowhere;
 pub(super) use self_test::page as self_test;
 pub(super) use signpost::page as signpost;
 pub(super) use stale::page as stale_url;
@@ -54,6 +56,24 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// For whoever asks like that.
+    pub(super) fn of(uri: &Uri, headers: &HeaderMap, shared: &Shared) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang=")).and_then(Language::parse);
+        let header = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let language = asked.unwrap_or_else(|| Language::negotiate(header));
+        let settings = &shared.app.settings;
+        Self {
+            language,
+            messages: Messages::of(language),
+            organization: settings.display_name.clone(),
+            contact: settings.contact.clone(),
+            path: uri.path().to_owned(),
+            query: String::new(),
+            has_self_test: settings.self_test,
+        }
+    }
+
     /// A text of the language.
     fn t(&self, id: impl AsRef<str>) -> String {
         self.messages.text(id.as_ref(), &[])
@@ -83,20 +103,7 @@ impl FromRequestParts<Shared> for Frame {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Self::Rejection> {
-        let query = parts.uri.query().unwrap_or_default();
-        let asked = query.split('&').find_map(|pair| pair.strip_prefix("lang=")).and_then(Language::parse);
-        let header = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let language = asked.unwrap_or_else(|| Language::negotiate(header));
-        let settings = &shared.app.settings;
-        Ok(Self {
-            language,
-            messages: Messages::of(language),
-            organization: settings.display_name.clone(),
-            contact: settings.contact.clone(),
-            path: parts.uri.path().to_owned(),
-            query: String::new(),
-            has_self_test: settings.self_test,
-        })
+        Ok(Self::of(&parts.uri, &parts.headers, shared))
     }
 }
 

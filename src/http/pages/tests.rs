@@ -47,15 +47,21 @@ fn templates_name_messages_that_are_there_and_all_of_them() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/pages/templates");
     let mut used = std::collections::BTreeSet::from(["windows10", "windows11", "hololens2"].map(str::to_owned));
     // Titles and texts of notices, and what is said of passwords, are chosen in the handlers.
-    for source in
-        [include_str!("invitation.rs"), include_str!("stale.rs"), include_str!("self_test.rs"), include_str!("go.rs")]
-    {
+    for source in [
+        include_str!("invitation.rs"),
+        include_str!("nowhere.rs"),
+        include_str!("stale.rs"),
+        include_str!("self_test.rs"),
+        include_str!("go.rs"),
+    ] {
         let quoted = source
             .split('"')
             .skip(1)
             .step_by(2)
             .filter(|text| {
-                ["invitation-", "stale-", "selftest-", "step-", "trouble-"].iter().any(|start| text.starts_with(start))
+                ["invitation-", "nowhere", "stale-", "selftest-", "step-", "trouble-"]
+                    .iter()
+                    .any(|start| text.starts_with(start))
             })
             .filter(|text| !text.contains('{'));
         for id in quoted {

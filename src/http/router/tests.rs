@@ -247,6 +247,31 @@ async fn headers_that_name_another_path_or_client_change_nothing() {
 }
 
 #[tokio::test]
+async fn browsers_are_told_in_words_that_there_is_nothing() {
+    let web = Web::new().await;
+    for (path, language, accept, page) in [
+        ("/nowhere", "en", "text/html,application/xhtml+xml,*/*;q=0.8", Some("There is nothing at this address")),
+        ("/nowhere", "fr-CA", "text/html", Some("Il n’y a rien à cette adresse")),
+        // Not in its canonical spelling; not repeated as an address of another host either.
+        ("//elsewhere.example/go", "en", "text/html", Some("There is nothing at this address")),
+        ("/nowhere", "en", "*/*", None),
+        ("/api/v1/nowhere", "en", "text/html", None),
+    ] {
+        let request = Request::builder().uri(path).header("accept", accept).header("accept-language", language);
+        let answer = web.send(super::web(&web.shared), request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, 404, "{path} {accept}");
+        match page {
+            Some(title) => {
+                let html = String::from_utf8(answer.body.to_vec()).unwrap();
+                assert_eq!(answer.header("content-type"), "text/html; charset=utf-8", "{path}");
+                assert!(html.contains(title) && !html.contains("elsewhere.example"), "{path}: {html}");
+            }
+            None => assert!(is_problem(&answer, "not_found"), "{path} {accept}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn wrong_methods_are_told_the_right_ones() {
     let web = Web::new().await;
     let (_, token) = web.ground.bearer(User).await;

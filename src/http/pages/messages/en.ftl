@@ -97,6 +97,9 @@ invitation-revoked = This invitation was withdrawn
 invitation-revoked-help = A newer one may have taken its place. Look for a newer message, or ask for another invitation.
 ask-nobody = Ask the person or the help desk that manages your device.
 
+nowhere = There is nothing at this address
+nowhere-help = The address may have been typed or copied with a mistake. The name at the top leads to the first page.
+
 stale-url = This enrollment address is not in use any more
 stale-url-help = It was replaced by a newer one. Ask for the new address, or open the newest message with your invitation.
 

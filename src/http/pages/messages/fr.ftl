@@ -97,6 +97,9 @@ invitation-revoked = Cette invitation a été retirée
 invitation-revoked-help = Une invitation plus récente l’a peut-être remplacée. Cherchez un message plus récent, ou demandez une nouvelle invitation.
 ask-nobody = Demandez à la personne ou au service qui gère votre appareil.
 
+nowhere = Il n’y a rien à cette adresse
+nowhere-help = L’adresse a peut-être été mal saisie ou mal copiée. Le nom en haut mène à la première page.
+
 stale-url = Cette adresse d’inscription n’est plus en service
 stale-url-help = Une adresse plus récente l’a remplacée. Demandez la nouvelle adresse, ou ouvrez le message le plus récent avec votre invitation.
 

@@ -5,9 +5,6 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use support::device::FakeDevice;
 use support::eventually;
 use support::server::Server;
@@ -24,11 +21,7 @@ fn settled() -> (Server, FakeDevice, String) {
 
 /// Commits of that kind so far.
 fn commits(server: &Server, kind: &str) -> u64 {
-    let address = server.run_file()["ops"].as_str().unwrap().to_owned();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let text = server.operators("/metrics");
     let name = format!("muster_store_commits_total{{kind=\"{kind}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&name)).unwrap_or_else(|| panic!("{text}")).trim().parse().unwrap()
 }

@@ -5,8 +5,6 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use support::certificate::{pem_file, thumbprint};
@@ -19,14 +17,6 @@ use support::openssl;
 use support::renewing::Renewal;
 use support::server::{Server, muster};
 
-fn operators(server: &Server, path: &str) -> String {
-    let mut stream = TcpStream::connect(server.run_file()["ops"].as_str().unwrap()).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 const OPS: [(&str, &str); 1] = [("MUSTER__OPS__LISTEN", "127.0.0.1:0")];
 
 //
@@ -34,7 +24,7 @@ const OPS: [(&str, &str); 1] = [("MUSTER__OPS__LISTEN", "127.0.0.1:0")];
 fn without_its_key_the_ca_knows_devices_and_lets_nobody_in() {
     let mut server = Server::start_with(&OPS);
     let (mut device, user) = FakeDevice::settled(&server);
-    assert!(operators(&server, "/metrics").contains("muster_ca_key_available 1"));
+    assert!(server.operators("/metrics").contains("muster_ca_key_available 1"));
     let (key, kept) = (server.data().join("ca/issuing.key"), server.data().join("issuing.key.kept"));
     fs::rename(&key, &kept).unwrap();
     server.restart();
@@ -51,9 +41,9 @@ fn without_its_key_the_ca_knows_devices_and_lets_nobody_in() {
     let renewal = Renewal::new(&server, &device);
     renewal.soap().refused(&renewal.send(&device)).is("R-17: nor does a device renew", "s:EnrollmentServer", None);
     device.check_in();
-    let ready = operators(&server, "/readyz");
+    let ready = server.operators("/readyz");
     assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("ca/issuing.key"), "R-17: {ready}");
-    assert!(operators(&server, "/metrics").contains("muster_ca_key_available 0"), "R-17: a metric");
+    assert!(server.operators("/metrics").contains("muster_ca_key_available 0"), "R-17: a metric");
     assert!(server.log().contains("the CA cannot sign"), "R-17: the log tells");
     let shown = server.api().get("/ca");
     assert!(shown["current"]["alarm"].as_str().unwrap().contains("ca/issuing.key"), "R-17: {shown}");
@@ -150,7 +140,7 @@ fn one_ca_takes_the_place_of_another_in_stages() {
         .value(&format!("./Vendor/MSFT/RootCATrustedCertificates/Root/{}/EncodedCertificate", thumbprint(&root)));
     let decoded = openssl::run(&["base64", "-d", "-A"], value.unwrap().as_bytes());
     assert_eq!(decoded, root, "the very root that is published");
-    assert!(operators(&server, "/metrics").contains("muster_ca_devices_without_root 1"));
+    assert!(server.operators("/metrics").contains("muster_ca_devices_without_root 1"));
     assert_eq!(server.api().get("/ca")["waiting"], json!([late.profile.device_name]));
     assert_eq!(post(&server, "/ca/activate", 409)["code"], "ca_not_delivered");
     late.settle();

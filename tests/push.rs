@@ -231,22 +231,11 @@ fn new_work_wakes_the_device_and_the_push_tells_nothing_of_it() {
     device.check_in();
     assert_eq!(api.action_state(&command), "succeeded");
     let metrics = eventually("the push is counted", || {
-        let text = metrics(&server);
+        let text = server.operators("/metrics");
         text.contains("muster_pushes_total{outcome=\"received\"} 1").then_some(text)
     });
     assert!(metrics.contains("muster_push_tokens_total 1"), "{metrics}");
     assert_nothing_tells_the_channel(&server, &id);
-}
-
-/// The metrics of a server that has them on a free port.
-fn metrics(server: &Server) -> String {
-    use std::io::{Read, Write};
-    let address = server.run_file()["ops"].as_str().unwrap().to_owned();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
 }
 
 // covers: M-121

@@ -1,7 +1,8 @@
 //! The server under test: the real program, started on free ports with a data directory of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,6 +144,15 @@ impl Server {
     pub fn run_file(&self) -> serde_json::Value {
         let text = fs::read(self.data().join("run.json")).expect("a running server has a run.json");
         serde_json::from_slice(&text).expect("run.json is JSON")
+    }
+
+    /// What its page for operators answers, head and all; for a server that shows it: `MUSTER__OPS__LISTEN`.
+    pub fn operators(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.run_file()["ops"].as_str().expect("it has one")).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     /// TLS towards this server, trusting its root.

@@ -26,6 +26,7 @@ pub mod object;
 pub mod package;
 pub mod proof;
 pub mod push;
+pub mod refused;
 pub mod registration;
 pub mod renewal;
 pub mod session_record;

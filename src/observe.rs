@@ -52,6 +52,7 @@ pub struct Metrics {
     steps: Counter<u64, AtomicU64>,
     commits: Family<KindLabels, Counter<u64, AtomicU64>>,
     certificates_due: Gauge<u64, AtomicU64>,
+    rows_left_out: Counter<u64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -108,6 +109,7 @@ impl Metrics {
             steps: Counter::default(),
             commits: Family::default(),
             certificates_due: Gauge::default(),
+            rows_left_out: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("http_requests", "Answers by method, route and status", metrics.requests.clone());
@@ -129,6 +131,8 @@ impl Metrics {
         registry.register("store_commits", help, metrics.commits.clone());
         let due = "Certificates whose devices should have begun to renew them, and have not renewed them";
         registry.register("certificates_due", due, metrics.certificates_due.clone());
+        let help = "Refusals of strangers that were left out of ledger and audit, because there were too many";
+        registry.register("rows_left_out", help, metrics.rows_left_out.clone());
         metrics
     }
 
@@ -179,6 +183,11 @@ impl Metrics {
         self.certificates_due.set(due);
     }
 
+    /// Refusals that were left out of ledger and audit so far.
+    pub fn rows_left_out(&self, count: u64) {
+        self.rows_left_out.inner().store(count, Ordering::Relaxed);
+    }
+
     /// The metrics as text in the OpenMetrics format. `hashes`: password hashes computed so far; `steps`:
     /// what SQLite has done; `commits`: those so far, by kind.
     #[must_use]
@@ -225,6 +234,7 @@ mod tests {
         metrics.event(&event("muster.device.checkin", json!({})));
         metrics.pushes(&[Outcome::Received, Outcome::Gone, Outcome::Received], 3);
         metrics.certificates_due(2);
+        metrics.rows_left_out(9);
         let text = metrics.render(7, 11, &[("message", 5), ("behind", 2)]);
         for line in [
             "muster_http_requests_total{method=\"GET\",route=\"/api/v1/users/{id}\",status=\"200\"} 1",
@@ -237,6 +247,7 @@ mod tests {
             "muster_pushes_total{outcome=\"gone\"} 1",
             "muster_push_tokens_total 3",
             "muster_certificates_due 2",
+            "muster_rows_left_out_total 9",
             "muster_sqlite_steps_total 11",
             "muster_store_commits_total{kind=\"message\"} 5",
             "muster_store_commits_total{kind=\"behind\"} 2",

@@ -48,12 +48,12 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::app::ports::{
-    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, InvitationFilter, InvitationView, Known, Lease,
-    Listed, Page, Sealer, SessionFilter, Store, StoreError, StoredConversation, Table, Write,
+    AttemptFilter, CommandFilter, DeviceFilter, DeviceView, DuePush, Expired, InvitationFilter, InvitationView, Known,
+    Lease, Listed, Page, Sealer, SessionFilter, Store, StoreError, StoredConversation, Table, Write,
 };
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, Phase};
 use crate::domain::ca::CaRecord;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -558,9 +558,22 @@ impl Store for SqlStore {
         &self,
         email: &str,
         address: &str,
+        phase: Phase,
         since: OffsetDateTime,
     ) -> Result<Option<Attempt>, StoreError> {
-        attempts::find_open(self.db(), email, address, since).await
+        attempts::find_open(self.db(), email, address, phase, since).await
+    }
+
+    async fn is_due(&self, what: Expired, before: OffsetDateTime) -> Result<bool, StoreError> {
+        retention::is_due(self.db(), what, before).await
+    }
+
+    async fn attempt(&self, id: Id<Attempt>) -> Result<Option<Attempt>, StoreError> {
+        attempts::find(self.db(), id).await
+    }
+
+    async fn failed_attempt(&self, like: &Attempt, since: OffsetDateTime) -> Result<Option<Attempt>, StoreError> {
+        attempts::find_failed(self.db(), like, since).await
     }
 
     async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError> {

@@ -140,6 +140,37 @@ fn only_registered_devices_get_anything() {
     }
 }
 
+#[test]
+// covers: S-10
+fn what_was_refused_is_registered_from_its_attempt() {
+    let server = start(&[("ADMISSION", "registered")]);
+    let api = server.api();
+    let profile = Profile::new();
+    let ada = api.add_user();
+    Attempt::of(&server, &ada, profile.clone()).refused(&server);
+    let attempt = api.list("/enrollment-attempts?outcome=failed").remove(0);
+    assert_eq!(attempt["refused"], "not_registered", "{attempt:#}");
+    assert_eq!(attempt["claims"]["hw_dev_id"], profile.hw_dev_id, "{attempt:#}");
+    assert!(attempt["device_name"].is_string() && attempt["os_version"].is_string(), "{attempt:#}");
+    let id = attempt["id"].as_str().unwrap();
+    assert!(attempt["advice"]["fix"].as_str().unwrap().contains("muster device register --attempt"), "{attempt:#}");
+    let output = muster().args(["device", "register", "--attempt", id, "--data"]).arg(server.data()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    FakeDevice::enroll(&server, &ada, profile);
+    let both = json!({"kind": "serial", "value": "PF3ABC12", "attempt_id": id});
+    api.post("/registered-devices", &both, 422);
+    // Another device comes under what that one told.
+    let other = Profile { more_items: vec![("SerialNumber".to_owned(), "PF3ABC12".to_owned())], ..Profile::new() };
+    api.post("/registered-devices", &json!({"kind": "serial", "value": "PF3ABC12"}), 201);
+    FakeDevice::enroll(&server, &api.add_user(), other.clone());
+    let third = Profile { hw_dev_id: random_hex(32), ..other };
+    Attempt::of(&server, &api.add_user(), third).refused(&server);
+    let attempt = api.list("/enrollment-attempts?outcome=failed").remove(0);
+    assert_eq!((&attempt["refused"], &attempt["claims"]), (&"registration_in_use".into(), &json!({})), "{attempt:#}");
+    let refused = api.post("/registered-devices", &json!({"attempt_id": attempt["id"]}), 409);
+    assert_eq!(refused["code"], "nothing_to_register");
+}
+
 const AUTOPILOT: &str = "7c0f6f0e-5f6b-4a55-9d6e-2f0a1b2c3d44";
 
 fn with(item: &str, value: &str) -> Profile {

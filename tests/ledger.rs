@@ -6,11 +6,12 @@ mod support;
 
 use serde_json::{Value, json};
 use support::api::User;
+use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
 use support::server::{Server, muster};
 use support::soap::{self, Soap, binary_token, username_token};
 use support::timed::{MINUTE, Timed};
-use support::unique;
+use support::{eventually, unique};
 
 /// The newest attempt of a user name.
 fn newest(server: &Server, email: &str) -> Value {
@@ -132,6 +133,124 @@ fn a_device_that_says_no_more_has_stopped() {
         let advice = &attempt["advice"];
         assert!(format!("{} {}", advice["cause"], advice["fix"]).contains(word), "{attempt:#}");
     }
+}
+
+#[test]
+fn a_device_that_never_calls_has_stopped_at_its_session() {
+    let timed = Timed::start();
+    let (server, ada) = (&timed.server, timed.server.api().add_user());
+    Attempt::new(server, &ada).send(server).expect_status("", 200);
+    let attempt = newest(server, &ada.email);
+    assert_eq!((&attempt["phase"], &attempt["stopped"]), (&"enroll".into(), &false.into()), "{attempt:#}");
+    timed.pass(31 * MINUTE);
+    let attempt = newest(server, &ada.email);
+    assert_eq!((&attempt["phase"], &attempt["outcome"]), (&"session".into(), &"succeeded".into()), "{attempt:#}");
+    assert_eq!(attempt["stopped"], true, "{attempt:#}");
+    assert!(attempt["advice"]["fix"].as_str().unwrap().contains("device_url"), "{attempt:#}");
+    // One that called is not looked at.
+    let bob = server.api().add_user();
+    FakeDevice::enroll(server, &bob, Profile::new()).check_in();
+    timed.pass(31 * MINUTE);
+    let attempt = newest(server, &bob.email);
+    assert_eq!(
+        (&attempt["phase"], &attempt["stopped"], &attempt["advice"]),
+        (&"enroll".into(), &false.into(), &Value::Null)
+    );
+}
+
+/// How many attempts of a name stand where, as `phase outcome`.
+fn standing(server: &Server, email: &str) -> Vec<String> {
+    let attempts = server.api().list(&format!("/enrollment-attempts?email={email}"));
+    let mut found: Vec<String> = attempts
+        .iter()
+        .map(|attempt| format!("{} {}", attempt["phase"].as_str().unwrap(), attempt["outcome"].as_str().unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn pcs_of_one_package_behind_one_address_are_told_apart() {
+    let server = Server::shared();
+    let name = format!("windows-bulkenroll-{}@example.test", unique());
+    let package = server.api().post("/packages", &json!({"user": name, "max_devices": 1}), 201);
+    let secret = package["secret"].as_str().unwrap().to_owned();
+    let bulk = User { id: String::new(), email: name.clone(), password: secret };
+    let discover = || server.web(&soap::discover(&name).request());
+    let policies = || server.web(&Soap::get_policies(&username_token(&name, &bulk.password)).request());
+    // Three PCs: the first gets in, the second stops behind its policy, the third behind its discovery.
+    discover();
+    discover();
+    discover();
+    policies();
+    policies();
+    assert_eq!(standing(server, &name), ["discover open", "policy open", "policy open"]);
+    Attempt::new(server, &bulk).send(server).expect_status("", 200);
+    assert_eq!(standing(server, &name), ["discover open", "enroll succeeded", "policy open"]);
+    // What the second is refused ends its own attempt.
+    Attempt::new(server, &bulk).send(server).expect_status("", 500);
+    assert_eq!(standing(server, &name), ["discover open", "enroll failed", "enroll succeeded"]);
+    let attempts = server.api().list(&format!("/enrollment-attempts?email={name}&outcome=failed"));
+    assert_eq!(attempts[0]["refused"], "package_used_up", "{:#}", attempts[0]);
+    assert!(attempts[0]["advice"]["fix"].as_str().unwrap().contains("muster ppkg new"), "{:#}", attempts[0]);
+}
+
+#[test]
+fn a_refusal_again_and_again_is_one_row_and_one_event() {
+    let server = Server::shared();
+    let ada = server.api().add_user();
+    for _ in 0..4 {
+        server.web(&soap::discover(&ada.email).request());
+        server.web(&Soap::get_policies(&username_token(&ada.email, "wrong")).request());
+    }
+    assert_eq!(standing(server, &ada.email), ["policy failed"]);
+    let attempt = newest(server, &ada.email);
+    assert_eq!(attempt["times"], 4, "{attempt:#}");
+    // The right one succeeds as an attempt of its own, and what was refused stays.
+    server.web(&soap::discover(&ada.email).request());
+    server.web(&Soap::get_policies(&username_token(&ada.email, &ada.password)).request());
+    Attempt::new(server, &ada).send(server).expect_status("", 200);
+    assert_eq!(standing(server, &ada.email), ["enroll succeeded", "policy failed"]);
+    let told = || {
+        let own = server.api().events().into_iter();
+        let own = own.filter(|event| event["type"] == "muster.enroll.attempt" && event["data"]["email"] == ada.email);
+        own.map(|event| event["data"]["outcome"].clone()).collect::<Vec<_>>()
+    };
+    let told = eventually("the end is told", || Some(told()).filter(|told| told.contains(&"succeeded".into())));
+    assert_eq!(told, ["failed", "succeeded"]);
+}
+
+#[test]
+fn strangers_cannot_fill_the_ledger() {
+    let server = Server::start_with(&[
+        ("MUSTER__LIMITS__LEDGER_ROWS_PER_DAY", "20"),
+        ("MUSTER__OPS__LISTEN", "127.0.0.1:0"),
+        ("MUSTER__ENROLL__DOMAINS", "[\"example.test\"]"),
+        ("MUSTER__SERVER__TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
+    ]);
+    let api = server.api();
+    let rows = || api.list("/enrollment-attempts").len();
+    let stranger = |address: &str| {
+        let email = format!("eve-{}@elsewhere.test", unique());
+        server.web(&soap::discover(&email).request().header("X-Forwarded-For", address));
+    };
+    for _ in 0..10 {
+        stranger("198.51.100.7");
+    }
+    assert_eq!(rows(), 4, "one network has a fifth");
+    let ada = api.add_user();
+    Attempt::new(&server, &ada).send(&server).expect_status("", 200);
+    assert_eq!(newest(&server, &ada.email)["outcome"], "succeeded");
+    for network in 0..40 {
+        stranger(&format!("203.0.113.{network}"));
+    }
+    assert_eq!(rows(), 21, "what strangers had written, and the device");
+    // Who may enroll is told of all the same.
+    let bob = api.add_user();
+    Attempt::new(&server, &bob).send(&server).expect_status("", 200);
+    assert_eq!((rows(), &newest(&server, &bob.email)["outcome"]), (22, &"succeeded".into()));
+    let metrics = server.operators("/metrics");
+    assert!(metrics.contains("muster_rows_left_out_total 30\n"), "{metrics}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::ports::{StoreError, Write};
 use super::sign_in::SignedIn;
 use super::{App, AuditObject, Caller, MOST_TRIES, NotRenewed, Principal, Refusal};
 use crate::domain::Id;
+use crate::domain::admission::Broken;
 use crate::domain::attempt::{Outcome, Phase};
 use crate::domain::certificate::Certificate;
 use crate::domain::command::CommandState;
@@ -24,6 +25,7 @@ use crate::domain::device::{Device, is_usable_hw_dev_id};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::invitation::{Invitation, InvitationState};
 use crate::domain::package::Package;
+use crate::domain::registration::RegisteredBy;
 use crate::domain::user::{User, UserKind, normalize_name};
 use crate::pki::authority::IssuedCertificate;
 use crate::pki::csr::CertificateRequest;
@@ -83,7 +85,7 @@ impl App {
         let mut who = Who::of(&credential);
         let answer = self.enroll_or_refuse(&mut who, credential, request, caller).await;
         if let Err(refusal) = &answer {
-            let entry = Entry::failed(Phase::Enroll, &who.name, refusal).by(who.road);
+            let entry = told_by(request, refusal, Entry::failed(Phase::Enroll, &who.name, refusal).by(who.road));
             self.turned_away(caller, entry, refusal).await;
         }
         answer
@@ -206,7 +208,9 @@ impl App {
         }
         writes.extend(invitation.into_iter().flat_map(|invitation| self.use_writes(invitation, enrollment.id)));
         writes.extend(self.tell(user, &device, &enrollment, newcomer, &place));
-        writes.extend(self.ledger_writes(newcomer.caller, &ledger_entry(newcomer.who, &device, &enrollment)).await?);
+        writes.extend(
+            self.ledger_writes(newcomer.caller, &ledger_entry(newcomer.who, &device, &enrollment)).await?.writes,
+        );
         self.commit(writes).await?;
         tracing::info!(
             trace_id = %newcomer.caller.trace_id, enrollment_id = %enrollment.id, device_id = %device.id,
@@ -453,6 +457,21 @@ fn ledger_entry<'a>(who: &'a Who, device: &'a Device, enrollment: &'a Enrollment
         outcome: Outcome::Succeeded,
         enrollment_id: Some(enrollment.id),
         ..Entry::open(Phase::Enroll, &who.name, cause).by(who.road)
+    }
+}
+
+/// With what the device told of itself: which one it was that was refused, and by what it can be registered.
+fn told_by<'a>(request: &'a RequestSecurityToken, refusal: &Refusal, entry: Entry<'a>) -> Entry<'a> {
+    let could_be_registered = matches!(refusal, Refusal::Rule(Broken::NotRegistered | Broken::Personal));
+    let claim = |kind: RegisteredBy| {
+        let value = request.item(kind.context_item())?;
+        kind.key(value).map(|_| (kind, value.trim().to_owned()))
+    };
+    Entry {
+        device_name: request.item("DeviceName"),
+        os_version: request.item("OSVersion").or_else(|| request.item("ApplicationVersion")),
+        claims: RegisteredBy::ALL.into_iter().filter(|_| could_be_registered).filter_map(claim).collect(),
+        ..entry
     }
 }
 

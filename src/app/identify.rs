@@ -267,7 +267,11 @@ impl App {
 
     /// The audit row of a refusal; none where it is our own fault, or too many come from one network.
     pub(super) async fn refusal_row(&self, address: IpAddr, refused: &Unidentified) -> Option<Write> {
-        if matches!(refused, Unidentified::Store(_)) || !self.memory.throttles.allow_row(address) {
+        let throttles = &self.memory.throttles;
+        if matches!(refused, Unidentified::Store(_))
+            || !throttles.allow_row(address)
+            || !throttles.allow_new_row(address)
+        {
             return None;
         }
         let (who, object) = match refused.turned() {

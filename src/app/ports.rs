@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, Phase};
 use crate::domain::ca::CaRecord;
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -382,13 +382,22 @@ pub trait Store: Send + Sync {
     /// The last answer of a session.
     async fn stored_answer(&self, session: Id<SessionRecord>) -> Result<Option<StoredAnswer>, StoreError>;
 
-    /// The newest open attempt of that name (without case) and address since that moment.
+    /// An attempt.
+    async fn attempt(&self, id: Id<Attempt>) -> Result<Option<Attempt>, StoreError>;
+    /// The newest open attempt of that name (without case) and address that stands at that phase and went on since that
+    /// moment.
     async fn open_attempt(
         &self,
         email: &str,
         address: &str,
+        phase: Phase,
         since: OffsetDateTime,
     ) -> Result<Option<Attempt>, StoreError>;
+    /// Whether there are rows from before that moment to be removed, of attempts, events and audit; of other kinds never.
+    async fn is_due(&self, what: Expired, before: OffsetDateTime) -> Result<bool, StoreError>;
+    /// The newest refused attempt that is like that one (name, address, phase, cause, device, enrollment and what it claims)
+    /// and began since that moment.
+    async fn failed_attempt(&self, like: &Attempt, since: OffsetDateTime) -> Result<Option<Attempt>, StoreError>;
     /// Attempts, newest first.
     async fn attempts(&self, filter: &AttemptFilter, page: &Page) -> Result<Listed<Attempt>, StoreError>;
 

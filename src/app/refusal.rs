@@ -4,6 +4,7 @@
 //! internals, and every failed authentication has the same one.
 
 use crate::domain::admission::Broken;
+use crate::domain::refused::Refused;
 use crate::pki::{CsrRejected, SignatureRejected};
 use crate::proto::soap::envelope::Rejection;
 use crate::proto::soap::fault::{ErrorType, Fault, Subcode};
@@ -166,6 +167,39 @@ impl Refusal {
         }
     }
 
+    /// Its word in the ledger, where more is known than its code says.
+    #[must_use]
+    pub fn kind(&self) -> Option<Refused> {
+        Some(match self {
+            Self::PolicyNotOffered(_) => Refused::PolicyNotOffered,
+            Self::DomainNotServed => Refused::DomainNotServed,
+            Self::StaleUrl { .. } => Refused::StaleUrl,
+            Self::AccountDisabled => Refused::AccountDisabled,
+            Self::PasswordChange => Refused::PasswordChange,
+            Self::DeviceLimit(_) => Refused::DeviceLimit,
+            Self::PackageUsedUp(_) => Refused::PackageUsedUp,
+            Self::RequestType(_) => Refused::RequestType,
+            Self::Rule(broken) => match broken {
+                Broken::Home(_) => Refused::Home,
+                Broken::Edition(_) => Refused::Edition,
+                Broken::TooOld(..) => Refused::TooOld,
+                Broken::TooNew(..) => Refused::TooNew,
+                Broken::Personal => Refused::Personal,
+                Broken::Network(_) => Refused::Network,
+                Broken::NotRegistered => Refused::NotRegistered,
+                Broken::RegistrationInUse => Refused::RegistrationInUse,
+                Broken::Full(_) => Refused::Full,
+            },
+            Self::Unreadable(_)
+            | Self::Credentials(_)
+            | Self::CertificateRequest(_)
+            | Self::NotEligibleToRenew(_)
+            | Self::Authority(_)
+            | Self::Store(_)
+            | Self::Internal(_) => return None,
+        })
+    }
+
     /// Whether the cause lies with us, so that it belongs into the log as an error.
     #[must_use]
     pub fn is_ours(&self) -> bool {
@@ -235,6 +269,8 @@ impl From<SealError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::admission::WindowsBuild;
+    use crate::domain::hresult::explain;
     use crate::proto::xml::XmlError;
 
     // covers: E-105
@@ -269,6 +305,38 @@ mod tests {
             assert_eq!((fault.subcode, fault.error_type), (subcode, error_type), "{refusal}");
         }
         assert!(Refusal::Unreadable(Rejection::NotXml(XmlError::Doctype)).fault().is_none());
+    }
+
+    #[test]
+    fn the_advice_of_every_refusal_names_what_mends_it() {
+        let address = std::net::Ipv4Addr::LOCALHOST.into();
+        let build = WindowsBuild::of_version("10.0.22631").unwrap();
+        let cases = [
+            (Refusal::PolicyNotOffered("x".into()), "auth_policy"),
+            (Refusal::DomainNotServed, "`domains`"),
+            (Refusal::StaleUrl { contact: String::new() }, "muster enroll-url"),
+            (Refusal::Credentials("x"), "the ledger tells"),
+            (Refusal::AccountDisabled, "--enable"),
+            (Refusal::PasswordChange, "muster user password"),
+            (Refusal::DeviceLimit(1), "`max_devices_per_user`"),
+            (Refusal::PackageUsedUp(1), "--max-devices"),
+            (Refusal::Rule(Broken::Home(101)), "Windows Pro"),
+            (Refusal::Rule(Broken::Edition(None)), "`editions`"),
+            (Refusal::Rule(Broken::TooOld(None, build)), "`min_build`"),
+            (Refusal::Rule(Broken::TooNew(None, build)), "`max_build`"),
+            (Refusal::Rule(Broken::Personal), "muster device register"),
+            (Refusal::Rule(Broken::Network(address)), "`networks`"),
+            (Refusal::Rule(Broken::NotRegistered), "muster device register"),
+            (Refusal::Rule(Broken::RegistrationInUse), "muster device unregister"),
+            (Refusal::Rule(Broken::Full(1)), "`max_devices`"),
+            (Refusal::RequestType("x".into()), "ms-device-enrollment:"),
+        ];
+        for (refusal, key) in cases {
+            let code = refusal.hresult();
+            let told = refusal.kind().map_or_else(|| explain(code), |kind| kind.explanation(code)).unwrap();
+            assert!(told.english.fix.contains(key), "{refusal}: {}", told.english.fix);
+            assert!(told.name.starts_with("MENROLL_E_"), "{refusal}: {}", told.name);
+        }
     }
 
     // covers: E-109, S-32

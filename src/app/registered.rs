@@ -3,6 +3,7 @@
 use super::ports::{Listed, Page, StoreError, Write};
 use super::{App, AuditObject, Error, Principal};
 use crate::domain::Id;
+use crate::domain::attempt::Attempt;
 use crate::domain::registration::{RegisteredBy, RegisteredDevice};
 
 /// Longest note, in characters.
@@ -48,6 +49,29 @@ impl App {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Registers a device by what it told in an attempt that was refused: its hardware hash if there is one, else its serial
+    /// number, else its id of Autopilot.
+    ///
+    /// # Errors
+    /// As [`Self::register_device`]; [`Error::Conflict`] where the attempt holds none of them.
+    pub async fn register_attempt(
+        &self,
+        by: &Principal,
+        id: Id<Attempt>,
+        note: Option<String>,
+    ) -> Result<RegisteredDevice, Error> {
+        let attempt = self.store.attempt(id).await?.ok_or(Error::NotFound("attempt"))?;
+        let claimed = |kind| attempt.claims.iter().find(|(own, _)| *own == kind);
+        let best = [RegisteredBy::HwDevId, RegisteredBy::Serial, RegisteredBy::Autopilot].into_iter().find_map(claimed);
+        let Some((kind, value)) = best else {
+            let words =
+                "the attempt was not refused for want of a registration, or told nothing that names one machine";
+            return Err(Error::conflict("nothing_to_register", words));
+        };
+        let note = note.or_else(|| attempt.device_name.map(|name| name.chars().take(LONGEST_NOTE).collect()));
+        self.register_device(by, *kind, value, note).await
     }
 
     /// Registered devices, newest first.

@@ -217,7 +217,7 @@ impl App {
             enrollment_id: Some(enrollment.id),
             ..Entry::open(Phase::Renew, &email, "the certificate was renewed").by(Some(Road::Certificate))
         };
-        writes.extend(self.ledger_writes(applicant.caller, &entry).await?);
+        writes.extend(self.ledger_writes(applicant.caller, &entry).await?.writes);
         Ok(writes)
     }
 

@@ -86,6 +86,8 @@ pub struct Settings {
     pub device_auth: DeviceAuth,
     /// Requests per minute that one device may make.
     pub device_requests_per_minute: u32,
+    /// New rows in a day that callers without a credential can cause in ledger and audit.
+    pub ledger_rows_per_day: u32,
     /// How often passwords may be checked before attempts are refused.
     pub password_checks: PasswordChecks,
     /// How long a checked password is remembered in memory; zero: never.

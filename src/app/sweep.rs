@@ -18,6 +18,8 @@ use crate::session::{Conversation, time_out};
 
 /// Rows that one round takes of each kind.
 const ROUND: u32 = 200;
+/// Portions of old rows that one round removes.
+const PORTIONS_A_ROUND: u32 = 25;
 /// Uploaded files that one round takes: each has hundreds of large rows.
 const FILES_A_ROUND: u32 = 2;
 /// Devices that are looked at of those that were asked to leave: most of them wait longer, and must not hide the others.
@@ -308,7 +310,27 @@ impl App {
         writes.push(self.forget_quiet_uploads());
         writes.push(Write::Prune { what: Expired::NodeAnswers, before: now - NODE_ANSWERS_KEPT, limit: ROUND });
         writes.push(Write::Prune { what: Expired::Objects, before: now - OBJECTS_COME, limit: ROUND });
-        self.commit(writes).await
+        self.commit(writes).await?;
+        self.prune_further(hold, &days).await
+    }
+
+    /// Attempts, events and audit: of what strangers and devices add by themselves there may be more than a portion. It is
+    /// removed until none is left, or the next round goes on.
+    async fn prune_further(&self, hold: &Hold, days: &[(Expired, u32)]) -> Result<(), StoreError> {
+        for _ in 1..PORTIONS_A_ROUND {
+            let mut writes = Vec::new();
+            for (what, days) in days.iter().filter(|(_, days)| *days > 0) {
+                let before = self.now() - Duration::days(i64::from(*days));
+                if self.store.is_due(*what, before).await? {
+                    writes.push(Write::Prune { what: *what, before, limit: ROUND });
+                }
+            }
+            if writes.is_empty() {
+                return Ok(());
+            }
+            self.commit(hold.guard().into_iter().chain(writes).collect()).await?;
+        }
+        Ok(())
     }
 
     /// Gives committed events their place in the order in which subscribers read them.

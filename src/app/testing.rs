@@ -413,7 +413,7 @@ fn authority() -> Authority {
     Authority::new(root, issuing, &key).unwrap()
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         url: "https://mdm.example.test".to_owned(),
         device_url: "https://mdm.example.test:8443".to_owned(),
@@ -454,6 +454,7 @@ fn settings() -> Settings {
         declared_configuration: false,
         device_auth: super::DeviceAuth::default(),
         device_requests_per_minute: 600,
+        ledger_rows_per_day: 50_000,
         password_checks: PasswordChecks {
             user_burst: 10,
             user_per_hour: 60,

@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use time::{Duration, OffsetDateTime};
 
 use super::Settings;
@@ -44,8 +45,14 @@ pub(super) struct Throttles {
     knocks: DefaultKeyedRateLimiter<(IpAddr, [u8; 32])>,
     /// Self-tests, by network.
     self_tests: DefaultKeyedRateLimiter<IpAddr>,
-    /// Rows that somebody without a credential can cause: ledger entries and audit rows about refusals.
+    /// What somebody without a credential can have written: ledger entries and audit rows about refusals, by network.
     rows: DefaultKeyedRateLimiter<IpAddr>,
+    /// New rows of that kind, by network: nobody alone uses up what there is for all.
+    new_rows_of_network: DefaultKeyedRateLimiter<IpAddr>,
+    /// New rows of that kind, of everybody together.
+    new_rows: DefaultDirectRateLimiter,
+    /// How many were left out.
+    left_out: AtomicU64,
 }
 
 /// Wrong bearer tokens of one network: a token cannot be guessed, so this only spares the database.
@@ -59,8 +66,10 @@ const RENEWALS: Quota = Quota::per_hour(NonZeroU32::MIN).allow_burst(NonZeroU32:
 /// Self-tests per minute and network: a help desk behind one address looks at a few domains, and one who guesses domains is
 /// slow.
 const SELF_TESTS_PER_MINUTE: u32 = 20;
-/// Rows per minute and address for callers without a credential.
+/// Rows per minute and network for callers without a credential.
 const ROWS_PER_MINUTE: u32 = 600;
+/// The part of the new rows of a day that one network can cause.
+const SHARE_OF_NETWORK: u32 = 5;
 
 impl Throttles {
     pub(super) fn new(settings: &Settings) -> Self {
@@ -81,6 +90,9 @@ impl Throttles {
             knocks: limiter(KNOCKS_PER_MINUTE),
             self_tests: limiter(SELF_TESTS_PER_MINUTE),
             rows: limiter(ROWS_PER_MINUTE),
+            new_rows_of_network: RateLimiter::keyed(daily(settings.ledger_rows_per_day / SHARE_OF_NETWORK)),
+            new_rows: RateLimiter::direct(daily(settings.ledger_rows_per_day)),
+            left_out: AtomicU64::new(0),
         }
     }
 
@@ -157,9 +169,29 @@ impl Throttles {
         self.self_tests.check_key(&network(address)).map_err(seconds)
     }
 
-    /// Whether a caller without a credential may cause one more row.
+    /// Whether a caller without a credential may have one more row written, new or not.
     pub(super) fn allow_row(&self, address: IpAddr) -> bool {
-        self.rows.check_key(&network(address)).is_ok()
+        self.rows.check_key(&network(address)).is_ok() || self.leave_out(&address)
+    }
+
+    /// Whether such a caller may cause one more row; asked behind [`Self::allow_row`].
+    pub(super) fn allow_new_row(&self, address: IpAddr) -> bool {
+        let is_allowed = self.new_rows_of_network.check_key(&network(address)).is_ok() && self.new_rows.check().is_ok();
+        is_allowed || self.leave_out(&address)
+    }
+
+    /// How many rows were left out so far.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Counts a row that is not written. The log tells of some only: it lies on a disk as well.
+    fn leave_out(&self, address: &IpAddr) -> bool {
+        let before = self.left_out.fetch_add(1, Ordering::Relaxed);
+        if before.is_multiple_of(1000) {
+            tracing::warn!(%address, left_out = before + 1, "refusals are left out of ledger and audit: too many");
+        }
+        false
     }
 
     /// Forgets keys that are back at rest.
@@ -175,6 +207,7 @@ impl Throttles {
         self.knocks.retain_recent();
         self.self_tests.retain_recent();
         self.rows.retain_recent();
+        self.new_rows_of_network.retain_recent();
     }
 }
 
@@ -277,6 +310,13 @@ fn seconds(not_until: governor::NotUntil<<DefaultClock as Clock>::Instant>) -> u
     not_until.wait_time_from(DefaultClock::default().now()).as_secs() + 1
 }
 
+/// So many at once and so many in a day.
+fn daily(rows: u32) -> Quota {
+    let rows = NonZeroU32::new(rows).unwrap_or(NonZeroU32::MIN);
+    let period = StdDuration::from_secs(24 * 60 * 60) / rows.get();
+    Quota::with_period(period).unwrap_or_else(|| Quota::per_hour(rows)).allow_burst(rows)
+}
+
 /// So many at once and so many in a minute.
 fn limiter<K: Hash + Eq + Clone>(per_minute: u32) -> DefaultKeyedRateLimiter<K> {
     let burst = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
@@ -330,6 +370,26 @@ mod tests {
             assert!(tries.take(&"ada", NOON));
             tries.give_back(&"ada");
         }
+    }
+
+    #[test]
+    fn rows_of_strangers_are_bounded_in_sum() {
+        let settings = Settings { ledger_rows_per_day: 1000, ..crate::app::testing::settings() };
+        let throttles = Throttles::new(&settings);
+        // As many networks as somebody with a /48 has.
+        let written = (0..5_000_u128).filter(|number| {
+            let address = IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8 << 96) | (number << 64)));
+            throttles.allow_row(address) && throttles.allow_new_row(address)
+        });
+        let written = u64::try_from(written.count()).unwrap();
+        // One comes back in a minute and a half.
+        assert!((1000..1010).contains(&written), "{written}");
+        assert_eq!(throttles.left_out(), 5_000 - written);
+        // One network alone has a fifth, and the others the rest.
+        let throttles = Throttles::new(&settings);
+        let alone = (0..400).filter(|_| throttles.allow_new_row([192, 0, 2, 1].into())).count();
+        assert!((200..205).contains(&alone), "{alone}");
+        assert!(throttles.allow_new_row([198, 51, 100, 1].into()));
     }
 
     #[test]

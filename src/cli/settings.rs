@@ -61,6 +61,7 @@ pub(super) fn settings(config: &Config, url: &HttpsUrl, device_url: &HttpsUrl) -
         declared_configuration: config.experiments.declared_configuration,
         device_auth: device_auth(&config.device_auth),
         device_requests_per_minute: limits.device_requests_per_minute,
+        ledger_rows_per_day: limits.ledger_rows_per_day,
         password_checks: PasswordChecks {
             user_burst: limits.password_failures,
             user_per_hour: limits.password_failures_per_hour,

@@ -31,6 +31,9 @@ pub struct Limits {
     pub wbxml: bool,
     /// Messages that one device may send in a minute. Default 600.
     pub device_requests_per_minute: u32,
+    /// New rows in a day that callers without a credential can cause in the ledger of enrollments and the audit trail, all
+    /// together; one network has a fifth of that. Default 50000.
+    pub ledger_rows_per_day: u32,
     /// Minutes after which a management session that says nothing is over. Default 30.
     pub session_timeout_minutes: u32,
     /// Deepest nesting of XML elements. Default 64.
@@ -82,6 +85,7 @@ impl Default for Limits {
             next_message: true,
             wbxml: true,
             device_requests_per_minute: 600,
+            ledger_rows_per_day: 50_000,
             session_timeout_minutes: 30,
             xml_depth: 64,
             xml_attributes: 64,

@@ -256,6 +256,9 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # wbxml = true
 # Messages that one device may send in a minute.
 # device_requests_per_minute = 600
+# New rows in a day that callers without a credential can cause in the ledger of enrollments and the audit trail, all
+# together; one network has a fifth of that. What is left out is counted in `muster_rows_left_out_total`.
+# ledger_rows_per_day = 50000
 # Minutes after which a silent management session is over.
 # session_timeout_minutes = 30
 # Nesting, attributes of an element, and tags and texts of an XML document.

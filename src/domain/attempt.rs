@@ -5,9 +5,11 @@ use time::{Duration, OffsetDateTime};
 use super::Id;
 use super::enrollment::Enrollment;
 use super::hresult::{Advice, Explanation, explain};
+use super::refused::Refused;
+use super::registration::RegisteredBy;
 
 /// One attempt to enroll. The messages of an attempt carry no common key, so one is joined to an open attempt of the same
-/// name and address; a fault closes it, and what follows is a new attempt.
+/// name and address that stands at the phase before; a fault closes it, and what follows is a new attempt.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Identifier.
@@ -38,6 +40,14 @@ pub struct Attempt {
     pub os_version: Option<String>,
     /// What it led to.
     pub enrollment_id: Option<Id<Enrollment>>,
+    /// What kind of refusal it was, where more is known than its code says.
+    pub refused: Option<Refused>,
+    /// What the device told of itself by which it can be registered, where that would let it in.
+    pub claims: Vec<(RegisteredBy, String)>,
+    /// How often the same came: a refusal again and again.
+    pub times: u32,
+    /// Whether what it led to was never seen. Told by lists alone.
+    pub never_seen: bool,
 }
 
 /// Messages of one attempt lie closer together than this.
@@ -47,16 +57,30 @@ impl Attempt {
     /// Whether the device said no more, though nothing was refused.
     #[must_use]
     pub fn has_stopped(&self, now: OffsetDateTime) -> bool {
-        self.outcome == Outcome::Open && now - self.updated_at >= ONE_ATTEMPT
+        let is_over = now - self.updated_at >= ONE_ATTEMPT;
+        is_over && (self.outcome == Outcome::Open || self.lacks_session())
     }
 
-    /// What to make of an attempt that did not come to its end: by the code that the person saw, or by where it stopped.
+    /// How far it came, as far as that can be said at that moment: one that ended in a certificate stops at its first
+    /// session where there is none.
+    #[must_use]
+    pub fn reached(&self, now: OffsetDateTime) -> Phase {
+        if self.lacks_session() && self.has_stopped(now) { Phase::Session } else { self.phase }
+    }
+
+    fn lacks_session(&self) -> bool {
+        self.never_seen && self.outcome == Outcome::Succeeded && self.phase == Phase::Enroll
+    }
+
+    /// What to make of an attempt that did not come to its end: by what was refused, by the code that the person saw, or by
+    /// where it stopped.
     #[must_use]
     pub fn explanation(&self, now: OffsetDateTime) -> Option<Explanation> {
-        match self.hresult {
-            Some(code) => explain(code),
-            None if self.has_stopped(now) => stopped_after(self.phase),
-            None => None,
+        match (self.hresult, self.refused) {
+            (Some(code), Some(refused)) => refused.explanation(code),
+            (Some(code), None) => explain(code),
+            (None, _) if self.has_stopped(now) => stopped_after(self.reached(now)),
+            (None, _) => None,
         }
     }
 }
@@ -87,6 +111,20 @@ fn stopped_after(phase: Phase) -> Option<Explanation> {
                  0x80180027.",
                 "Mettez à jour le micrologiciel ou effacez la puce TPM ; pour les machines virtuelles et les TPM défectueux, activez \
                  « software_keys_only » dans [ca].",
+            ),
+        ),
+        Phase::Session => (
+            (
+                "The PC got its certificate and never called `device_url`: a firewall stops it on the way, or Windows did not carry \
+                 out what it was given (0x8018001E to 0x80180025).",
+                "Open the address and port of `device_url` for the PC. If they are, see event 56 in its log \
+                 DeviceManagement-Enterprise-Diagnostics-Provider/Admin, then enroll it again.",
+            ),
+            (
+                "Le PC a reçu son certificat mais n'a jamais appelé « device_url » : un pare-feu l'arrête, ou Windows n'a pas \
+                 appliqué ce qu'il a reçu (0x8018001E à 0x80180025).",
+                "Ouvrez l'adresse et le port de « device_url » pour le PC. S'ils le sont, voyez l'événement 56 de son journal \
+                 DeviceManagement-Enterprise-Diagnostics-Provider/Admin, puis recommencez l'inscription.",
             ),
         ),
         // These are one message with its answer.
@@ -155,6 +193,8 @@ pub enum Phase {
     Policy,
     /// RequestSecurityToken.
     Enroll,
+    /// The first session: never stored, but told where it did not come.
+    Session,
     /// RequestSecurityToken of an enrolled device, for its next certificate.
     Renew,
 }
@@ -167,7 +207,20 @@ impl Phase {
             Self::Discover => "discover",
             Self::Policy => "policy",
             Self::Enroll => "enroll",
+            Self::Session => "session",
             Self::Renew => "renew",
+        }
+    }
+
+    /// The phase of the message before, whose attempt goes on with this one. Several PCs may share a name and an address, so
+    /// the same phase again is another attempt: whichever PC is meant, as many stand at each phase as there are.
+    #[must_use]
+    pub fn goes_on_from(self) -> Option<Self> {
+        match self {
+            Self::Policy => Some(Self::Discover),
+            Self::Enroll => Some(Self::Policy),
+            // A renewal is one message; somebody may enroll another machine from the same place.
+            Self::Discover | Self::Session | Self::Renew => None,
         }
     }
 

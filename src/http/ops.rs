@@ -50,6 +50,7 @@ pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
         shared.metrics.ca(can_sign, progress.devices_without_root, progress.certificates_of_previous);
     }
     shared.metrics.certificates_due(app.late_renewals());
+    shared.metrics.rows_left_out(app.rows_left_out());
     let commits = app.commits().counts();
     let text = shared.metrics.render(app.hasher.computed(), crate::store::sqlite_steps(), &commits);
     ([(CONTENT_TYPE, METRICS_TYPE)], text)

@@ -4,8 +4,9 @@
 
 use time::OffsetDateTime;
 
-use super::engine::Statement;
-use crate::app::ports::Expired;
+use super::engine::{Engine, Statement};
+use super::query::rows;
+use crate::app::ports::{Expired, StoreError};
 
 pub(super) fn prune(what: Expired, before: OffsetDateTime, limit: u32) -> Statement {
     Statement::any(sql(what), vec![before.into(), limit.into()])
@@ -27,6 +28,25 @@ pub(super) fn sql(what: Expired) -> &'static str {
         Expired::Invitations => INVITATIONS,
     }
 }
+
+/// Whether there is more to remove, of what strangers and devices add by themselves without an end.
+pub(super) async fn is_due(engine: &dyn Engine, what: Expired, before: OffsetDateTime) -> Result<bool, StoreError> {
+    let sql = match what {
+        Expired::Attempts => ATTEMPTS_DUE,
+        Expired::Events => EVENTS_DUE,
+        Expired::Audit => AUDIT_DUE,
+        _ => return Ok(false),
+    };
+    Ok(!rows(engine, sql, vec![before.into()]).await?.is_empty())
+}
+
+pub(super) const ATTEMPTS_DUE: &str = "SELECT CAST(1 AS BIGINT) AS due FROM attempts WHERE started_at < $1 LIMIT 1";
+
+pub(super) const AUDIT_DUE: &str = "SELECT CAST(1 AS BIGINT) AS due FROM audit WHERE time < $1 LIMIT 1";
+
+pub(super) const EVENTS_DUE: &str = "
+    SELECT CAST(1 AS BIGINT) AS due FROM events
+    WHERE time < $1 AND seq < (SELECT MAX(seq) FROM events WHERE seq IS NOT NULL) LIMIT 1";
 
 /// Transcripts and answers go with their session.
 const SESSIONS: &str = "

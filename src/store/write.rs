@@ -114,7 +114,11 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::SaveSession(session) => vec![sessions::save(session)?],
         Write::SaveAnswer(answer) => vec![sessions::save_answer(answer)],
         Write::AppendTranscript(messages) => sessions::append_transcript(messages).collect(),
-        Write::SaveAttempt(attempt) => vec![attempts::save(attempt)],
+        Write::SaveAttempt(attempt) => vec![attempts::save(attempt)?],
+        Write::RepeatAttempt { id, at, trace_id, instead_of } => {
+            let same = instead_of.map(|(open, phase)| attempts::delete_open(open, phase));
+            same.into_iter().chain([attempts::repeat(*id, *at, trace_id)]).collect()
+        }
         Write::InsertUpload(upload) => vec![uploads::insert(upload)],
         Write::BeginUpload { id, attempt, at } => uploads::begin(*id, *attempt, *at).into(),
         Write::AppendUploadChunk { chunk, at } => uploads::append(chunk, *at).into(),

@@ -7,9 +7,8 @@ use super::*;
 use crate::app::Settings;
 use crate::app::ports::Page;
 use crate::app::testing::Ground;
-use crate::domain::admission::{Admission, Broken, Rules};
+use crate::domain::admission::{Admission, Rules};
 use crate::domain::event::Event;
-use crate::domain::registration::RegisteredBy;
 use crate::domain::user::Role;
 use crate::proto::wstep::{ContextItem, PKCS10};
 

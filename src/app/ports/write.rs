@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::select::Lease;
 use crate::domain::Id;
 use crate::domain::alert::AlertRecord;
-use crate::domain::attempt::Attempt;
+use crate::domain::attempt::{Attempt, Phase};
 use crate::domain::ca::{CaRecord, CaRole};
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -377,6 +377,17 @@ pub enum Write {
     AppendTranscript(Vec<TranscriptExchange>),
     /// An attempt, new or changed.
     SaveAttempt(Box<Attempt>),
+    /// A refused attempt came once more; a conflict where it, or the open one, is gone.
+    RepeatAttempt {
+        /// Which.
+        id: Id<Attempt>,
+        /// When.
+        at: OffsetDateTime,
+        /// Its reference this time.
+        trace_id: String,
+        /// The open attempt that ended in it, with the phase where it stood: it was the same, and goes.
+        instead_of: Option<(Id<Attempt>, Phase)>,
+    },
     /// A URL for an upload.
     InsertUpload(Box<Upload>),
     /// Somebody begins to send the file of an upload, and what other tries sent of it goes, for the newest is the one that

@@ -80,6 +80,24 @@ async fn a_command_that_was_decided_meanwhile_is_no_orphan() {
     }
 }
 
+#[tokio::test]
+async fn old_attempts_are_removed_faster_than_strangers_make_them() {
+    let ground = Ground::new().await;
+    let app = &ground.app;
+    let caller = crate::app::Caller { address: std::net::Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    for number in 0..450 {
+        let email = format!("eve{number}@elsewhere.test");
+        app.refused(&caller, crate::domain::attempt::Phase::Discover, &email, &crate::app::Refusal::DomainNotServed)
+            .await;
+    }
+    while !app.publish_events().await.unwrap().is_empty() {}
+    ground.clock.advance(Duration::days(4000));
+    app.sweep().await;
+    let page = crate::app::ports::Page { limit: 500, after: None };
+    assert_eq!(app.store.attempts(&crate::app::ports::AttemptFilter::default(), &page).await.unwrap().items.len(), 0);
+    assert_eq!(app.store.events_after(0, None, 1000).await.unwrap().len(), 1, "the last one keeps the place");
+}
+
 // covers: S-10, S-12
 #[tokio::test]
 async fn a_refused_device_that_stays_away_never_becomes_active() {

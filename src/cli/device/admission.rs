@@ -47,8 +47,11 @@ pub(in crate::cli) enum Kind {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RegisterArgs {
     /// Serial numbers, hardware hashes or ids of Autopilot.
-    #[arg(required = true, value_name = "VALUE")]
+    #[arg(required_unless_present = "attempt", value_name = "VALUE")]
     values: Vec<String>,
+    /// What the device of a refused attempt told of itself (`muster device attempts --advice`).
+    #[arg(long, value_name = "ID", conflicts_with = "values")]
+    attempt: Option<String>,
     /// What they are.
     #[arg(long, value_enum, default_value = "serial")]
     kind: By,
@@ -118,15 +121,17 @@ async fn register(client: &Client, out: &Out, args: RegisterArgs) -> Result<()> 
         By::HwDevId => "hw_dev_id",
         By::Autopilot => "autopilot",
     };
+    let attempt = args.attempt.iter().map(|id| (id, json!({"attempt_id": id, "note": args.note})));
+    let values = args.values.iter().map(|value| (value, json!({"kind": kind, "value": value, "note": args.note})));
+    let bodies: Vec<(&String, Value)> = attempt.chain(values).collect();
     let mut done = Vec::new();
-    for value in &args.values {
-        let body = json!({"kind": kind, "value": value, "note": args.note});
-        match client.post("/registered-devices", &[], &body).await {
+    for (value, body) in &bodies {
+        match client.post("/registered-devices", &[], body).await {
             Ok(document) => done.push(document),
             Err(error) => remark(&format!("{value}: {error:#}")),
         }
     }
-    told(out, &done, args.values.len(), |entry| format!("registered {}", field(entry, "value")))
+    told(out, &done, bodies.len(), |entry| format!("registered {}", field(entry, "value")))
 }
 
 fn told(out: &Out, done: &[Value], asked: usize, line: impl Fn(&Value) -> String) -> Result<()> {

@@ -40,7 +40,11 @@ fn outcome(attempt: &Value) -> String {
 fn in_full(attempt: &Value) -> String {
     let (advice, code) = (&attempt["advice"], field(attempt, "hresult"));
     let name = field(advice, "name");
+    let claims = attempt["claims"].as_object().into_iter().flatten();
+    let claims: Vec<String> =
+        claims.map(|(kind, value)| format!("{kind} {}", value.as_str().unwrap_or_default())).collect();
     pairs([
+        ("id", field(attempt, "id")),
         ("time", time(attempt, "updated_at")),
         ("user", field(attempt, "email")),
         ("address", field(attempt, "address")),
@@ -52,6 +56,8 @@ fn in_full(attempt: &Value) -> String {
         ("here", field(attempt, "cause")),
         ("means", field(advice, "cause")),
         ("do", field(advice, "fix")),
+        ("tells of itself", claims.join(", ")),
+        ("times", field(attempt, "times")),
         ("reference", field(attempt, "trace_id")),
     ])
 }

@@ -201,12 +201,12 @@ pub(super) const TABLE: &[Row] = &[
         0x8018_0013,
         "MENROLL_E_DEVICECAPREACHED",
         (
-            "The person, or the package, has as many devices as allowed.",
-            "Retire a device that is not used any more, or raise the limit of the user (or `max_devices_per_user`).",
+            "The person, the package, or the whole installation has as many devices as allowed; the ledger says which.",
+            "Retire a device that is not used any more, or raise `max_devices_per_user`, `max_devices` or that of the package.",
         ),
         (
-            "La personne, ou le package, a atteint son nombre d'appareils.",
-            "Retirez un appareil qui ne sert plus, ou relevez la limite de l'utilisateur (ou « max_devices_per_user »).",
+            "La personne, le package ou toute l'installation a atteint son nombre d'appareils ; le journal dit lequel.",
+            "Retirez un appareil qui ne sert plus, ou relevez « max_devices_per_user », « max_devices » ou celui du package.",
         ),
     ),
     one(
@@ -226,12 +226,12 @@ pub(super) const TABLE: &[Row] = &[
         0x8018_0015,
         "MENROLL_E_NOTSUPPORTED",
         (
-            "Enrollment is not offered for this address, or not in this way.",
-            "Check the spelling of the address; see `domains` and `auth_policy` in [enroll].",
+            "Enrollment is not offered for this address, not in this way, or not any more by this enrollment URL.",
+            "Check the spelling of the address and whether the URL is the present one; see `domains` and `auth_policy` in [enroll].",
         ),
         (
-            "L'inscription n'est pas proposée pour cette adresse, ou pas de cette manière.",
-            "Vérifiez l'orthographe de l'adresse ; voyez « domains » et « auth_policy » dans [enroll].",
+            "L'inscription n'est pas proposée pour cette adresse, pas de cette manière, ou plus par cette URL.",
+            "Vérifiez l'adresse et si l'URL est bien l'actuelle ; voyez « domains » et « auth_policy » dans [enroll].",
         ),
     ),
     one(
@@ -425,11 +425,11 @@ pub(super) const TABLE: &[Row] = &[
         "MENROLL_E_CUSTOMSERVERERROR",
         (
             "A rule of the server does not let this device in; Windows shows the words of the rule.",
-            "The ledger names the rule. Register the device beforehand where only known ones may enroll.",
+            "The ledger names the rule: a registration, the ownership, the network, or a password that has to be changed first.",
         ),
         (
             "Une règle du serveur n'accepte pas cet appareil ; Windows affiche son texte.",
-            "Le journal indique la règle. Enregistrez l'appareil au préalable si seuls les appareils connus sont acceptés.",
+            "Le journal indique la règle : enregistrement, propriété, réseau, ou mot de passe à changer d'abord.",
         ),
     ),
     one(

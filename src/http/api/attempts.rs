@@ -1,5 +1,7 @@
 //! `/enrollment-attempts`: the ledger of enrollments, failures included.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use crate::app::App;
 use crate::app::ports::AttemptFilter;
 use crate::domain::attempt::{Attempt, Outcome, Road};
 use crate::domain::hresult::Explanation;
+use crate::domain::refused::Refused;
 use crate::http::error::Problem;
 use crate::http::extract::Params;
 
@@ -33,7 +36,8 @@ pub struct AttemptDocument {
     /// package), `web_token`, or `certificate` (a renewal). Of one that was refused, the one that was tried; null before
     /// a credential came.
     road: Option<&'static str>,
-    /// How far it came: `discover`, `policy`, `enroll` or `renew`.
+    /// How far it came: `discover`, `policy`, `enroll` or `renew`; `session` where the device got its certificate and had no
+    /// session for half an hour.
     phase: &'static str,
     /// `open`, `succeeded` or `failed`.
     outcome: &'static str,
@@ -50,6 +54,14 @@ pub struct AttemptDocument {
     os_version: Option<String>,
     /// What it led to.
     enrollment_id: Option<String>,
+    /// Why it was refused, where that says more than its code: `policy_not_offered`, `domain_not_served`, `stale_url`,
+    /// `account_disabled`, `password_change`, `device_limit`, `package_used_up`, `home`, `edition`, `too_old`, `too_new`,
+    /// `personal`, `network`, `not_registered`, `registration_in_use`, `full` or `request_type`.
+    refused: Option<&'static str>,
+    /// By what the device can be registered (`POST /registered-devices` with `attempt_id`), by kind.
+    claims: BTreeMap<&'static str, String>,
+    /// How often the same came within half an hour: a refusal again and again.
+    times: u32,
     /// Whether the device said no more though nothing was refused.
     stopped: bool,
     /// What to make of one that did not come to its end; null for others.
@@ -78,7 +90,9 @@ impl From<Explanation> for AdviceDocument {
 impl AttemptDocument {
     /// As it stands at that moment.
     fn new(attempt: Attempt, now: OffsetDateTime) -> Self {
+        let phase = attempt.reached(now).as_str();
         Self {
+            phase,
             stopped: attempt.has_stopped(now),
             advice: attempt.explanation(now).map(AdviceDocument::from),
             id: attempt.id.to_string(),
@@ -87,7 +101,9 @@ impl AttemptDocument {
             email: attempt.email,
             address: attempt.address,
             road: attempt.road.map(Road::as_str),
-            phase: attempt.phase.as_str(),
+            refused: attempt.refused.map(Refused::as_str),
+            claims: attempt.claims.into_iter().map(|(kind, value)| (kind.as_str(), value)).collect(),
+            times: attempt.times,
             outcome: attempt.outcome.as_str(),
             cause: attempt.cause,
             hresult: attempt.hresult.map(|code| format!("0x{code:08X}")),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{List, page, stamp};
-use crate::app::App;
 use crate::app::ports::Table;
+use crate::app::{App, Error};
 use crate::domain::registration::{RegisteredBy, RegisteredDevice};
 use crate::http::auth::By;
 use crate::http::error::Problem;
@@ -49,11 +49,13 @@ impl From<RegisteredDevice> for RegisteredDeviceDocument {
 #[serde(deny_unknown_fields)]
 pub struct RegisterDevice {
     /// What the value is.
-    kind: KindWord,
+    kind: Option<KindWord>,
     /// The value: a serial number (Windows 11 25H2 and later tell theirs), a hardware hash, or the id of the registration
     /// with Autopilot.
-    value: String,
-    /// What for.
+    value: Option<String>,
+    /// In the place of both: an attempt that was refused, for what its device told of itself.
+    attempt_id: Option<String>,
+    /// What for; of an attempt, the name of its device if there is none.
     note: Option<String>,
 }
 
@@ -103,14 +105,22 @@ pub async fn list_registered(
 
 /// Registers a device.
 #[utoipa::path(post, path = "/api/v1/registered-devices", tag = "enrollment", request_body = RegisterDevice,
-    responses((status = 201, body = RegisteredDeviceDocument), (status = 409, description = "`already_registered`")))]
+    responses((status = 201, body = RegisteredDeviceDocument),
+        (status = 409, description = "`already_registered` or `nothing_to_register`")))]
 pub async fn register(
     State(app): State<App>,
     By(by): By,
     NoParams: NoParams,
     Body(body): Body<RegisterDevice>,
 ) -> Result<impl IntoResponse, Problem> {
-    let made = app.register_device(&by, body.kind.into(), &body.value, body.note).await?;
+    let made = match (body.kind, body.value, body.attempt_id) {
+        (Some(kind), Some(value), None) => app.register_device(&by, kind.into(), &value, body.note).await?,
+        (None, None, Some(attempt)) => {
+            let attempt = app.resolve(Table::Attempts, "attempt", &attempt).await?;
+            app.register_attempt(&by, attempt, body.note).await?
+        }
+        _ => return Err(Error::invalid("/kind", "and `value` are given, or `attempt_id` alone").into()),
+    };
     Ok((StatusCode::CREATED, Json(RegisteredDeviceDocument::from(made))))
 }
 

@@ -258,6 +258,10 @@ pub(super) fn attempt(number: u128) -> Attempt {
         device_name: None,
         os_version: None,
         enrollment_id: None,
+        refused: None,
+        claims: Vec::new(),
+        times: 1,
+        never_seen: false,
     }
 }
 

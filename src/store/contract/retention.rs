@@ -91,7 +91,9 @@ async fn the_last_place_of_events_is_never_forgotten(Ground { store, .. }: &Grou
     assert_eq!(store.events_after(0, None, 10).await.unwrap().len(), 4, "older than that moment, not of it");
     prune(store, Expired::Events, 100, 2).await;
     assert_eq!(store.events_after(0, None, 10).await.unwrap().len(), 2);
+    assert!(store.is_due(Expired::Events, at(100)).await.unwrap());
     prune(store, Expired::Events, 100, 100).await;
+    assert!(!store.is_due(Expired::Events, at(100)).await.unwrap(), "the last one stays");
     assert_eq!(store.last_event_seq().await.unwrap(), 4, "numbering goes on after it");
     assert_eq!(store.unnumbered_events(10).await.unwrap().len(), 1, "nobody has seen this one yet");
 }
@@ -106,11 +108,17 @@ async fn attempts_and_audit_go_in_portions(Ground { store, .. }: &Ground) {
         store.commit(vec![Write::SaveAttempt(Box::new(one)), Write::AppendAudit(row)]).await.unwrap();
     }
     for (limit, left) in [(1, vec![6, 5, 4, 3, 2]), (100, vec![6, 5, 4])] {
+        for what in [Expired::Attempts, Expired::Audit] {
+            assert!(store.is_due(what, at(4)).await.unwrap() && !store.is_due(what, at(1)).await.unwrap());
+        }
         prune(store, Expired::Attempts, 4, limit).await;
         prune(store, Expired::Audit, 4, limit).await;
         let attempts = store.attempts(&AttemptFilter::default(), &first(9)).await.unwrap().items;
         let rows = store.audit(None, &first(9)).await.unwrap().items;
         assert_eq!(attempts.iter().map(|attempt| attempt.id.to_string()).collect::<Vec<_>>(), ids(left.clone()));
         assert_eq!(rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>(), ids(left));
+    }
+    for what in [Expired::Attempts, Expired::Audit] {
+        assert!(!store.is_due(what, at(4)).await.unwrap(), "none is left");
     }
 }

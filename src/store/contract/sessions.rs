@@ -3,11 +3,13 @@
 use uuid::Uuid;
 
 use super::Ground;
-use super::fixtures::{assert_same, at, attempt, enroll_all, exchange, id, ids, session, walk};
+use super::fixtures::{assert_same, at, attempt, enroll_all, exchange, id, ids, is_conflict, session, walk};
 use crate::app::ports::{AttemptFilter, SessionFilter, Store, Write};
 use crate::domain::attempt::{Attempt, Outcome, Phase, Road};
 use crate::domain::entra::{EntraClaims, TokenEvidence};
 use crate::domain::proof::Proof;
+use crate::domain::refused::Refused;
+use crate::domain::registration::RegisteredBy;
 use crate::domain::session_record::{SessionRecord, StoredAnswer, TranscriptExchange};
 
 pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
@@ -17,6 +19,8 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     the_last_answer_of_a_session_is_kept(&make().await).await;
     an_attempt_is_read_as_saved(&make().await).await;
     the_newest_open_attempt_is_found(&make().await).await;
+    a_refusal_is_repeated(&make().await).await;
+    lists_tell_whether_the_device_came(&make().await).await;
     attempts_are_filtered(&make().await).await;
 }
 
@@ -133,13 +137,17 @@ async fn an_attempt_is_read_as_saved(Ground { store, .. }: &Ground) {
         device_name: Some("PC".to_owned()),
         os_version: Some("10.0".to_owned()),
         enrollment_id: Some(id(5)),
+        refused: Some(Refused::NotRegistered),
+        claims: vec![(RegisteredBy::Serial, "PF3 \"é\"".to_owned()), (RegisteredBy::HwDevId, "0F".to_owned())],
+        times: 7,
         ..bare.clone()
     };
     for version in [bare, full] {
         store.commit(vec![record(&version)]).await.unwrap();
         let filter = AttemptFilter { trace_id: Some("trace-1".to_owned()), ..AttemptFilter::default() };
         let page = crate::app::ports::Page { limit: 9, after: None };
-        assert_same(&store.attempts(&filter, &page).await.unwrap().items, &vec![version]);
+        assert_same(&store.attempts(&filter, &page).await.unwrap().items, &vec![version.clone()]);
+        assert_same(&store.attempt(id(1)).await.unwrap().unwrap(), &version);
     }
 }
 
@@ -152,13 +160,83 @@ async fn the_newest_open_attempt_is_found(Ground { store, .. }: &Ground) {
     let attempts = [open(1, 10, 50), open(2, 20, 21), shouted, elsewhere, failed];
     store.commit(attempts.iter().map(record).collect()).await.unwrap();
     let find = async |email: &str, since| {
-        let found = store.open_attempt(email, "192.0.2.1", at(since)).await.unwrap();
+        let found = store.open_attempt(email, "192.0.2.1", Phase::Discover, at(since)).await.unwrap();
         found.map(|attempt| attempt.id.to_string())
     };
     assert_eq!(find("Mia@example.org", 0).await, ids([3]).pop());
     assert_eq!(find("mia@example.org", 40).await, ids([1]).pop(), "it goes on, so it is not over");
     assert_eq!(find("mia@example.org", 51).await, None);
     assert_eq!(find("m%", 0).await, None);
+    let further = async || store.open_attempt("mia@example.org", "192.0.2.1", Phase::Policy, at(0)).await.unwrap();
+    assert!(further().await.is_none(), "none stands there");
+    // Two messages at once go on with the same attempt: one of them is too late.
+    let on = Attempt { phase: Phase::Policy, ..open(1, 10, 51) };
+    store.commit(vec![record(&on)]).await.unwrap();
+    assert!(is_conflict(store.commit(vec![record(&on)]).await));
+    assert_same(&further().await.unwrap(), &on);
+}
+
+async fn a_refusal_is_repeated(Ground { store, .. }: &Ground) {
+    let failed = |number, started, cause: &str| Attempt {
+        started_at: at(started),
+        outcome: Outcome::Failed,
+        cause: cause.to_owned(),
+        ..attempt(number)
+    };
+    let renewing = Attempt { enrollment_id: Some(id(7)), ..failed(6, 50, "a") };
+    let claims = Attempt { claims: vec![(RegisteredBy::Serial, "PF3".to_owned())], ..failed(7, 60, "a") };
+    let named = Attempt { device_name: Some("PC-1".to_owned()), ..failed(4, 40, "a") };
+    let attempts = [
+        failed(1, 10, "a"),
+        failed(2, 20, "a"),
+        failed(3, 30, "b"),
+        named.clone(),
+        attempt(5),
+        renewing.clone(),
+        claims.clone(),
+    ];
+    store.commit(attempts.iter().map(record).collect()).await.unwrap();
+    let find = async |like: &Attempt, since| {
+        let found = store.failed_attempt(like, at(since)).await.unwrap();
+        found.map(|attempt| attempt.id.to_string())
+    };
+    assert_eq!(find(&failed(9, 0, "a"), 0).await, ids([2]).pop(), "the newest");
+    assert_eq!(find(&failed(9, 0, "a"), 21).await, None, "too long ago");
+    for (own, number) in [(&named, 4), (&renewing, 6), (&claims, 7)] {
+        assert_eq!(find(own, 0).await, ids([number]).pop(), "of that device");
+    }
+    assert_eq!(find(&Attempt { phase: Phase::Policy, ..failed(9, 0, "a") }, 0).await, None);
+    assert_eq!(find(&Attempt { address: "192.0.2.2".to_owned(), ..failed(9, 0, "a") }, 0).await, None);
+    let repeat = |number, instead_of| {
+        vec![Write::RepeatAttempt { id: id(number), at: at(99), trace_id: "again".to_owned(), instead_of }]
+    };
+    let again = |number| repeat(number, None);
+    assert!(is_conflict(store.commit(repeat(2, Some((id(5), Phase::Policy)))).await), "another went on with it");
+    assert!(store.attempt(id(5)).await.unwrap().is_some());
+    store.commit(repeat(2, Some((id(5), Phase::Discover)))).await.unwrap();
+    assert!(store.attempt(id(5)).await.unwrap().is_none(), "it was the same");
+    let kept = store.attempt(id(2)).await.unwrap().unwrap();
+    let expected = Attempt { updated_at: at(99), trace_id: "again".to_owned(), times: 2, ..failed(2, 20, "a") };
+    assert_same(&kept, &expected);
+    store.commit(vec![record(&attempt(9))]).await.unwrap();
+    assert!(is_conflict(store.commit(again(9)).await), "one that is open goes on");
+    assert!(is_conflict(store.commit(again(8)).await), "gone");
+}
+
+async fn lists_tell_whether_the_device_came(Ground { store, .. }: &Ground) {
+    enroll_all(store, [1, 2]).await;
+    let seen = Write::CatchUpSeen { id: id(2), at: at(9) };
+    let led_to = |number| Attempt {
+        outcome: Outcome::Succeeded,
+        phase: Phase::Enroll,
+        enrollment_id: Some(id(number)),
+        ..attempt(number)
+    };
+    let renewed = Attempt { phase: Phase::Renew, enrollment_id: Some(id(1)), ..led_to(3) };
+    store.commit(vec![seen, record(&led_to(1)), record(&led_to(2)), record(&renewed)]).await.unwrap();
+    let page = crate::app::ports::Page { limit: 9, after: None };
+    let found = store.attempts(&AttemptFilter::default(), &page).await.unwrap().items;
+    assert_eq!(found.iter().map(|attempt| attempt.never_seen).collect::<Vec<_>>(), [false, false, true]);
 }
 
 async fn attempts_are_filtered(Ground { store, .. }: &Ground) {

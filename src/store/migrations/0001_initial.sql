@@ -433,12 +433,16 @@ CREATE TABLE attempts (
     trace_id TEXT NOT NULL,
     device_name TEXT,
     os_version TEXT,
-    enrollment_id TEXT
+    enrollment_id TEXT,
+    refused TEXT,
+    claims TEXT NOT NULL,
+    times BIGINT NOT NULL
 );
 CREATE INDEX attempts_by_age ON attempts (started_at, id);
 CREATE INDEX attempts_by_trace ON attempts (trace_id);
 CREATE INDEX attempts_by_email ON attempts (email_key, started_at, id);
 CREATE INDEX attempts_open ON attempts (email_key, address, started_at, id) WHERE outcome = 'open';
+CREATE INDEX attempts_failed ON attempts (email_key, address, started_at, id) WHERE outcome = 'failed';
 
 -- Alerts of devices. session_id is no foreign key: sessions are pruned earlier.
 CREATE TABLE alerts (

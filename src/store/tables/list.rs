@@ -583,6 +583,9 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             text("device_name"),
             text("os_version"),
             text("enrollment_id"),
+            text("refused"),
+            text("claims"),
+            int("times"),
         ],
         key: 1,
         page: PAGE,
@@ -590,8 +593,8 @@ pub(in crate::store) static TABLES: [Table; 34] = [
         next: "SELECT * FROM attempts WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
             INSERT INTO attempts (id, started_at, updated_at, email, email_key, address, road, phase, outcome, \
-            cause, hresult, trace_id, device_name, os_version, enrollment_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-            $10, $11, $12, $13, $14, $15)",
+            cause, hresult, trace_id, device_name, os_version, enrollment_id, refused, claims, times) VALUES ($1, $2, $3, \
+            $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         count: "SELECT COUNT(*) AS number FROM attempts",
         delete: "DELETE FROM attempts",
         link: None,

@@ -16,7 +16,8 @@ pub use answer::{Answer, Expected, judge_answer, judge_probe};
 pub use chain::{Handshake, judge_chain, judge_root};
 pub use clock::judge_clock;
 pub use messages::{
-    discover, enrollment_without_credential, judge_discovery, judge_policies, policies, policies_without_credential,
+    discover, enrollment_without_credential, is_own, judge_discovery, judge_policies, policies,
+    policies_without_credential,
 };
 pub use names::{NameFailure, Names, judge_names};
 pub use problem::Problem;

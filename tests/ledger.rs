@@ -4,6 +4,8 @@
 
 mod support;
 
+use muster::doctor;
+use muster::proto::soap::security::Credential;
 use serde_json::{Value, json};
 use support::api::User;
 use support::device::{FakeDevice, Profile};
@@ -251,6 +253,23 @@ fn strangers_cannot_fill_the_ledger() {
     assert_eq!((rows(), &newest(&server, &bob.email)["outcome"]), (22, &"succeeded".into()));
     let metrics = server.operators("/metrics");
     assert!(metrics.contains("muster_rows_left_out_total 30\n"), "{metrics}");
+}
+
+#[test]
+fn who_says_that_he_is_the_doctor_hides_no_try() {
+    let server = Server::shared();
+    let url: url::Url = server.url.parse().unwrap();
+    let post = |path: &str, message: Vec<u8>| server.web(&soap::post(path, message));
+    let ada = server.api().add_user();
+    post("/EnrollmentServer/Discovery.svc", doctor::discover(&url, &ada.email)).expect_status("", 200);
+    assert!(standing(server, &ada.email).is_empty(), "an answered discovery tries nothing");
+    let sign_in = |password: &str| {
+        let credential = Credential::Username { username: ada.email.clone(), password: password.to_owned().into() };
+        post("/EnrollmentServer/Policy.svc", doctor::policies(&url, &credential));
+        standing(server, &ada.email)
+    };
+    assert_eq!(sign_in("wrong"), ["policy failed"]);
+    assert_eq!(sign_in(&ada.password), ["policy failed", "policy open"]);
 }
 
 #[test]

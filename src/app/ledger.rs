@@ -21,6 +21,9 @@ pub struct Caller {
     pub address: IpAddr,
     /// The id under which this message is found again: `ActivityId` and `TraceId` of the answer.
     pub trace_id: Uuid,
+    /// Whether the message says that the doctor sent it. Anybody can say so, so nothing is left out of the ledger for it but
+    /// discoveries that were answered and messages without a credential: these try nothing.
+    pub says_doctor: bool,
 }
 
 /// What one message adds to the ledger.
@@ -216,7 +219,11 @@ mod tests {
     #[tokio::test]
     async fn what_strangers_write_is_bounded_and_printable() {
         let ground = Ground::new().await;
-        let caller = Caller { address: std::net::Ipv4Addr::LOCALHOST.into(), trace_id: ground.app.new_trace_id() };
+        let caller = Caller {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            trace_id: ground.app.new_trace_id(),
+            says_doctor: false,
+        };
         let hostile = format!("\u{1b}[31mred\r\n\0{}", "x".repeat(100_000));
         let refusal = Refusal::CertificateRequest(hostile.clone());
         ground.app.refused(&caller, Phase::Enroll, &hostile, &refusal).await;
@@ -245,7 +252,7 @@ mod tests {
     }
 
     fn from(app: &App, last: u8) -> Caller {
-        Caller { address: [192, 0, 2, last].into(), trace_id: app.new_trace_id() }
+        Caller { address: [192, 0, 2, last].into(), trace_id: app.new_trace_id(), says_doctor: false }
     }
 
     #[tokio::test]

@@ -44,6 +44,12 @@ pub fn enrollment_without_credential(url: &Url) -> Vec<u8> {
     request.encode(&RequestHeader { message_id: REQUEST_ID, to: url.as_str(), ..RequestHeader::default() })
 }
 
+/// Whether a message says of itself that it is one of these. Anybody can say so.
+#[must_use]
+pub fn is_own(message_id: Option<&str>) -> bool {
+    message_id.is_some_and(|id| [DISCOVER_ID, POLICIES_ID, REQUEST_ID].contains(&id))
+}
+
 /// Judges a DiscoverResponse; the second holds the addresses of policy and enrollment service.
 #[must_use]
 pub fn judge_discovery(envelope: &Envelope, url: &str) -> (Vec<Verdict>, Option<(Url, Url)>) {
@@ -102,10 +108,10 @@ const REQUEST_VERSION: &str = "6.0";
 /// `PRODUCT_PROFESSIONAL`.
 const PRO: u32 = 48;
 const SHORTEST_KEY: u32 = 2048;
-// The same on every Windows.
-const DISCOVER_ID: &str = "urn:uuid:748132ec-a575-4329-b01b-6171a9cf8478";
-const REQUEST_ID: &str = "urn:uuid:0d5a1441-5891-453b-becf-a2e5f6ea3749";
-const POLICIES_ID: &str = "urn:uuid:72048B64-0F19-448F-8C2E-B4C661860AA0";
+// Always the same, as with Windows, and others than there: by them a ledger leaves out what is nobody's attempt.
+const DISCOVER_ID: &str = "urn:uuid:5d0c7e52-9a1f-4c83-8f0e-6b9d1e3a7c01";
+const REQUEST_ID: &str = "urn:uuid:5d0c7e52-9a1f-4c83-8f0e-6b9d1e3a7c02";
+const POLICIES_ID: &str = "urn:uuid:5d0c7e52-9a1f-4c83-8f0e-6b9d1e3a7c03";
 
 #[cfg(test)]
 mod tests {

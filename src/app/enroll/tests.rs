@@ -37,7 +37,8 @@ fn request(items: &[(&str, &str)]) -> RequestSecurityToken {
 async fn enroll(app: &App, email: &str, request: &RequestSecurityToken) -> Result<Enrolled, Refusal> {
     let password = SecretString::from("correct horse");
     let credential = Credential::Username { username: email.to_owned(), password };
-    let caller = Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id() };
+    let caller =
+        Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id(), says_doctor: false };
     app.enroll(Ok(credential), request, &caller).await
 }
 
@@ -168,7 +169,7 @@ async fn of_many_at_once_a_registration_lets_in_one() {
 async fn a_registration_that_is_removed_during_the_signature_lets_nobody_in() {
     let (ground, app) = registered(false).await;
     add(&ground, "ada@example.test", |_| {}).await;
-    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id(), says_doctor: false };
     let request = request(&[("SerialNumber", "PF3ABC12")]);
     let csr = app.certificate_request(&request).unwrap();
     let user = app.store.user_by_name("ada@example.test").await.unwrap().unwrap();
@@ -234,7 +235,7 @@ async fn a_machine_that_enrolls_twice_at_once_is_one_device() {
 async fn what_changes_after_the_sign_in_counts() {
     let ground = Ground::new().await;
     let app = &ground.app;
-    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id(), says_doctor: false };
     let let_in = async |signed_in: &User| {
         let request = request(&[]);
         let csr = app.certificate_request(&request).unwrap();
@@ -282,7 +283,7 @@ async fn a_pin_that_was_replaced_after_the_sign_in_lets_nobody_in() {
     let invite = crate::app::invitations::Invite { new: vec![new], errors: Vec::new() };
     let issued = app.invite(&by, &invite, None).await.unwrap().remove(0);
     let pin = issued.secrets.unwrap().pin.unwrap();
-    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id(), says_doctor: false };
     let signed_in = app.check_password(&user.email, pin, caller.address, &mut None).await.unwrap();
     let usable = async || app.invitation_to_use(&signed_in).await.map(|open| open.map(|open| open.id));
     assert_eq!(usable().await.unwrap(), Some(issued.view.invitation.id));
@@ -430,7 +431,8 @@ mod packages {
     async fn enroll(app: &App, secret: &str, request: &RequestSecurityToken) -> Result<Enrolled, Refusal> {
         let credential =
             Credential::Username { username: BULK.to_owned(), password: SecretString::from(secret.to_owned()) };
-        let caller = Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id() };
+        let caller =
+            Caller { address: Ipv4Addr::new(192, 0, 2, 1).into(), trace_id: app.new_trace_id(), says_doctor: false };
         app.enroll(Ok(credential), request, &caller).await
     }
 
@@ -526,7 +528,7 @@ mod packages {
         let ground = Ground::new().await;
         let app = &ground.app;
         let by = ground.admin().await;
-        let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+        let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id(), says_doctor: false };
         let let_in = async |package: &Package| {
             let request = request(&[]);
             let csr = app.certificate_request(&request).unwrap();

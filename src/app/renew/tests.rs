@@ -49,7 +49,7 @@ struct Pc {
 }
 
 fn caller(app: &App) -> Caller {
-    Caller { address: ADDRESS, trace_id: app.new_trace_id() }
+    Caller { address: ADDRESS, trace_id: app.new_trace_id(), says_doctor: false }
 }
 
 fn request_of(kind: RequestType, value_type: &str, der: Vec<u8>, name: &str) -> RequestSecurityToken {

@@ -84,7 +84,11 @@ async fn a_command_that_was_decided_meanwhile_is_no_orphan() {
 async fn old_attempts_are_removed_faster_than_strangers_make_them() {
     let ground = Ground::new().await;
     let app = &ground.app;
-    let caller = crate::app::Caller { address: std::net::Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id() };
+    let caller = crate::app::Caller {
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        trace_id: app.new_trace_id(),
+        says_doctor: false,
+    };
     for number in 0..450 {
         let email = format!("eve{number}@elsewhere.test");
         app.refused(&caller, crate::domain::attempt::Phase::Discover, &email, &crate::app::Refusal::DomainNotServed)

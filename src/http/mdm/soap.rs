@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::body;
 use crate::app::{App, Caller, Refusal};
+use crate::doctor;
 use crate::domain::attempt::Phase;
 use crate::http::Shared;
 use crate::http::peer::Peer;
@@ -42,7 +43,7 @@ impl Received {
 pub(super) fn caller(shared: &Shared, request: &Request) -> Option<Caller> {
     let peer = request.extensions().get::<Peer>()?;
     let address = shared.proxies.address_at_the_door(peer, request.headers());
-    Some(Caller { address, trace_id: shared.app.new_trace_id() })
+    Some(Caller { address, trace_id: shared.app.new_trace_id(), says_doctor: false })
 }
 
 /// Reads a SOAP request as far as its envelope; what cannot be read is recorded in the ledger and answered.
@@ -64,7 +65,10 @@ pub(super) async fn receive(
         .await
         .map_err(|status| plain(status, "the request body was not accepted"))?;
     match decode(&shared.app, &bytes, operation) {
-        Ok(envelope) => Ok(Received { envelope, caller }),
+        Ok(envelope) => {
+            let says_doctor = doctor::is_own(envelope.message_id.as_deref());
+            Ok(Received { envelope, caller: Caller { says_doctor, ..caller } })
+        }
         Err(rejected) => Err(unreadable(&shared.app, &caller, operation, phase, rejected).await),
     }
 }

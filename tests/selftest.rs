@@ -20,6 +20,12 @@ fn server(names: SocketAddr, authorities: &std::path::Path, more: &[(&str, &str)
     Server::start_with(&[&usual, more].concat())
 }
 
+/// Addresses at which nothing listens.
+fn free() -> [SocketAddr; 2] {
+    let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    taken.map(|listener| listener.local_addr().unwrap())
+}
+
 /// An authority that nobody uses.
 fn nobody() -> std::path::PathBuf {
     StandIn::start("nobody.test", Flaws::default()).root
@@ -71,14 +77,26 @@ fn a_healthy_server_passes_in_both_languages() {
     assert!(first(english.text()).contains("✓ Nothing stops a PC"), "{}", english.text());
     let found = steps(english.text());
     let stages: Vec<&str> = found.iter().map(|(_, stage)| stage.as_str()).collect();
-    let all = ["Name", "Certificate", "Certificate", "First contact", "Discovery", "Policy", "Enrollment", "Clock"];
+    let all = [
+        "Name",
+        "Certificate",
+        "Certificate",
+        "First contact",
+        "Discovery",
+        "Policy",
+        "Enrollment",
+        "Certificate",
+        "Clock",
+    ];
     assert_eq!(stages, all, "{found:?}");
     // Its authority is its own: PCs have to get that first.
     assert_eq!(found[2].0, "! Look at it", "{found:?}");
-    assert_eq!(found.iter().filter(|(mark, _)| mark == "✓ In order").count(), 7, "{found:?}");
+    assert_eq!(found.iter().filter(|(mark, _)| mark == "✓ In order").count(), 8, "{found:?}");
+    assert!(english.text().contains("The certificate of localhost (where enrolled PCs go)"), "{}", english.text());
+    assert!(server.api().list("/enrollment-attempts").is_empty(), "the walk is nobody's attempt");
     let french = page(&server, "/selftest?lang=fr&for=", 200);
     assert!(first(french.text()).contains("✓ Rien n’arrête un PC"), "{}", french.text());
-    assert_eq!(steps(french.text()).iter().filter(|(mark, _)| mark == "✓ En ordre").count(), 7);
+    assert_eq!(steps(french.text()).iter().filter(|(mark, _)| mark == "✓ En ordre").count(), 8);
     assert!(french.text().contains("lang=\"fr\"") && french.text().contains("?lang=en&#38;for="), "{}", french.text());
 
     let go = server.web(&Request::get("/go?lang=fr"));
@@ -117,6 +135,30 @@ fn what_is_wrong_with_a_domain_is_named_without_the_inside() {
     let typed = server.web(&Request::get("/selftest?lang=fr&for=ada%40Fabrikam.test"));
     typed.expect_status("an address of mail", 303);
     assert_eq!(typed.header("location"), Some("/selftest?lang=fr&for=fabrikam.test"));
+}
+
+#[test]
+fn a_device_host_that_nobody_reaches_is_named() {
+    let [listen, closed] = free();
+    let (listen, elsewhere) = (listen.to_string(), format!("https://localhost:{}", closed.port()));
+    let more = [("MUSTER__SERVER__DEVICE_URL", elsewhere.as_str()), ("MUSTER__SERVER__DEVICE_LISTEN", &listen)];
+    let server = server(name_server(&[("localhost", HERE)]), &nobody(), &more);
+    let page = page(&server, "/selftest?for=", 200);
+    let told = first(page.text());
+    assert!(told.contains("localhost (where enrolled PCs go) takes no connection"), "{told}");
+    let faults: Vec<_> = steps(page.text()).into_iter().filter(|(mark, _)| mark == "✗ Wrong").collect();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+}
+
+#[test]
+fn where_nobody_may_enroll_from_the_server_itself_the_way_is_tested_all_the_same() {
+    let server = server(
+        name_server(&[("localhost", HERE)]),
+        &nobody(),
+        &[("MUSTER__ENROLL__NETWORKS", "[\"198.51.100.0/24\"]"), ("MUSTER__ENROLL__DOMAINS", "[\"fabrikam.test\"]")],
+    );
+    let page = page(&server, "/selftest?for=", 200);
+    assert!(first(page.text()).contains("✓ Nothing stops a PC"), "{}", page.text());
 }
 
 // covers: S-15
@@ -167,8 +209,7 @@ impl Behind {
 
     fn known_to(names: SocketAddr, flaws: Flaws) -> Self {
         let front = StandIn::start(HOST, flaws);
-        let [listen, device] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [listen, device] = [listen, device].map(|listener| listener.local_addr().unwrap());
+        let [listen, device] = free();
         let server = server(
             names,
             &front.root,
@@ -215,7 +256,7 @@ fn a_flaw_before_the_server_is_named_and_a_result_is_kept() {
     assert!(first(&expired).contains("Windows shows 0x8018000D"), "{expired}");
     let chunked = Behind::start(Flaws { chunked: true, ..Flaws::default() }).tested();
     assert!(first(&chunked).contains("comes in chunks"), "{chunked}");
-    assert_eq!(steps(&chunked).iter().filter(|(mark, _)| mark == "✓ In order").count(), 4, "{chunked}");
+    assert_eq!(steps(&chunked).iter().filter(|(mark, _)| mark == "✓ In order").count(), 5, "{chunked}");
 }
 
 // covers: S-15

@@ -1,7 +1,7 @@
 //! The self-test: the way of a PC to this server, walked by the server itself, for whoever helps people to enroll.
 //!
-//! Everybody may ask for it, so it looks at the address of this server and at the domains that are configured, and at
-//! nothing that a visitor names. One walk serves everybody for a minute, few run at once, and one network has few tries.
+//! Everybody may ask for it, so it looks at the address of this server, at its device host and at the domains that are
+//! configured, and at nothing that a visitor names. One walk serves everybody for a minute, few run at once, and one network has few tries.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -44,8 +44,10 @@ pub struct Tested {
     pub at: OffsetDateTime,
     /// The host at which a PC begins.
     pub host: String,
-    /// The host of this server; the way leads to no third one.
+    /// The host of this server; the way leads to no third one but the device host.
     pub own_host: String,
+    /// The device host and its port, where it was looked at.
+    pub device: Option<(String, u16)>,
     /// What `muster doctor` is asked for, for more.
     pub target: String,
     /// What was met.
@@ -155,13 +157,15 @@ impl App {
         };
         let (first, host) = authority(&target.discovery).ok_or_else(|| unable(&"a domain makes no address"))?;
         let roots = self.authority.now().all().map(|authority| authority.root().to_vec()).collect();
-        let walk = Walk { target, expected, only: vec![first, own], roots };
+        let device = Url::parse(&self.settings.device_url).map_err(|error| unable(&error))?;
+        let device_host = device.host_str().map(str::to_owned).zip(device.port_or_known_default());
+        let walk = Walk { target, expected, only: vec![first, own], device, roots };
         let report = self.walker.walk(walk).await.map_err(|cause| unable(&cause))?;
         let target = match start {
             Start::Server => self.settings.url.clone(),
             Start::Domain(domain) => domain.clone(),
         };
-        Ok(Tested { at, host, own_host, target, report })
+        Ok(Tested { at, host, own_host, device: device_host, target, report })
     }
 
     fn own_host(&self) -> Option<String> {

@@ -34,7 +34,7 @@ impl Walker for SelfWalker {
             patience: PATIENCE,
             expected: walk.expected,
             only: Some(walk.only),
-            device: None,
+            device: Some(walk.device),
             credential: None,
         };
         Ok(examine_within(MOST_TIME, &walk.target, &settings).await)

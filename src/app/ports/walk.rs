@@ -1,6 +1,7 @@
 //! Walking the way of a PC to this server.
 
 use async_trait::async_trait;
+use url::Url;
 
 use crate::doctor::{Report, Target};
 
@@ -23,6 +24,8 @@ pub struct Walk {
     pub expected: Option<String>,
     /// The only hosts with their ports (`host:port`) that are gone to.
     pub only: Vec<String>,
+    /// The device host, where PCs go once they are enrolled.
+    pub device: Url,
     /// Roots that PCs trust beside those of this machine, DER.
     pub roots: Vec<Vec<u8>>,
 }

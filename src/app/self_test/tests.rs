@@ -63,6 +63,7 @@ async fn only_what_is_configured_is_ever_walked() {
     let own_authority = authority(&url).unwrap().0;
     assert_eq!(walks[0].only, ["enterpriseenrollment.fabrikam.test:443".to_owned(), own_authority]);
     assert_eq!(walks[0].expected.as_deref(), Some(own.as_str()));
+    assert_eq!(walks[0].device, Url::parse(&ground.app.settings.device_url).unwrap());
 }
 
 #[tokio::test]

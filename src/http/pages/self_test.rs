@@ -190,9 +190,14 @@ impl Line {
 fn host(frame: &Frame, tested: &Tested, subject: &str) -> String {
     let url = Url::parse(subject).ok().filter(Url::has_host).or_else(|| Url::parse(&format!("https://{subject}")).ok());
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-    match [&tested.host, &tested.own_host].into_iter().find(|known| known.as_str() == host) {
-        Some(known) => known.clone(),
-        None => frame.t("selftest-another"),
+    let port = url.as_ref().and_then(Url::port_or_known_default);
+    let known = [&tested.host, &tested.own_host].into_iter().find(|known| known.as_str() == host);
+    // A name alone is that of the device host where it is nobody else's.
+    let is_device = |(name, at): &&(String, u16)| name == host && (Some(*at) == port || known.is_none());
+    match (tested.device.as_ref().filter(is_device), known) {
+        (Some((name, _)), _) => frame.with("selftest-device-host", "host", name),
+        (None, Some(known)) => known.clone(),
+        (None, None) => frame.t("selftest-another"),
     }
 }
 

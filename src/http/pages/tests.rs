@@ -152,7 +152,14 @@ fn every_problem_has_its_words_and_tells_nothing_of_the_inside() {
 fn self_tested(language: Language, report: Report) -> String {
     let host = "mdm.example.test".to_owned();
     let at = time::macros::datetime!(2026-12-01 12:00 UTC);
-    let tested = Tested { at, host: host.clone(), own_host: host.clone(), target: host, report };
+    let tested = Tested {
+        at,
+        host: host.clone(),
+        own_host: host.clone(),
+        device: Some((host.clone(), 8443)),
+        target: host,
+        report,
+    };
     let frame = frame(language, "Fabrikam");
     let result = Some(self_test::Shown::new(&frame, &tested));
     self_test::Page { frame, result, ..empty(language) }.render().unwrap()

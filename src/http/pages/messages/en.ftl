@@ -136,6 +136,7 @@ selftest-look = ! Look at it
 selftest-wrong = ✗ Wrong
 selftest-skipped = – Left out
 selftest-another = another server
+selftest-device-host = { $host } (where enrolled PCs go)
 selftest-codes = Codes that Windows shows
 selftest-codes-help = Show what each code means, and what to do
 

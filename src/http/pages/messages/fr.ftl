@@ -136,6 +136,7 @@ selftest-look = ! À vérifier
 selftest-wrong = ✗ Incorrect
 selftest-skipped = – Omis
 selftest-another = un autre serveur
+selftest-device-host = { $host } (où vont les PC inscrits)
 selftest-codes = Codes affichés par Windows
 selftest-codes-help = Voir ce que signifie chaque code, et que faire
 

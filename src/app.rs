@@ -94,6 +94,7 @@ pub use principal::Principal;
 pub use push::Round;
 pub use refusal::{NotRenewed, Refusal};
 pub use settings::{DeviceAuth, PasswordChecks, PushSettings, Retention, Settings};
+pub use sign_in::NotChosen;
 use sign_in::Remembered;
 pub use storage::StorageWatch;
 use throttle::Throttles;

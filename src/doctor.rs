@@ -169,4 +169,18 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.first_fault().is_none()
     }
+
+    /// Whether it is so for those PCs only that have the root of the server, which is none that Windows knows.
+    #[must_use]
+    pub fn needs_private_root(&self) -> bool {
+        self.steps.iter().any(Step::needs_private_root)
+    }
+}
+
+impl Step {
+    /// Whether only PCs that have a private root get past it.
+    #[must_use]
+    pub fn needs_private_root(&self) -> bool {
+        matches!(self.verdict.problem(), Some(Problem::PrivateRoot { .. }))
+    }
 }

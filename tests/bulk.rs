@@ -351,7 +351,28 @@ fn a_device_is_assigned_without_enrolling_again() {
     assert_eq!(api.get(&format!("/users/{}", ada.id))["must_change_password"], true);
     let fault = Attempt::new(&server, &ada).refused(&server);
     fault.is("E-131", "s:Authorization", Some("CustomServerError"));
-    api.patch(&format!("/users/{}", ada.id), &json!({"password": "another long password"}));
+    assert!(fault.reason.contains(&format!("{}/password", server.url)), "{fault:?}");
+    let choose = |present: &str, new: &str, again: &str| {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs([("name", ada.email.as_str()), ("present", present), ("new", new), ("again", again)]);
+        let request = Request::post("/password?lang=fr", form.finish());
+        let shown = server.web(&request.header("Content-Type", "application/x-www-form-urlencoded"));
+        assert_eq!(shown.header("cache-control"), Some("no-store"));
+        assert!(!shown.text().contains(present) && !shown.text().contains(new), "S-13: {}", shown.text());
+        (shown.status, shown.text().to_owned())
+    };
+    for (present, new, again, status, words) in [
+        ("no password of hers", "another long password", "another long password", 403, "actuel est erroné"),
+        (&ada.password, "another long password", "another one", 400, "ne sont pas identiques"),
+        (&ada.password, "kurz7", "kurz7", 400, "ne peut pas être un mot de passe"),
+        (&ada.password, &ada.password, &ada.password, 400, "votre mot de passe actuel"),
+    ] {
+        let (got, page) = choose(present, new, again);
+        assert!(got == status && page.contains(words) && page.contains(&ada.email), "{words}: {got} {page}");
+    }
+    assert_eq!(api.get(&format!("/users/{}", ada.id))["must_change_password"], true);
+    let (status, page) = choose(&ada.password, "another long password", "another long password");
+    assert!(status == 200 && page.contains("Votre mot de passe est changé"), "{status} {page}");
     assert_eq!(api.get(&format!("/users/{}", ada.id))["must_change_password"], false);
     let ada = User { password: "another long password".to_owned(), ..ada };
     Attempt::new(&server, &ada).enroll(&server, Some(&ada.email));

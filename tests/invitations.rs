@@ -37,6 +37,7 @@ fn invited(api: &Api, email: &str) -> (Value, User) {
 #[track_caller]
 fn page(server: &Server, url: &str, language: &str, status: u16) -> Response {
     let request = Request::get(&Address::of(url).path).header("Accept-Language", language);
+    let request = request.header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     let response = server.web(&request);
     response.expect_status(url, status);
     assert!(response.header("content-type").unwrap().starts_with("text/html"), "{url}");
@@ -482,8 +483,10 @@ fn another_generation_of_the_enrollment_url_makes_older_ones_stop() {
     let shown = page(&server, &first_url, "en", 410);
     assert!(shown.text().contains("not in use any more") && shown.text().contains("the help desk"));
     assert!(page(&server, &first_url, "fr", 410).text().contains("plus en service"));
-    let probe = Request::get(&Address::of(&first_url).path).header("User-Agent", "ENROLLClient");
-    server.web(&probe).expect_status("a device goes on to its Discover", 200);
+    for agent in ["ENROLLClient", "Windows Phone 8 Enrollment Client", "what comes next"] {
+        let probe = Request::get(&Address::of(&first_url).path).header("User-Agent", agent).header("Accept", "*/*");
+        server.web(&probe).expect_status("a device goes on to its Discover", 200);
+    }
     let attempts = api.list("/enrollment-attempts");
     let cause = "the device came by an enrollment URL that is out of date";
     let stale: Vec<&Value> = attempts.iter().filter(|row| row["cause"] == cause).collect();

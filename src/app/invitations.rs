@@ -234,8 +234,7 @@ fn until(invitation: &Invitation) -> String {
 const LONGEST: Duration = Duration::days(366);
 /// Why a user cannot be invited, behind the name.
 const DISABLED: &str = "is disabled and cannot enroll; enable the account first";
-const MUST_CHANGE: &str =
-    "has to choose a new password and cannot enroll before; set one first, for instance with muster user password";
+const MUST_CHANGE: &str = "has to choose a new password and cannot enroll before: on the page /password, or set one with muster user password";
 
 /// What is wrong with a time, in words.
 fn too_long(time: Option<Duration>) -> Option<String> {

@@ -37,7 +37,10 @@ pub enum Refusal {
     AccountDisabled,
     /// The password is right, but it has to be replaced first.
     #[error("the user has to choose a new password first: a device was assigned to this account")]
-    PasswordChange,
+    PasswordChange {
+        /// The server's, whose page `/password` takes the new one.
+        url: String,
+    },
     /// The user has as many devices as allowed.
     #[error("the user has reached the limit of {0} devices")]
     DeviceLimit(u32),
@@ -130,11 +133,11 @@ impl Refusal {
             }
             Self::Credentials(_) => (Subcode::Authentication, None, SIGN_IN_FAILED),
             Self::AccountDisabled => (Subcode::Authorization, None, "This account may not enroll devices."),
-            Self::PasswordChange => (
-                Subcode::Authorization,
-                Some(ErrorType::CustomServerError),
-                "Your password has to be changed first. Ask your administrator.",
-            ),
+            Self::PasswordChange { url } => {
+                let reason = format!("Choose a new password first: {url}/password");
+                let error_type = Some(ErrorType::CustomServerError);
+                return Some(Fault { subcode: Subcode::Authorization, error_type, reason });
+            }
             Self::DeviceLimit(_) | Self::PackageUsedUp(_) => (
                 Subcode::Authorization,
                 Some(ErrorType::DeviceCapReached),
@@ -175,7 +178,7 @@ impl Refusal {
             Self::DomainNotServed => Refused::DomainNotServed,
             Self::StaleUrl { .. } => Refused::StaleUrl,
             Self::AccountDisabled => Refused::AccountDisabled,
-            Self::PasswordChange => Refused::PasswordChange,
+            Self::PasswordChange { .. } => Refused::PasswordChange,
             Self::DeviceLimit(_) => Refused::DeviceLimit,
             Self::PackageUsedUp(_) => Refused::PackageUsedUp,
             Self::RequestType(_) => Refused::RequestType,
@@ -286,7 +289,7 @@ mod tests {
             (Refusal::StaleUrl { contact: String::new() }, S::Authorization, Some(E::NotSupported)),
             (Refusal::Credentials("x"), S::Authentication, None),
             (Refusal::AccountDisabled, S::Authorization, None),
-            (Refusal::PasswordChange, S::Authorization, Some(E::CustomServerError)),
+            (Refusal::PasswordChange { url: String::new() }, S::Authorization, Some(E::CustomServerError)),
             (Refusal::DeviceLimit(1), S::Authorization, Some(E::DeviceCapReached)),
             (Refusal::PackageUsedUp(1), S::Authorization, Some(E::DeviceCapReached)),
             (Refusal::Rule(Broken::Home(101)), S::Authorization, Some(E::DeviceNotSupported)),
@@ -317,7 +320,7 @@ mod tests {
             (Refusal::StaleUrl { contact: String::new() }, "muster enroll-url"),
             (Refusal::Credentials("x"), "the ledger tells"),
             (Refusal::AccountDisabled, "--enable"),
-            (Refusal::PasswordChange, "muster user password"),
+            (Refusal::PasswordChange { url: String::new() }, "muster user password"),
             (Refusal::DeviceLimit(1), "`max_devices_per_user`"),
             (Refusal::PackageUsedUp(1), "--max-devices"),
             (Refusal::Rule(Broken::Home(101)), "Windows Pro"),

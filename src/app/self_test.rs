@@ -168,6 +168,13 @@ impl App {
         Ok(Tested { at, host, own_host, device: device_host, target, report })
     }
 
+    /// Whether a PC trusts the server only once somebody has installed its root; also where that cannot be found out.
+    pub async fn has_private_root(&self) -> bool {
+        let trust = Arc::clone(&self.server_trust);
+        let found = tokio::task::spawn_blocking(move || trust.private_root()).await;
+        !matches!(found, Ok(Ok(None)))
+    }
+
     fn own_host(&self) -> Option<String> {
         authority(&Url::parse(&self.settings.url).ok()?).map(|(_, host)| host)
     }

@@ -6,6 +6,7 @@
 //! before the hash. What packages let in with is checked here too: a secret of theirs costs no hash where it is good, and
 //! one like any wrong password where it is not.
 
+mod choose;
 mod offered;
 mod pin;
 
@@ -17,7 +18,7 @@ use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
-use super::ports::Rng;
+use super::ports::{Rng, StoreError};
 use super::throttle::network;
 use super::{App, Refusal};
 use crate::domain::Id;
@@ -26,6 +27,7 @@ use crate::domain::invitation::{Invitation, PinState};
 use crate::domain::package::Package;
 use crate::domain::sign_in::{Method, SignInWith, Typed};
 use crate::domain::user::{User, normalize_name};
+pub use choose::NotChosen;
 use offered::Offered;
 
 /// What the administrator reads when the limits stop a sign-in.
@@ -96,7 +98,7 @@ impl App {
         *road = offered.road();
         if let (Some(user), Offered::Secret(package)) = (user.as_ref().filter(|user| user.enabled), &offered) {
             // Before the limits: nobody guesses 256 bits, and guesses of others must not stop the PCs of a package.
-            may_enroll(user)?;
+            self.may_enroll(user)?;
             return Ok(SignedIn { user: user.clone(), pin: None, package: Some(package.clone()) });
         }
         if !throttles.has_password(&key, address, now) {
@@ -116,7 +118,7 @@ impl App {
             let known = checks.iter().map(|check| self.memory.remembered.knows(user, check, now));
             if let Some(method) = proven(&typed, &checks, &known.collect::<Vec<_>>()) {
                 *road = Some(typed.road(method));
-                may_enroll(user)?;
+                self.may_enroll(user)?;
                 return Ok(signed_in(user.clone(), method, invitation.as_ref()));
             }
         }
@@ -135,7 +137,7 @@ impl App {
         *road = Some(typed.road(method));
         // Before the account is judged: a right PIN is no wrong one, whatever may have to be put right first.
         self.give_back_pin_try(invitation.as_ref().filter(|_| pin_try)).await?;
-        may_enroll(&user)?;
+        self.may_enroll(&user)?;
         throttles.give_back_password(taken, self.now());
         let until = self.now() + self.settings.remember_password;
         for check in checks.iter().zip(&right).filter(|(_, right)| **right).map(|(check, _)| check) {
@@ -163,8 +165,19 @@ impl App {
             return Err(self.wrong(offered).await);
         }
         self.give_back_package_try(&offered).await?;
-        may_enroll(user)?;
+        self.may_enroll(user)?;
         Ok(SignedIn { user: user.clone(), pin: None, package: offered.package() })
+    }
+
+    /// Only who has proven who he is learns this of the account.
+    fn may_enroll(&self, user: &User) -> Result<(), Refusal> {
+        if !user.enabled {
+            return Err(Refusal::AccountDisabled);
+        }
+        if user.must_change_password {
+            return Err(Refusal::PasswordChange { url: self.settings.url.clone() });
+        }
+        Ok(())
     }
 
     /// What whoever goes by that name signs in with: bulk users have no invitations.
@@ -196,7 +209,7 @@ impl App {
 
     /// By name without case, with or without `DOMAIN\`; then a bare name where exactly one user has it before the `@`; at
     /// last a user whose name has no domain, whichever Windows put to it.
-    async fn find_user(&self, name: &str) -> Result<Option<User>, Refusal> {
+    async fn find_user(&self, name: &str) -> Result<Option<User>, StoreError> {
         let name = name.trim();
         if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
             return Ok(None);
@@ -218,7 +231,7 @@ impl App {
         if found.is_some() || local.is_empty() {
             return Ok(found);
         }
-        Ok(self.store.user_by_name(local).await?)
+        self.store.user_by_name(local).await
     }
 }
 
@@ -238,17 +251,6 @@ fn signed_in(user: User, method: Method, invitation: Option<&Invitation>) -> Sig
         Some(ProvenPin { invitation: invitation.id, sealed_hash })
     });
     SignedIn { user, pin, package: None }
-}
-
-/// Only who has proven who he is learns this of the account.
-fn may_enroll(user: &User) -> Result<(), Refusal> {
-    if !user.enabled {
-        return Err(Refusal::AccountDisabled);
-    }
-    if user.must_change_password {
-        return Err(Refusal::PasswordChange);
-    }
-    Ok(())
 }
 
 /// What was wrong, for the administrator.

@@ -304,7 +304,7 @@ fn administers(user: &User) -> bool {
     user.enabled && user.role == Role::Admin && user.kind == UserKind::Person
 }
 
-fn object(user: &User) -> AuditObject<'static> {
+pub(super) fn object(user: &User) -> AuditObject<'static> {
     AuditObject { kind: "user", id: user.id.to_string(), name: user.email.clone() }
 }
 
@@ -401,7 +401,7 @@ fn wrong_name(name: &str) -> Option<FieldError> {
     None
 }
 
-fn wrong_password(password: &SecretString, email: &str, kind: UserKind) -> Option<FieldError> {
+pub(super) fn wrong_password(password: &SecretString, email: &str, kind: UserKind) -> Option<FieldError> {
     let password = password.expose_secret();
     let least = if kind == UserKind::Person { SHORTEST_PASSWORD } else { 1 };
     if password.chars().count() < least {
@@ -426,7 +426,7 @@ fn wrong_limit(limit: u32) -> Option<FieldError> {
 }
 
 /// The user after the changes, and the names of the fields that are different.
-fn apply(user: &User, changes: &UserChanges, hash: Option<String>) -> (User, Vec<&'static str>) {
+pub(super) fn apply(user: &User, changes: &UserChanges, hash: Option<String>) -> (User, Vec<&'static str>) {
     let mut changed = user.clone();
     if let Some(name) = &changes.name {
         changed.name.clone_from(name);
@@ -457,7 +457,7 @@ fn apply(user: &User, changes: &UserChanges, hash: Option<String>) -> (User, Vec
     (changed, what)
 }
 
-fn in_words(user: &User, what: &[&str]) -> String {
+pub(super) fn in_words(user: &User, what: &[&str]) -> String {
     let words = what.iter().map(|field| match *field {
         "role" => format!("role {}", user.role.as_str()),
         "enabled" if user.enabled => "enabled".to_owned(),

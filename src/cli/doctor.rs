@@ -58,6 +58,8 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Resul
         None => None,
     };
     let roots = Arc::new(roots(globals, &args, plan.is_local)?);
+    // What the own root alone makes good is so for those PCs only that have it.
+    let public = if plan.is_local { Some(Arc::new(roots_of_pcs(&args)?)) } else { None };
     let (mut first, mut documents) = (None, Vec::new());
     for (target, expected) in plan.targets {
         let resolver = args.dns.map_or_else(Resolver::of_system, Resolver::asking).map_err(|words| anyhow!(words))?;
@@ -66,7 +68,7 @@ pub(super) async fn run(globals: &Globals, out: &Out, args: DoctorArgs) -> Resul
             &Settings {
                 resolver,
                 roots: Arc::clone(&roots),
-                public: None,
+                public: public.clone(),
                 patience: Duration::from_secs(args.timeout),
                 expected,
                 only: None,
@@ -164,6 +166,15 @@ fn local_device_url(globals: &Globals, config: &Config) -> Option<Url> {
     Some(url).filter(|url| url.port() != Some(0))
 }
 
+/// Those that PCs have before anybody installs one: of the system, as far as there are any here, and of `--ca`.
+fn roots_of_pcs(args: &DoctorArgs) -> Result<RootCertStore> {
+    let mut roots = system_roots().unwrap_or_else(|_| RootCertStore::empty());
+    if let Some(file) = &args.ca {
+        roots.roots.extend(roots_from_file(file)?.roots);
+    }
+    Ok(roots)
+}
+
 /// Those of the system, of the file and, for the local installation, its own.
 fn roots(globals: &Globals, args: &DoctorArgs, is_local: bool) -> Result<RootCertStore> {
     let mut files: Vec<PathBuf> = args.ca.iter().chain(&globals.ca_file).cloned().collect();
@@ -230,7 +241,10 @@ fn shown(target: &str, report: &Report) -> String {
         }
     }
     if report.is_good() {
-        text.push_str("  A PC gets as far as its sign-in.\n");
+        text.push_str(match report.needs_private_root() {
+            false => "  A PC gets as far as its sign-in.\n",
+            true => "  A PC that has the CA certificate gets as far as its sign-in; any other stops with 0x80180012.\n",
+        });
     }
     text
 }

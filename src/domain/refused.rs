@@ -112,12 +112,12 @@ const TABLE: [Row; 17] = [
         Refused::PasswordChange,
         "password_change",
         (
-            "The person has to get a new password first: the account is marked `must_change_password`.",
-            "Set another one with `muster user password`, hand it over and have the PC enrolled again.",
+            "The person has to choose a new password first: the account is marked `must_change_password`.",
+            "The page `/password` of the server takes a new one for the present one. Or set one with `muster user password` and hand it over. Then enroll the PC again.",
         ),
         (
-            "La personne doit d'abord recevoir un nouveau mot de passe : le compte porte « must_change_password ».",
-            "Définissez-en un avec « muster user password », transmettez-le et recommencez l'inscription.",
+            "La personne doit d'abord choisir un nouveau mot de passe : le compte porte « must_change_password ».",
+            "La page « /password » du serveur en prend un nouveau contre l'actuel. Ou définissez-en un avec « muster user password » et transmettez-le. Recommencez ensuite l'inscription.",
         ),
     ),
     row(
@@ -298,7 +298,7 @@ mod tests {
             (Refused::DomainNotServed, "domains"),
             (Refused::StaleUrl, "muster enroll-url"),
             (Refused::AccountDisabled, "--enable"),
-            (Refused::PasswordChange, "muster user password"),
+            (Refused::PasswordChange, "/password"),
             (Refused::DeviceLimit, "max_devices_per_user"),
             (Refused::PackageUsedUp, "muster ppkg new"),
             (Refused::Home, "Windows Pro"),

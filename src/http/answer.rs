@@ -45,7 +45,7 @@ pub(super) async fn web(State(shared): State<Shared>, mut request: Request, next
 }
 
 /// Whether a browser asks, and so somebody reads the answer.
-fn accepts_pages(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_pages(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")))
 }
 

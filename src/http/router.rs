@@ -272,6 +272,8 @@ const TABLE: &[Route] = &[
     windows(Listener::Web, Put, mdm::UPLOAD, |m| on(m, mdm::upload)),
     open(Get, "/", |m| on(m, pages::signpost)),
     open(Get, "/go", |m| on(m, pages::go)),
+    open(Get, "/password", |m| on(m, pages::password)),
+    open(Post, "/password", |m| on(m, pages::choose_password)),
     open(Get, "/selftest", |m| on(m, pages::self_test)),
     open(Get, "/i/{token}", |m| on(m, pages::invitation)),
     open(Get, "/pki/device.crl", |m| on(m, pki::revocation_list)),

@@ -31,6 +31,7 @@ async fn sign_in(app: &App, name: &str, password: &str) -> String {
 
 const WRONG: &str = "the password is wrong";
 const LOCKED: &str = "too many wrong passwords before; none was checked";
+const MUST_CHANGE: &str = "the user has to choose a new password first: a device was assigned to this account";
 const UNKNOWN: &str = "there is no user of that name";
 
 // covers: S-14
@@ -386,7 +387,7 @@ async fn who_has_to_choose_a_new_password_enrolls_nothing_with_the_present_one()
     assert_eq!(sign_in(&app, "ada", "correct horse").await, "ada@example.test");
     app.commit(vec![Write::UpdateUser(User { must_change_password: true, ..user.clone() })]).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(sign_in(&app, "ada", "correct horse").await, Refusal::PasswordChange.to_string());
+        assert_eq!(sign_in(&app, "ada", "correct horse").await, MUST_CHANGE);
     }
     assert_eq!(sign_in(&app, "ada", "wrong").await, WRONG, "nobody else learns of it");
     let by = ground.admin().await;
@@ -397,6 +398,89 @@ async fn who_has_to_choose_a_new_password_enrolls_nothing_with_the_present_one()
     let changed = app.change_user(&by, user.id, changes, None).await.unwrap();
     assert!(!changed.must_change_password);
     assert_eq!(sign_in(&app, "ada", "battery staple").await, "ada@example.test");
+}
+
+mod choosing {
+    use super::*;
+    use crate::domain::user::UserKind;
+
+    const NEW: &str = "battery staple";
+
+    async fn choose(app: &App, name: &str, present: &str, new: &str) -> String {
+        let (present, new) = (SecretString::from(present), SecretString::from(new));
+        match app.choose_password(name, present, new, OFFICE).await {
+            Ok(user) => user.email,
+            Err(NotChosen::Unfit(error)) => error.message,
+            Err(other) => format!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_person_chooses_a_password_and_may_enroll_again() {
+        let ground = Ground::new().await;
+        let user = add(&ground, "ada@example.test", "correct horse").await;
+        ground.app.commit(vec![Write::UpdateUser(User { must_change_password: true, ..user.clone() })]).await.unwrap();
+        assert_eq!(sign_in(&ground.app, "ada", "correct horse").await, MUST_CHANGE);
+        assert_eq!(choose(&ground.app, "ada", "correct horse", NEW).await, "ada@example.test");
+        assert_eq!(sign_in(&ground.app, "ada", "correct horse").await, WRONG);
+        assert_eq!(sign_in(&ground.app, "ada", NEW).await, "ada@example.test");
+        let page = crate::app::ports::Page { limit: 10, after: None };
+        let rows = ground.app.store.audit(Some(&user.id.to_string()), &page).await.unwrap().items;
+        let row = rows.iter().find(|row| row.action == "user.choose_password").unwrap();
+        assert_eq!((row.actor.as_str(), row.address.as_str()), ("ada@example.test", "192.0.2.1"));
+        assert!(!format!("{rows:?}").contains(NEW));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_chosen_changes_nothing_and_costs_no_try() {
+        let ground = Ground::new().await;
+        let user = add(&ground, "ada@example.test", "correct horse").await;
+        for (new, told) in [
+            ("short", "must have at least 8 characters"),
+            ("ADA@example.test", "must not be the name to sign in with"),
+            ("correct horse", "Same"),
+        ] {
+            for _ in 0..40 {
+                assert_eq!(choose(&ground.app, "ada", "correct horse", new).await, told);
+            }
+        }
+        assert_eq!(ground.app.store.user(user.id).await.unwrap().unwrap().version, user.version);
+        assert_eq!(sign_in(&ground.app, "ada", "correct horse").await, "ada@example.test");
+    }
+
+    // covers: S-14
+    #[tokio::test]
+    async fn guesses_cost_and_count_like_those_of_a_sign_in() {
+        let ground = Ground::new().await;
+        let ada = add(&ground, "ada@example.test", "correct horse").await;
+        let bulk = add(&ground, BULK, "correct horse").await;
+        ground.app.commit(vec![Write::UpdateUser(User { kind: UserKind::Bulk, ..bulk })]).await.unwrap();
+        for (name, present) in [("ada", "wrong"), ("eve", "wrong"), (BULK, "correct horse")] {
+            let before = ground.app.hasher.computed();
+            assert_eq!(choose(&ground.app, name, present, NEW).await, "Credentials", "{name}");
+            assert_eq!(ground.app.hasher.computed(), before + 1, "{name}");
+        }
+        let mut last = String::new();
+        for _ in 0..20 {
+            last = choose(&ground.app, "ada", "wrong", NEW).await;
+        }
+        assert_eq!(last, "TooMany");
+        assert_eq!(sign_in(&ground.app, "ada", "correct horse").await, LOCKED, "one budget for both");
+        assert_eq!(ground.app.store.user(ada.id).await.unwrap().unwrap().version, ada.version);
+    }
+
+    #[tokio::test]
+    async fn only_where_one_may_sign_in_and_only_who_may() {
+        let ground = Ground::new().await;
+        let user = add(&ground, "ada@example.test", "correct horse").await;
+        let app = with(&ground.app, |settings| {
+            settings.rules.networks = vec![crate::domain::Network::try_from("198.51.100.0/24".to_owned()).unwrap()];
+        });
+        assert_eq!(choose(&app, "ada", "correct horse", NEW).await, "Elsewhere");
+        ground.app.commit(vec![Write::UpdateUser(User { enabled: false, ..user })]).await.unwrap();
+        assert_eq!(choose(&ground.app, "ada", "correct horse", NEW).await, "Disabled");
+        assert_eq!(choose(&ground.app, "ada", "wrong", NEW).await, "Credentials");
+    }
 }
 
 mod pins {
@@ -584,7 +668,7 @@ mod pins {
             }
         };
         store(&|user| User { must_change_password: true, ..user }).await;
-        refused(Refusal::PasswordChange).await;
+        refused(Refusal::PasswordChange { url: ground.app.settings.url.clone() }).await;
         store(&|user| User { must_change_password: false, enabled: false, ..user }).await;
         let app = with(&ground.app, |_| {});
         for _ in 0..=MOST_PIN_TRIES {

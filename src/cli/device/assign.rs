@@ -29,7 +29,8 @@ pub(super) async fn run(client: &Client, out: &Out, args: AssignArgs) -> Result<
         let begin = if args.dry_run { "dry run: would assign" } else { "assigned" };
         let (name, user) = (field(&assigned, "name"), field(&assigned, "user"));
         let more = match assigned["must_change_password"].as_bool() {
-            Some(true) => "; a new password has to be chosen at the next sign-in",
+            Some(true) => "; a new password has to be chosen before another device is enrolled: on the page /password of the server, or \
+                           by muster user password",
             _ => "",
         };
         format!("{begin} {name} to {user}{more}")

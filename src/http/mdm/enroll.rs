@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -11,6 +11,7 @@ use crate::app::{Error, Refusal, Sender, user_name};
 use crate::domain::attempt::Phase;
 use crate::failpoint;
 use crate::http::Shared;
+use crate::http::answer::accepts_pages;
 use crate::http::error::Problem;
 use crate::http::pages::{self, Frame};
 use crate::proto::mde2::Discover;
@@ -30,8 +31,9 @@ pub async fn discovery(
 ) -> Response {
     let generation = generation.map(|Path(name)| name);
     if matches!(*request.method(), Method::GET | Method::HEAD) {
-        // A device goes on to its Discover, where it is told; a person has typed the address into a browser.
-        if !is_device(&request) {
+        // A device goes on to its Discover, where it is told; its names change with Windows, so browsers are told by what
+        // they take. A person has typed the address into one.
+        if accepts_pages(request.headers()) {
             match shared.app.is_current_url(generation.as_deref()).await {
                 Ok(true) => {}
                 Ok(false) => return pages::stale_url(frame),
@@ -64,12 +66,6 @@ async fn discover(shared: Shared, generation: Option<String>, request: Request) 
         Ok(response) => soap::answer(response.encode(&received.reply_header())),
         Err(refusal) => received.refuse(Operation::Discover, &refusal),
     }
-}
-
-/// Whether the enrollment client of Windows asks, and not a browser.
-fn is_device(request: &Request) -> bool {
-    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    agent.contains("ENROLLClient")
 }
 
 /// GetPolicies.

@@ -9,6 +9,7 @@ use url::form_urlencoded::byte_serialize;
 use super::qr::Qr;
 use super::{Frame, answer};
 use crate::app::App;
+use crate::domain::admission::Admission;
 use crate::domain::sign_in::SignInWith;
 use crate::http::error::Problem;
 
@@ -29,6 +30,43 @@ pub(super) struct Guide {
     pub(super) qr: Option<Qr>,
     /// What is typed where Windows asks for a password.
     pub(super) words: PasswordWords,
+    /// What the rules of the installation change.
+    pub(super) rules: Rules,
+}
+
+/// What a person has to know of the rules of the installation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rules {
+    /// Whether nothing arrives before an administrator approves.
+    pub(super) awaits_approval: bool,
+    /// Whether one has to be in certain networks.
+    pub(super) has_networks: bool,
+    /// Whether the certificate of the server is one that Windows does not know.
+    pub(super) is_private: bool,
+    /// Whether people have passwords that they can change.
+    pub(super) has_passwords: bool,
+}
+
+impl Rules {
+    pub(super) async fn of(app: &App) -> Self {
+        let rules = &app.settings.rules;
+        Self {
+            awaits_approval: rules.admission == Admission::Approval,
+            has_networks: !rules.networks.is_empty(),
+            is_private: app.has_private_root().await,
+            has_passwords: app.settings.invitations.sign_in != SignInWith::Pin,
+        }
+    }
+
+    /// The message about what comes last.
+    pub(super) fn done(self) -> &'static str {
+        if self.awaits_approval { "step-done-help-approval" } else { "step-done-help" }
+    }
+
+    /// The message about a server that is not trusted.
+    pub(super) fn distrust(self) -> &'static str {
+        if self.is_private { "trouble-trust-help" } else { "trouble-trust-help-public" }
+    }
 }
 
 /// The messages about what people sign in with. A PIN that is typed where it does not belong may lock itself.
@@ -61,8 +99,8 @@ impl PasswordWords {
 
 impl Guide {
     /// For a server; `page` is where the steps are shown, `user` who is to enroll if that is known.
-    pub(super) fn new(server: String, page: &str, user: Option<&str>, sign_in: SignInWith) -> Self {
-        Self { link: deep_link(&server, user), qr: Qr::of(page), words: PasswordWords::of(sign_in), server }
+    pub(super) fn new(server: String, page: &str, user: Option<&str>, sign_in: SignInWith, rules: Rules) -> Self {
+        Self { link: deep_link(&server, user), qr: Qr::of(page), words: PasswordWords::of(sign_in), server, rules }
     }
 
     /// The kinds of Windows in the order in which they stand on the page; the last is shown where none was chosen.
@@ -89,7 +127,7 @@ pub(in crate::http) async fn page(State(app): State<App>, frame: Frame) -> Respo
         Ok(server) => server.url,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let guide = Guide::new(server, &page, None, app.settings.invitations.sign_in);
+    let guide = Guide::new(server, &page, None, app.settings.invitations.sign_in, Rules::of(&app).await);
     answer(StatusCode::OK, frame.language, &Go { frame, guide })
 }
 

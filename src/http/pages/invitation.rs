@@ -8,11 +8,12 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::go::Guide;
+use super::go::{Guide, Rules};
 use super::{Frame, answer};
-use crate::app::App;
 use crate::app::ports::InvitationView;
+use crate::app::{App, Error};
 use crate::domain::invitation::{InvitationState, PinState};
+use crate::domain::sign_in::{MOST_PIN_TRIES, SignInWith};
 use crate::http::error::Problem;
 
 #[derive(Template)]
@@ -31,8 +32,8 @@ struct Invited {
 enum PinNote {
     /// There is none.
     None,
-    /// It works until then.
-    Until(String),
+    /// It works: what to do with it.
+    Live(String),
     /// It does not work any more.
     Over,
 }
@@ -48,8 +49,8 @@ struct Notice {
 
 pub(in crate::http) async fn page(State(app): State<App>, Path(token): Path<String>, frame: Frame) -> Response {
     let mut response = match app.invitation_of(&token).await {
-        Ok(Some(view)) => match app.enrollment_url().await {
-            Ok(server) => show(&app, frame, (&token, server.url), view),
+        Ok(Some(view)) => match show(&app, frame, &token, view).await {
+            Ok(response) => response,
             Err(error) => Problem::from(error).into_response(),
         },
         Ok(None) => notice(frame, StatusCode::NOT_FOUND, "invitation-unknown", "invitation-unknown-help"),
@@ -60,10 +61,10 @@ pub(in crate::http) async fn page(State(app): State<App>, Path(token): Path<Stri
     response
 }
 
-fn show(app: &App, frame: Frame, (token, server): (&str, String), view: InvitationView) -> Response {
+async fn show(app: &App, frame: Frame, token: &str, view: InvitationView) -> Result<Response, Error> {
     let now = app.now();
     let InvitationView { invitation, user, .. } = view;
-    let gone = |frame, title, text| notice(frame, StatusCode::GONE, title, text);
+    let gone = |frame, title, text| Ok(notice(frame, StatusCode::GONE, title, text));
     match invitation.standing(now) {
         InvitationState::Open => {}
         InvitationState::Used => return gone(frame, "invitation-used", "invitation-used-help"),
@@ -71,15 +72,29 @@ fn show(app: &App, frame: Frame, (token, server): (&str, String), view: Invitati
         InvitationState::Revoked => return gone(frame, "invitation-revoked", "invitation-revoked-help"),
     }
     let language = frame.language;
-    let pin = match &invitation.pin {
-        None => PinNote::None,
-        Some(pin) if pin.state(now) == PinState::Live => PinNote::Until(language.moment(pin.expires_at)),
-        Some(_) => PinNote::Over,
+    let live_pin = invitation.pin.as_ref().filter(|pin| pin.state(now) == PinState::Live);
+    let set = app.settings.invitations.sign_in;
+    let has_password = app.user(invitation.user_id).await?.password_hash.is_some();
+    // Of the two what this person has, as far as that is one.
+    let sign_in = match (set, has_password, live_pin) {
+        (SignInWith::PasswordOrPin, false, Some(_)) => SignInWith::Pin,
+        (SignInWith::PasswordOrPin, true, None) => SignInWith::Password,
+        _ => set,
     };
+    let server = app.enrollment_url().await?.url;
     let page = format!("{}/i/{token}?lang={}", app.settings.url, frame.lang());
-    let guide = Guide::new(server, &page, Some(&user), app.settings.invitations.sign_in);
+    let guide = Guide::new(server, &page, Some(&user), sign_in, Rules::of(app).await);
+    let pin = match live_pin {
+        _ if !set.takes_pins() => PinNote::None,
+        Some(pin) => {
+            let (until, tries) = (language.moment(pin.expires_at), MOST_PIN_TRIES.to_string());
+            PinNote::Live(frame.messages.text(guide.words.pin, &[("until", &until), ("tries", &tries)]))
+        }
+        None if invitation.pin.is_some() => PinNote::Over,
+        None => PinNote::None,
+    };
     let expires = language.moment(invitation.expires_at);
-    answer(StatusCode::OK, language, &Invited { frame, guide, user, expires, pin })
+    Ok(answer(StatusCode::OK, language, &Invited { frame, guide, user, expires, pin }))
 }
 
 /// A page that says that something does not work, why, and whom to ask.

@@ -45,6 +45,8 @@ pub(super) struct Shown {
     at: String,
     /// What a PC stops at.
     first: Option<Line>,
+    /// What stops a PC unless somebody has installed the CA certificate on it.
+    private_root: Option<Line>,
     steps: Vec<Line>,
     /// What to ask `muster doctor` for.
     target: String,
@@ -154,8 +156,10 @@ impl Shown {
             line.is_first = true;
             line.clone()
         });
+        let private_root = tested.report.steps.iter().position(Step::needs_private_root);
+        let private_root = private_root.and_then(|step| steps.get(step)).cloned();
         let (host, target) = (tested.host.clone(), tested.target.clone());
-        Self { host, at: frame.language.moment(tested.at), first, steps, target }
+        Self { host, at: frame.language.moment(tested.at), first, private_root, steps, target }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::go::{Go, Guide};
+use super::go::{Go, Guide, Rules};
 use super::*;
 use crate::app::self_test::Tested;
 use crate::doctor::{Problem, Report, Stage, Verdict};
@@ -50,6 +50,7 @@ fn templates_name_messages_that_are_there_and_all_of_them() {
     for source in [
         include_str!("invitation.rs"),
         include_str!("nowhere.rs"),
+        include_str!("password.rs"),
         include_str!("stale.rs"),
         include_str!("self_test.rs"),
         include_str!("go.rs"),
@@ -59,7 +60,7 @@ fn templates_name_messages_that_are_there_and_all_of_them() {
             .skip(1)
             .step_by(2)
             .filter(|text| {
-                ["invitation-", "nowhere", "stale-", "selftest-", "step-", "trouble-"]
+                ["invitation-", "nowhere", "password-", "stale-", "selftest-", "step-", "trouble-"]
                     .iter()
                     .any(|start| text.starts_with(start))
             })
@@ -198,8 +199,12 @@ fn go(language: Language, organization: &str) -> String {
 }
 
 fn go_with(language: Language, organization: &str, sign_in: SignInWith) -> String {
+    go_under(language, organization, sign_in, Rules::default())
+}
+
+fn go_under(language: Language, organization: &str, sign_in: SignInWith, rules: Rules) -> String {
     let server = "https://mdm.example.test/EnrollmentServer/Discovery.svc".to_owned();
-    let guide = Guide::new(server, "https://mdm.example.test/go", None, sign_in);
+    let guide = Guide::new(server, "https://mdm.example.test/go", None, sign_in, rules);
     Go { frame: frame(language, organization), guide }.render().unwrap()
 }
 
@@ -212,6 +217,32 @@ fn the_steps_say_what_to_type_where_windows_asks_for_a_password() {
     let both = "type your password and right behind it, without a space, the PIN";
     assert!(says(SignInWith::PasswordAndPin, both) && !says(SignInWith::PasswordAndPin, "or with the PIN"));
     assert!(!says(SignInWith::PasswordOrPin, both));
+}
+
+#[test]
+fn the_steps_say_what_the_rules_change() {
+    let says = |rules, part: &str| go_under(Language::English, "Fabrikam", SignInWith::default(), rules).contains(part);
+    let none = Rules::default();
+    for (name, rules, parts) in [
+        (
+            "approval",
+            Rules { awaits_approval: true, ..none },
+            ["once an administrator has approved", "approved the device"],
+        ),
+        (
+            "networks",
+            Rules { has_networks: true, ..none },
+            ["Enroll where your organization allows it", "its networks"],
+        ),
+        ("private", Rules { is_private: true, ..none }, ["/pki/ca.cer", "Trusted Root Certification Authorities"]),
+        ("passwords", Rules { has_passwords: true, ..none }, ["/password?lang=en", "choose a new password"]),
+    ] {
+        for part in parts {
+            assert!(says(rules, part) && !says(none, part), "{name}: {part}");
+        }
+    }
+    assert!(says(none, "settings arrive within a few minutes"));
+    assert!(!says(Rules { awaits_approval: true, ..none }, "settings arrive within a few minutes"));
 }
 
 #[test]
@@ -232,6 +263,17 @@ fn a_page_is_a_document_that_another_parser_reads() {
             ..empty(language)
         };
         assert_eq!(lists_and_fields(language, &refused.render().unwrap()), (0, 2));
+        let choosing = |refused| {
+            let mut page = password::Page::new(frame(language, "Fabrikam"));
+            page.refused = refused;
+            page
+        };
+        assert_eq!(lists_and_fields(language, &choosing(None).render().unwrap()), (0, 4));
+        for field in ["", "present", "new", "again"] {
+            let page = choosing(Some((field, "password-same", "password-same-help"))).render().unwrap();
+            assert_eq!(lists_and_fields(language, &page), (0, 4));
+            assert_eq!(page.matches("aria-invalid").count(), usize::from(!field.is_empty()), "{field}");
+        }
         let without_domains = self_test::Page { has_domains: false, ..empty(language) };
         assert_eq!(lists_and_fields(language, &without_domains.render().unwrap()), (0, 2));
     }

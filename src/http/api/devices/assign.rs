@@ -30,7 +30,7 @@ pub struct AssignedDocument {
     device: DeviceDocument,
     /// Whose it was.
     previous_user: Option<String>,
-    /// Whether the new user has to choose a new password at the next sign-in.
+    /// Whether the new user has to choose a new password at the next sign-in, on the page `/password`.
     must_change_password: bool,
     /// True: nothing was changed.
     dry_run: bool,

@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use support::nginx::Nginx;
 use support::server::{Server, muster, wait_with_timeout};
 use support::standin::{Flaws, Record, StandIn, name_server};
 use support::{openssl, unique};
@@ -173,6 +174,55 @@ fn every_address_of_a_name_is_looked_at() {
     let half = name_server(&[(LOWER, Record::All(&[[127, 0, 0, 3], [127, 0, 0, 1]]))]);
     let (document, code) = examine_both([&server, &stale], half, &[]);
     assert_eq!((code, warnings(&document)), (0, vec![("unreachable", dead.as_str())]), "{document:#}");
+}
+
+#[test]
+fn ipv6_is_taken_first_as_windows_does() {
+    let names = || name_server(&[(LOWER, Record::Here46)]);
+    let server = StandIn::start(LOWER, Flaws::default());
+    let (document, code) = examine(&server, names(), &[]);
+    let dead = format!("[::1]:{}", server.port);
+    assert_eq!((code, warnings(&document)), (0, vec![("unreachable", dead.as_str())]), "{document:#}");
+    let Some(stale) = server.beside_on_ipv6(LOWER, Flaws { expired: true, ..Flaws::default() }) else { return };
+    let (document, code) = examine_both([&server, &stale], names(), &[]);
+    assert_eq!((code, &document["first"]["code"]), (1, &Value::from("tls_expired")), "{document:#}");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_waited_for_no_longer_than_wanted() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{HOST}:{}", silent.local_addr().unwrap().port());
+    let (began, names) = (std::time::Instant::now(), plain_names().to_string());
+    let (document, code) = doctor(&[&url, "--dns", &names, "--timeout", "1"], "");
+    assert_eq!((code, &document["first"]["code"]), (1, &Value::from("tls_handshake")), "{document:#}");
+    let steps = document["targets"][0]["steps"].as_array().unwrap();
+    let fault = steps.iter().find(|step| step["state"] == "fault").unwrap();
+    assert_eq!(fault["stage"], "tls", "{document:#}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_proxy_that_rewrites_answers_is_named() {
+    let server = Server::shared();
+    let proxy = |more: &str| {
+        let block = format!(
+            "server {{\nlisten 443 ssl;\nserver_name mdm.example.com;\nssl_certificate /etc/nginx/mdm.example.com.pem;\n\
+             ssl_certificate_key /etc/nginx/mdm.example.com.key;\nlocation / {{\nproxy_pass {};\n{more}\n}}\n\
+             location /ManagementServer/ {{ proxy_pass https://10.0.0.11:8443; }}\n}}",
+            server.url
+        );
+        Nginx::start(server, &block)
+    };
+    let root = openssl::temporary("root.pem", &server.root_pem());
+    let through = |nginx: &Nginx| doctor(&[&nginx.url, "--ca", path(&root)], "");
+    let (document, code) = through(&proxy(""));
+    assert_eq!(code, 0, "{document:#}");
+    // What looks into bodies sends them on without their length.
+    let (document, code) = through(&proxy("sub_filter 'nothing' 'nothing'; sub_filter_types *;"));
+    assert_eq!((code, &document["first"]["code"]), (1, &Value::from("http_chunked")), "{document:#}");
+    let (document, code) = through(&proxy("return 401;"));
+    assert_eq!(code, 1, "{document:#}");
+    assert!(document["first"]["message"].as_str().unwrap().contains("401"), "{document:#}");
 }
 
 #[test]

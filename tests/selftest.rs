@@ -163,6 +163,18 @@ fn where_nobody_may_enroll_from_the_server_itself_the_way_is_tested_all_the_same
     assert!(first(page.text()).contains("Nothing else stops a PC"), "{}", page.text());
 }
 
+#[test]
+fn where_the_address_is_needed_no_domain_is_tested() {
+    let names = name_server(&[("localhost", HERE)]);
+    let domains = ("MUSTER__ENROLL__DOMAINS", "[\"fabrikam.test\"]");
+    let server = server(names, &nobody(), &[("MUSTER__ENROLL__REQUIRE_GENERATION", "true"), domains]);
+    let refused = page(&server, "/selftest?for=fabrikam.test", 400);
+    assert!(refused.text().contains("This server is not found by a domain"), "{}", refused.text());
+    let tested = page(&server, "/selftest?for=", 200);
+    assert!(first(tested.text()).contains("Nothing else stops a PC"), "{}", tested.text());
+    assert!(!tested.text().contains("name=\"for\" type=\"text\""), "no domain is asked for");
+}
+
 // covers: S-15
 #[test]
 fn nobody_else_is_looked_at_and_tries_are_limited() {

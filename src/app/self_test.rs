@@ -63,6 +63,9 @@ pub enum NotTested {
     /// Neither this server nor a domain that is configured.
     #[error("this server does not serve that domain")]
     NotServed,
+    /// People are given the whole address here, and the server is not found by a domain.
+    #[error("this server is not found by domains: the enrollment URL is needed")]
+    ByAddressOnly,
     /// This network asked too often.
     #[error("too many tests; one more in {seconds} s")]
     TooMany {
@@ -115,6 +118,9 @@ impl App {
         let named = Target::of_domain(typed).and_then(|target| target.domain).ok_or(NotTested::NotServed)?;
         let is_named = |domain: &&String| Target::of_domain(domain).is_some_and(|t| t.domain.as_ref() == Some(&named));
         let served = self.settings.domains.iter().find(is_named).ok_or(NotTested::NotServed)?;
+        if self.settings.require_generation {
+            return Err(NotTested::ByAddressOnly);
+        }
         Ok(Start::Domain(served.clone()))
     }
 

@@ -23,6 +23,8 @@ pub enum Record {
     A([u8; 4]),
     /// Several IPv4 addresses.
     All(&'static [[u8; 4]]),
+    /// 127.0.0.1 and ::1.
+    Here46,
     /// Another name.
     Cname(&'static str),
 }
@@ -60,7 +62,11 @@ fn resolve(query: &[u8], records: &BTreeMap<String, Record>) -> Vec<u8> {
             Some(Record::All(all)) if kind == A => {
                 answers.extend(all.iter().map(|address| answer(&name, A, address)));
             }
-            Some(Record::A(_) | Record::All(_)) => {}
+            Some(Record::Here46) if kind == A => answers.push(answer(&name, A, &[127, 0, 0, 1])),
+            Some(Record::Here46) if kind == AAAA => {
+                answers.push(answer(&name, AAAA, &std::net::Ipv6Addr::LOCALHOST.octets()));
+            }
+            Some(Record::A(_) | Record::All(_) | Record::Here46) => {}
             Some(Record::Cname(alias)) => {
                 answers.push(answer(&name, CNAME, &encoded(alias)));
                 if kind != CNAME {
@@ -100,6 +106,7 @@ fn encoded(name: &str) -> Vec<u8> {
 }
 
 const A: u16 = 1;
+const AAAA: u16 = 28;
 const CNAME: u16 = 5;
 
 /// What is wrong with the server.
@@ -150,6 +157,17 @@ impl StandIn {
     pub fn beside(&self, host: &'static str, flaws: Flaws) -> Self {
         let listener = TcpListener::bind(("127.0.0.2", self.port));
         Self::listening(listener.expect("the port is free at the other address"), host, flaws)
+    }
+
+    /// Starts another one on the same port of ::1; `None`, with a message, where this machine has no IPv6.
+    pub fn beside_on_ipv6(&self, host: &'static str, flaws: Flaws) -> Option<Self> {
+        match TcpListener::bind(("::1", self.port)) {
+            Ok(listener) => Some(Self::listening(listener, host, flaws)),
+            Err(error) => {
+                eprintln!("skipped without IPv6: {error}");
+                None
+            }
+        }
     }
 
     fn listening(listener: TcpListener, host: &'static str, flaws: Flaws) -> Self {

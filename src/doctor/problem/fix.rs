@@ -134,7 +134,9 @@ fn fault_fix(hresult: u32) -> &'static str {
         0x8018_0002 => "See whether user name and password are right, and whether they were tried too often.",
         0x8018_0003 => "See whether the account is disabled, or not among those that may enroll.",
         0x8018_0015 => {
-            "See `domains` in [enroll]: this domain is not served. Or the way to sign in that PCs offer is not enabled."
+            "Three things end so. This domain is not served: see `domains` in [enroll]. Or the enrollment URL is one of an \
+             older generation, or has none where `require_generation` is set: see muster enroll-url show. Or the way to sign \
+             in that PCs offer is not enabled: see `auth_policy`."
         }
         0x8018_0005 | 0x8018_0006 => "See the log of the server for the reference.",
         _ => "See the enrollment attempts of the server for the reference and the cause.",

@@ -137,7 +137,7 @@ pub(super) const TABLE: &[Row] = &[
         ),
         (
             "Le PC est déjà inscrit, ici ou auprès d'un autre serveur.",
-            "Déconnectez le compte sous Paramètres, Comptes, Accès professionnel ou scolaire. Il faut peut-être retirer d'abord les \
+            "Déconnectez le compte sous Paramètres, Comptes, Accès Professionnel ou Scolaire. Il faut peut-être retirer d'abord les \
              restes d'une ancienne gestion.",
         ),
     ),

@@ -27,8 +27,8 @@ use crate::http::peer::Peer;
 #[template(path = "selftest.html")]
 pub(super) struct Page {
     pub(super) frame: Frame,
-    /// Whether there are domains to choose from.
-    pub(super) has_domains: bool,
+    /// The message why no domain may be named, where none may.
+    pub(super) without_domains: Option<&'static str>,
     /// What was typed.
     pub(super) typed: String,
     /// Messages: why nothing was tested, in short and at length.
@@ -112,8 +112,12 @@ pub(in crate::http) async fn page(
 impl Page {
     fn empty(app: &App, frame: Frame) -> Self {
         let codes = Code::all(frame.language);
-        let has_domains = !app.settings.domains.is_empty();
-        Self { frame, has_domains, typed: String::new(), refused: None, result: None, codes }
+        let without_domains = match (app.settings.require_generation, app.settings.domains.is_empty()) {
+            (true, _) => Some("selftest-by-address-only"),
+            (false, true) => Some("selftest-no-domains"),
+            (false, false) => None,
+        };
+        Self { frame, without_domains, typed: String::new(), refused: None, result: None, codes }
     }
 }
 
@@ -125,6 +129,9 @@ fn refuse(page: Page, typed: &str, refused: NotTested) -> Response {
     let (status, words, wait) = match refused {
         NotTested::Off => return NoPage::no_route().into_response(),
         NotTested::NotServed => (StatusCode::BAD_REQUEST, ("selftest-not-served", "selftest-not-served-help"), None),
+        NotTested::ByAddressOnly => {
+            (StatusCode::BAD_REQUEST, ("selftest-by-address", "selftest-by-address-only"), None)
+        }
         NotTested::TooMany { seconds } => {
             (StatusCode::TOO_MANY_REQUESTS, ("selftest-too-many", "selftest-too-many-help"), Some(seconds))
         }

@@ -171,6 +171,74 @@ fn what_was_refused_is_registered_from_its_attempt() {
     assert_eq!(refused["code"], "nothing_to_register");
 }
 
+#[test]
+// covers: S-10
+fn a_pc_takes_all_its_registrations() {
+    let server = start(&[("ADMISSION", "registered")]);
+    let api = server.api();
+    let register = |kind: &str, value: &str| {
+        api.post("/registered-devices", &json!({"kind": kind, "value": value}), 201);
+    };
+    let (bob, eve) = (api.add_user(), api.add_user());
+    let own = with("SerialNumber", "PF3ABC12");
+    register("serial", "PF3ABC12");
+    register("hw_dev_id", &own.hw_dev_id);
+    let invented = [
+        with("SerialNumber", "PF3ABC12"),
+        Profile { hw_dev_id: own.hw_dev_id.clone(), ..Profile::new() },
+        Profile { hw_dev_id: own.hw_dev_id.clone(), ..with("SerialNumber", "PF3ABC12") },
+    ];
+    let all_refused = |what: &str| {
+        for profile in &invented {
+            let fault = Attempt::of(&server, &eve, profile.clone()).refused(&server);
+            fault.is("S-10", "s:Authorization", Some("CustomServerError"));
+            assert!(fault.reason.contains("Another device"), "S-10: {what}: {}", fault.reason);
+        }
+    };
+    FakeDevice::enroll(&server, &bob, own.clone());
+    all_refused("enrolled with both");
+    // The same machine, which does not tell its serial number now, in the place of the one before.
+    let silent = Profile { more_items: Vec::new(), ..own.reset() };
+    let mut device = FakeDevice::enroll(&server, &bob, silent.clone());
+    all_refused("in its own place");
+    // And once more after it had left.
+    let leaving = device.leave();
+    device.exchange(&leaving);
+    FakeDevice::enroll(&server, &bob, silent.reset());
+    all_refused("after it had left");
+    // What a PC never claimed is not tied to it.
+    let other = with("SerialNumber", "PF3ABC13");
+    register("serial", "PF3ABC13");
+    register("hw_dev_id", &other.hw_dev_id);
+    FakeDevice::enroll(&server, &api.add_user(), Profile { more_items: Vec::new(), ..other });
+    FakeDevice::enroll(&server, &eve, with("SerialNumber", "PF3ABC13"));
+}
+
+#[test]
+fn a_pc_that_is_to_leave_makes_way() {
+    let server = start(&[("ADMISSION", "registered")]);
+    let api = server.api();
+    api.post("/registered-devices", &json!({"kind": "serial", "value": "PF3ABC12"}), 201);
+    let pc = || with("SerialNumber", "PF3ABC12");
+    let (ada, bob, cyn) = (api.add_user(), api.add_user(), api.add_user());
+    let mut device = FakeDevice::enroll(&server, &ada, pc());
+    let id = device.id(&server);
+    device.settle();
+    let wipe = api.act(&id, &json!({"type": "wipe"}));
+    Attempt::of(&server, &bob, pc()).refused(&server).is("S-10", "s:Authorization", Some("CustomServerError"));
+    device.check_in();
+    assert_eq!((api.action_state(&wipe).as_str(), &api.device(&id)["state"]), ("succeeded", &json!("wiping")));
+    // It is handed on at once, and does not call again.
+    let device = FakeDevice::enroll(&server, &bob, pc());
+    let id = device.id(&server);
+    Attempt::of(&server, &cyn, pc()).refused(&server).is("S-10", "s:Authorization", Some("CustomServerError"));
+    api.act(&id, &json!({"type": "retire"}));
+    assert_eq!(api.device(&id)["state"], "retiring");
+    let device = FakeDevice::enroll(&server, &cyn, pc());
+    assert_eq!(device.document(&server)["state"], "active");
+    Attempt::of(&server, &bob, pc()).refused(&server).is("S-10", "s:Authorization", Some("CustomServerError"));
+}
+
 const AUTOPILOT: &str = "7c0f6f0e-5f6b-4a55-9d6e-2f0a1b2c3d44";
 
 fn with(item: &str, value: &str) -> Profile {

@@ -209,6 +209,8 @@ impl App {
         for old in &place.replaced {
             writes.extend(self.replace(old, user, now).await?);
         }
+        // What it does not claim this time is registered for it all the same.
+        writes.extend(place.predecessors().map(|old| Write::PassRegistered { from: old.id, to: enrollment.id }));
         writes.extend(invitation.into_iter().flat_map(|invitation| self.use_writes(invitation, enrollment.id)));
         writes.extend(self.tell(user, &device, &enrollment, newcomer, &place));
         writes.extend(

@@ -47,8 +47,7 @@ pub struct Enroll {
     pub max_build: String,
     /// Editions that may enroll, by word or by product number; none means all but Home. Default none.
     pub editions: Vec<String>,
-    /// Whose devices may enroll: `any`, or `corporate` (registered, known to Autopilot, or brought by a bulk user).
-    /// Default `any`.
+    /// Whose devices may enroll: `any`, or `corporate` (registered, or brought by a bulk user). Default `any`.
     pub ownership: Ownership,
     /// Addresses and networks from which devices may be enrolled; none means all. Default none.
     pub networks: Vec<Network>,

@@ -151,7 +151,7 @@ const TEMPLATE: &str = r#"# Muster's configuration. A line that begins with `# `
 # Editions that may enroll: Home, Pro, Enterprise, Education, IoT, HoloLens, Team, or product numbers; none means all but
 # Home, which Windows does not let be managed.
 # editions = []
-# Whose devices: "any", or "corporate": registered, known to Autopilot, or brought by a bulk user.
+# Whose devices: "any", or "corporate": registered (muster device register), or brought by a bulk user.
 # ownership = "any"
 # Addresses and networks from which devices may be enrolled; none means all.
 # networks = []

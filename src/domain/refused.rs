@@ -225,11 +225,13 @@ const TABLE: [Row; 17] = [
         "registration_in_use",
         (
             "The registration of this device has let in another one, or this one for another user, and that is still managed.",
-            "Retire that device, or remove the entry with `muster device unregister` and register the device anew.",
+            "Retire that device, which makes way at once even if it never calls again, or remove the entry with \
+             `muster device unregister` and register the device anew.",
         ),
         (
             "L'enregistrement de cet appareil en a admis un autre, ou celui-ci pour un autre utilisateur, encore géré.",
-            "Retirez cet appareil-là, ou supprimez l'entrée avec « muster device unregister » et enregistrez à nouveau.",
+            "Retirez cet appareil-là, ce qui libère l'entrée aussitôt, même s'il n'appelle plus jamais, ou supprimez \
+             l'entrée avec « muster device unregister » et enregistrez à nouveau.",
         ),
     ),
     row(

@@ -19,7 +19,7 @@ pub struct RegisteredDevice {
     pub note: Option<String>,
     /// When.
     pub created_at: OffsetDateTime,
-    /// What it let in last. As long as that is under management, it lets nothing else in but the same machine of the same
+    /// What it let in last. As long as that waits or is active, it lets nothing else in but the same machine of the same
     /// user.
     pub enrollment_id: Option<Id<Enrollment>>,
 }

@@ -30,6 +30,11 @@ pub(super) fn use_one(
     Statement::one(USE, vec![id.into(), seen.into(), enrollment_id.into()])
 }
 
+/// What one enrollment holds goes on to another.
+pub(super) fn pass_on(from: Id<Enrollment>, to: Id<Enrollment>) -> Statement {
+    Statement::any(PASS_ON, vec![from.into(), to.into()])
+}
+
 pub(super) fn delete(id: Id<RegisteredDevice>) -> Statement {
     Statement::one(DELETE, vec![id.into()])
 }
@@ -92,6 +97,8 @@ const INSERT: &str = "
 const USE: &str = "
     UPDATE registered_devices SET enrollment_id = $3
     WHERE id = $1 AND COALESCE(enrollment_id, '') = COALESCE(CAST($2 AS TEXT), '')";
+
+pub(super) const PASS_ON: &str = "UPDATE registered_devices SET enrollment_id = $2 WHERE enrollment_id = $1";
 
 const DELETE: &str = "DELETE FROM registered_devices WHERE id = $1";
 

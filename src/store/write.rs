@@ -45,6 +45,7 @@ fn statements(write: &Write, sealer: &dyn Sealer) -> Result<Vec<Statement>, Stor
         Write::CountAdmission { seen } => vec![registered::count_admission(*seen)],
         Write::InsertRegistered { device, key } => vec![registered::insert(device, key)],
         Write::UseRegistered { id, seen, enrollment_id } => vec![registered::use_one(*id, *seen, *enrollment_id)],
+        Write::PassRegistered { from, to } => vec![registered::pass_on(*from, *to)],
         Write::DeleteRegistered(id) => vec![registered::delete(*id)],
         Write::DeleteUser { user, warning } => users::delete(user, warning).into(),
         Write::InsertToken(token) => vec![tokens::insert(token)],

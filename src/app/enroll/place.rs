@@ -2,7 +2,7 @@
 //! (enrollment reference 4.3).
 
 use super::{Arrival, Attempted};
-use crate::app::ports::{StoreError, Write};
+use crate::app::ports::{DeviceView, StoreError, Write};
 use crate::app::sign_in::SignedIn;
 use crate::app::{App, Refusal};
 use crate::domain::Id;
@@ -20,12 +20,21 @@ pub(super) struct Place {
     pub(super) device: Option<Device>,
     /// Open enrollments of the same hardware by the same user, which end.
     pub(super) replaced: Vec<Enrollment>,
+    /// The last enrollment of the hardware record that goes on, where that is over.
+    former: Option<Enrollment>,
     /// The packages with which the hardware came before: it counts among their devices already.
     packages: Vec<Id<Package>>,
     /// A device record of the same hardware by another user.
     pub(super) linked: Option<Id<Device>>,
     /// What must still hold when the newcomer is committed.
     pub(super) guards: Vec<Write>,
+}
+
+impl Place {
+    /// What the same hardware was for the same user before, newest first.
+    pub(super) fn predecessors(&self) -> impl Iterator<Item = &Enrollment> {
+        self.replaced.iter().chain(&self.former)
+    }
 }
 
 impl App {
@@ -50,8 +59,8 @@ impl App {
             place.guards.push(Write::CountEnrollment { user_id: user.id, enrollments });
         }
         if admitted.by_registration {
-            let used = self.use_registration(request, &place, *id).await?;
-            place.guards.push(used);
+            let used = self.use_registrations(request, &place, *id).await?;
+            place.guards.extend(used);
         }
         if let Some(package) = package {
             place.guards.push(self.use_package(package, &place)?);
@@ -94,7 +103,8 @@ impl App {
             former.retain(|former| is_same(former.hw_dev_id.as_deref(), &claim));
             place.packages.extend(former.iter().filter_map(|former| former.package_id));
             if place.replaced.is_empty() {
-                place.device = self.former_device(former.first()).await?;
+                let former = self.former_device(former.first()).await?;
+                (place.device, place.former) = former.map(|view| (view.device, view.enrollment)).unzip();
             }
         }
         Ok(place)
@@ -102,11 +112,11 @@ impl App {
 
     /// The record of the hardware that this user had under management last, if that was brought to its end: its history
     /// goes on.
-    async fn former_device(&self, last: Option<&Enrollment>) -> Result<Option<Device>, StoreError> {
+    async fn former_device(&self, last: Option<&Enrollment>) -> Result<Option<DeviceView>, StoreError> {
         let is_over = |former: &Enrollment| matches!(former.state, EnrollmentState::Retired | EnrollmentState::Wiped);
         let Some(last) = last.filter(|last| is_over(last)) else { return Ok(None) };
         let view = self.store.device(last.device_id).await?;
-        Ok(view.filter(|view| is_over(&view.enrollment)).map(|view| view.device))
+        Ok(view.filter(|view| is_over(&view.enrollment)))
     }
 
     /// Whether the user may have one more device. Those that were assigned do not count: the limit is on what people enroll.

@@ -42,27 +42,33 @@ impl App {
         Ok(Admitted { state, by_registration })
     }
 
-    /// Takes a registration of the device for this enrollment: one that let in nothing that is still managed, but for what
-    /// the newcomer replaces.
-    pub(super) async fn use_registration(
+    /// Takes every registration of the device for this enrollment, so that none of them lets in another one.
+    pub(super) async fn use_registrations(
         &self,
         request: &RequestSecurityToken,
         place: &Place,
         enrollment_id: Id<Enrollment>,
-    ) -> Result<Write, Attempted> {
-        let mut why_not = Broken::NotRegistered;
+    ) -> Result<Vec<Write>, Attempted> {
+        let mut used = Vec::new();
         for RegisteredDevice { id, enrollment_id: seen, .. } in self.registrations(request).await? {
-            let is_free = match seen {
-                None => true,
-                Some(holder) if place.replaced.iter().any(|old| old.id == holder) => true,
-                Some(holder) => self.store.enrollment(holder).await?.is_none_or(|held| !held.state.is_open()),
-            };
-            if is_free {
-                return Ok(Write::UseRegistered { id, seen, enrollment_id });
+            if let Some(holder) = seen
+                && !self.makes_way(holder, place).await?
+            {
+                return Err(Refusal::Rule(Broken::RegistrationInUse).into());
             }
-            why_not = Broken::RegistrationInUse;
+            used.push(Write::UseRegistered { id, seen, enrollment_id });
         }
-        Err(Refusal::Rule(why_not).into())
+        if used.is_empty() { Err(Refusal::Rule(Broken::NotRegistered).into()) } else { Ok(used) }
+    }
+
+    /// Whether what a registration let in leaves it to a newcomer: it is replaced, is over, or gets nothing but its end. A
+    /// machine that was installed anew never comes to hear that it should leave.
+    async fn makes_way(&self, holder: Id<Enrollment>, place: &Place) -> Result<bool, StoreError> {
+        if place.replaced.iter().any(|old| old.id == holder) {
+            return Ok(true);
+        }
+        let held = self.store.enrollment(holder).await?;
+        Ok(held.is_none_or(|held| !matches!(held.state, EnrollmentState::Pending | EnrollmentState::Active)))
     }
 
     /// The registrations of what it claims.

@@ -112,6 +112,13 @@ pub enum Write {
         /// What it lets in.
         enrollment_id: Id<Enrollment>,
     },
+    /// What an enrollment holds of registered devices goes on to another one of the same machine.
+    PassRegistered {
+        /// Whose.
+        from: Id<Enrollment>,
+        /// To which.
+        to: Id<Enrollment>,
+    },
     /// Removes a registered device; one that is not there is a conflict.
     DeleteRegistered(Id<RegisteredDevice>),
     /// Removes a user at that version, its tokens too; its packages end, its enrollments lose their user and get the warning.

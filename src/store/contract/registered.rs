@@ -57,8 +57,19 @@ async fn an_entry_lets_in_one_at_a_time(Ground { store, .. }: &Ground) {
     assert!(holder == id(7) || holder == id(8));
     assert!(is_conflict(used(None, 9).await) && is_conflict(used(Some(5), 9).await), "another one holds it");
     store.commit(vec![Write::UseRegistered { id: one.id, seen: Some(holder), enrollment_id: id(9) }]).await.unwrap();
+    let (two, three) = (device(2, RegisteredBy::HwDevId), device(3, RegisteredBy::Serial));
+    for (each, holder) in [(&two, 9), (&three, 5)] {
+        store.commit(insert(each, &each.value)).await.unwrap();
+        store.commit(vec![Write::UseRegistered { id: each.id, seen: None, enrollment_id: id(holder) }]).await.unwrap();
+    }
+    store.commit(vec![Write::PassRegistered { from: id(9), to: id(11) }]).await.unwrap();
+    store.commit(vec![Write::PassRegistered { from: id(9), to: id(12) }]).await.unwrap();
+    for (each, holder) in [(&one, 11), (&two, 11), (&three, 5)] {
+        let holds = store.registered_device(each.id).await.unwrap().unwrap().enrollment_id;
+        assert_eq!(holds, Some(id(holder)), "all that one held is passed on, and nothing else");
+    }
     store.commit(vec![Write::DeleteRegistered(one.id)]).await.unwrap();
-    assert!(is_conflict(used(Some(9), 10).await), "it is gone");
+    assert!(is_conflict(used(Some(11), 12).await), "it is gone");
 }
 
 async fn the_count_of_admissions_is_a_guard(Ground { store, .. }: &Ground) {

@@ -150,6 +150,7 @@ CREATE TABLE registered_devices (
     UNIQUE (kind, value_key)
 );
 CREATE INDEX registered_devices_by_age ON registered_devices (created_at, id);
+CREATE INDEX registered_devices_by_holder ON registered_devices (enrollment_id);
 
 -- enrollment_id names the newest enrollment. It is no foreign key: the two rows are born together.
 CREATE TABLE devices (

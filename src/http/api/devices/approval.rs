@@ -35,7 +35,7 @@ pub struct RefuseDevice {
 
 /// Lets a device in that waits for approval.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/approve", tag = "devices", params(("id" = String, Path)),
-    request_body(content = ApproveDevice, description = "May be left out"),
+    request_body = Option<ApproveDevice>,
     responses((status = 200, body = DeviceDocument), (status = 409, description = "`not_pending` or `enrolled_again`")))]
 pub async fn approve(
     State(app): State<App>,
@@ -50,7 +50,7 @@ pub async fn approve(
 
 /// Sends a device away that waits for approval: it is asked to leave when it calls next.
 #[utoipa::path(post, path = "/api/v1/devices/{id}/refuse", tag = "devices", params(("id" = String, Path)),
-    request_body(content = RefuseDevice, description = "May be left out"),
+    request_body = Option<RefuseDevice>,
     responses((status = 200, body = DeviceDocument), (status = 409, description = "`not_pending` or `enrolled_again`")))]
 pub async fn refuse(
     State(app): State<App>,

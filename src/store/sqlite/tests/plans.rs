@@ -38,6 +38,7 @@ async fn hot_queries_look_up() {
         mails::DUE,
         registered::FIND,
         registered::FIND_BY_ID,
+        registered::PASS_ON,
         tokens::FIND,
         packages::FIND,
         packages::FIND_BY_SECRET,

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use criterion::{Criterion, criterion_group, criterion_main};
 use muster::domain::Id;
 use muster::domain::action::Action;
+use muster::domain::approval::Approval;
 use muster::domain::command::{Knowledge, QueuedCommand};
 use muster::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use muster::domain::entra::TokenEvidence;
@@ -52,7 +53,8 @@ fn enrollment(now: OffsetDateTime) -> Enrollment {
         entra_device_id: None,
         package_id: None,
         assigned_at: None,
-        unapproved: false,
+        approval: Approval::NotNeeded,
+        replaced_unapproved: None,
         version: 0,
     }
 }

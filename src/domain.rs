@@ -3,6 +3,7 @@
 pub mod action;
 pub mod admission;
 pub mod alert;
+pub mod approval;
 pub mod attempt;
 pub mod ca;
 pub mod certificate;

@@ -1,18 +1,15 @@
-//! Which devices are let in: the rules of `[enroll]`, registered devices, and devices that wait for approval.
+//! Which devices are let in: the rules of `[enroll]`, and registered devices.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test")]
 
 mod support;
 
 use serde_json::{Value, json};
-use support::csp::Answer;
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
 use support::server::{Server, muster};
 use support::soap::{self, Fault, Soap, username_token};
 use support::{random_hex, unique};
-
-const REPLACE: &str = r#"<Replace><CmdID>1</CmdID><Item><Target><LocURI>./Vendor/MSFT/Example/Secret</LocURI></Target><Meta><Format xmlns="syncml:metinf">chr</Format></Meta><Data>wifi key</Data></Item></Replace>"#;
 
 fn start(keys: &[(&str, &str)]) -> Server {
     let keys: Vec<(String, &str)> =
@@ -243,134 +240,6 @@ const AUTOPILOT: &str = "7c0f6f0e-5f6b-4a55-9d6e-2f0a1b2c3d44";
 
 fn with(item: &str, value: &str) -> Profile {
     Profile { more_items: vec![(item.to_owned(), value.to_owned())], ..Profile::new() }
-}
-
-#[test]
-// covers: S-10
-fn nothing_is_delivered_before_approval() {
-    let server = start(&[("ADMISSION", "approval")]);
-    let api = server.api();
-    let mut devices: Vec<(FakeDevice, String)> = (0..2)
-        .map(|_| {
-            let device = FakeDevice::new(&server).0;
-            let id = device.id(&server);
-            (device, id)
-        })
-        .collect();
-    for (device, id) in &mut devices {
-        assert_eq!(api.device(id)["state"], "pending");
-        let command = api.command(id, REPLACE);
-        for _ in 0..3 {
-            let reply = device.start_session();
-            assert!(!reply.xml.contains("wifi key"), "S-10: {}", reply.xml);
-            assert!(reply.commands.is_empty(), "S-10: nothing but statuses: {}", reply.xml);
-        }
-        assert_eq!(api.command_document(&command)["state"], "queued");
-    }
-    let (waiting, refused) = (devices[0].1.clone(), devices[1].1.clone());
-    assert_eq!(api.list("/devices?state=pending").len(), 2);
-    let approved = api.post(&format!("/devices/{waiting}/approve"), &json!({}), 200);
-    assert_eq!(approved["state"], "active");
-    let visit = devices[0].0.check_in();
-    assert!(visit.find("Replace", "/Secret").is_some(), "what waited is delivered");
-    assert_eq!(api.post(&format!("/devices/{waiting}/approve"), &json!({}), 409)["code"], "not_pending");
-    let answer = api.post(&format!("/devices/{refused}/refuse"), &json!({"reason": "not ours"}), 200);
-    assert_eq!(answer["state"], "retiring");
-    let visit = devices[1].0.check_in();
-    assert!(visit.find("Exec", "/Unenroll").is_some() && visit.find("Replace", "/Secret").is_none(), "S-10");
-    let told = |kind: &str, id: &str| api.events().iter().any(|event| event["type"] == kind && event["subject"] == id);
-    support::eventually("both decisions are told", || {
-        (told("muster.device.approved", &waiting) && told("muster.device.refused", &refused)).then_some(())
-    });
-    let audit = api.list("/audit?limit=200");
-    let row = |action: &str| audit.iter().find(|row| row["action"] == action).unwrap_or_else(|| panic!("{action}"));
-    assert_eq!(row("device.approve")["outcome"], "ok");
-    assert!(row("device.refuse").to_string().contains("not ours"), "{}", row("device.refuse"));
-}
-
-#[test]
-// covers: S-10, S-12
-fn what_was_never_approved_never_becomes_active() {
-    let server = start(&[("ADMISSION", "approval")]);
-    let api = server.api();
-    // Whoever has not to decide about a device cannot do so by withdrawing what was ordered.
-    let token = api.post("/tokens", &json!({"name": "help desk", "role": "operator"}), 201);
-    let operator = api.with_token(token["token"].as_str());
-    let (mut device, _) = FakeDevice::new(&server);
-    let id = device.id(&server);
-    let retire = operator.act(&id, &json!({"type": "retire"}));
-    operator.delete(&format!("/actions/{retire}"));
-    assert_eq!(api.device(&id)["state"], "pending");
-    let command = api.command(&id, REPLACE);
-    assert!(device.check_in().is_quiet());
-    assert_eq!(api.command_state(&command), "queued");
-    // One that is refused is asked to leave; whatever it does, it gets nothing else.
-    for says_no in [true, false] {
-        let (mut device, _) = FakeDevice::new(&server);
-        let id = device.id(&server);
-        api.post(&format!("/devices/{id}/refuse"), &json!({}), 200);
-        if says_no {
-            device.csp.rule("Exec", "/Unenroll", Answer::Failed(500, "0x80004005"));
-            let reply = device.start_session();
-            assert!(reply.find("Exec", "/Unenroll").is_some() && reply.commands.len() == 1, "S-10: {}", reply.xml);
-            let answer = device.answer(&reply);
-            assert!(device.exchange(&answer).commands.is_empty(), "S-10");
-        } else {
-            for _ in 0..4 {
-                assert!(device.start_session().find("Exec", "/Unenroll").is_some());
-            }
-            assert!(device.start_session().commands.is_empty(), "S-10: asked often enough");
-        }
-        assert_eq!(api.device(&id)["state"], "blocked", "{}", api.device(&id));
-        let next = device.package_one().xml();
-        device.post(next).expect_status("S-12: its certificate is revoked", 403);
-        assert!(api.is_revoked(&device.chain().serial()), "S-12");
-        api.wait_for_event("device.blocked", &id);
-        api.act_refused(&id, &json!({"type": "lock"}));
-    }
-}
-
-#[test]
-// covers: S-10
-fn what_is_approved_is_the_enrollment_that_was_looked_at() {
-    let server = start(&[("ADMISSION", "approval")]);
-    let api = server.api();
-    let (device, ada) = FakeDevice::new(&server);
-    let id = device.id(&server);
-    let seen = api.device(&id)["enrollment_id"].clone();
-    // Somebody with her password comes as the same machine meanwhile.
-    let other = FakeDevice::enroll(&server, &ada, device.profile.reset());
-    assert_eq!(other.id(&server), id, "the same hardware");
-    for verb in ["approve", "refuse"] {
-        let refused = api.post(&format!("/devices/{id}/{verb}"), &json!({"enrollment_id": seen}), 409);
-        assert_eq!(refused["code"], "enrolled_again");
-    }
-    assert_eq!(api.device(&id)["state"], "pending");
-    let mut command = muster();
-    command.args(["device", "approve", &id, "--enrollment", seen.as_str().unwrap(), "--data"]);
-    let output = command.arg(server.data()).output().unwrap();
-    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("enrolled again"));
-    let now = json!({"enrollment_id": api.device(&id)["enrollment_id"]});
-    // The same once more, because the answer was lost, changes nothing.
-    for _ in 0..2 {
-        assert_eq!(api.post(&format!("/devices/{id}/approve"), &now, 200)["state"], "active");
-    }
-    let approved = api.list("/audit?limit=200").into_iter().filter(|row| row["action"] == "device.approve").count();
-    assert_eq!(approved, 1);
-    assert_eq!(api.post(&format!("/devices/{id}/refuse"), &now, 409)["code"], "not_pending");
-    assert_eq!(api.post(&format!("/devices/{id}/approve"), &json!({"enrollment_id": "x"}), 422)["code"], "invalid");
-}
-
-#[test]
-// covers: S-10
-fn a_device_that_comes_again_waits_again() {
-    let server = start(&[("ADMISSION", "approval")]);
-    let (device, ada) = FakeDevice::new(&server);
-    let id = device.id(&server);
-    server.api().post(&format!("/devices/{id}/approve"), &json!({}), 200);
-    // The hardware id is a claim: whoever knows it and the password could make use of the approval.
-    let again = FakeDevice::enroll(&server, &ada, device.profile.reset());
-    assert_eq!(again.document(&server)["state"], "pending");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::ports::{DeviceView, StoreError, Write};
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
 use crate::domain::Id;
 use crate::domain::action::{Action, Impossible, Order};
+use crate::domain::approval::Approval;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
@@ -154,9 +155,7 @@ impl App {
         id: Id<QueuedCommand>,
         expires_at: OffsetDateTime,
     ) -> Result<QueuedCommand, Error> {
-        if request.reason.as_ref().is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
-            return Err(Error::invalid("/reason", format!("has more than {LONGEST_REASON} characters")));
-        }
+        check_reason(request.reason.as_deref())?;
         let owner = (enrollment.id, enrollment.device_id);
         let mut command = QueuedCommand::new(id, owner, request.action.clone(), self.now(), expires_at);
         command.created_by.clone_from(&by.name);
@@ -284,11 +283,19 @@ impl App {
         Ok((enrollment, command))
     }
 
-    /// A retire that is withdrawn gives the device back; one that was never approved waits for that again.
+    /// A retire that is withdrawn gives the device back; one about which nobody has decided waits for that again.
     async fn after_cancel(&self, mut enrollment: Enrollment, command: &QueuedCommand) -> Result<Vec<Write>, Error> {
         let mut writes = Vec::new();
         if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
-            let state = if enrollment.unapproved { EnrollmentState::Pending } else { EnrollmentState::Active };
+            let state = match enrollment.approval {
+                Approval::NotNeeded | Approval::Granted => EnrollmentState::Active,
+                Approval::Awaited => EnrollmentState::Pending,
+                Approval::Refused => {
+                    let words =
+                        "an administrator has refused the device; that is not taken back, but it may enroll again";
+                    return Err(Error::conflict("device_refused", words));
+                }
+            };
             enrollment.enter(state, self.now());
             let (mut conversation, revision) = self.load_conversation(enrollment.id).await?;
             conversation.retire = None;
@@ -326,6 +333,13 @@ impl App {
         }
         Err(StoreError::Conflict.into())
     }
+}
+
+pub(super) fn check_reason(reason: Option<&str>) -> Result<(), Error> {
+    if reason.is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
+        return Err(Error::invalid("/reason", format!("has more than {LONGEST_REASON} characters")));
+    }
+    Ok(())
 }
 
 /// A device that came in bulk and was assigned to nobody has no user for whom anything could be set: it gets what is of the

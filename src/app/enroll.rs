@@ -259,7 +259,7 @@ impl App {
             id,
             device_id: device.id,
             user_id: Some(user.id),
-            state: admitted.state,
+            state: admitted.state(),
             mode: self.mode(user, request),
             kind: EnrollmentKind::parse(request.item("EnrollmentType").unwrap_or_default()),
             claimed_device_id: item("DeviceID"),
@@ -280,7 +280,8 @@ impl App {
             entra_device_id: None,
             package_id: package.as_ref().map(|package| package.id),
             assigned_at: None,
-            unapproved: admitted.state == EnrollmentState::Pending,
+            approval: admitted.approval,
+            replaced_unapproved: place.replaced_unapproved(),
             version: 0,
         };
         (device, enrollment)

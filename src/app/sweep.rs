@@ -152,7 +152,7 @@ impl App {
         }
         let mut writes = Vec::new();
         if command.action == Action::Retire && enrollment.state == EnrollmentState::Retiring {
-            if enrollment.unapproved {
+            if !enrollment.approval.lets_in() {
                 let reason = "never approved; was to leave, but did not come in time";
                 enrollment.close(EnrollmentState::Blocked, reason, now);
                 writes.extend(self.closing_writes(&enrollment, reason, now).await?);

@@ -16,6 +16,7 @@ use super::ports::{
 };
 use super::{App, Memory, PasswordChecks, Principal, Retention, Settings};
 use crate::doctor::Report;
+use crate::domain::approval::Approval;
 use crate::domain::ca::{CaRecord, CaRole};
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
@@ -177,7 +178,8 @@ impl Ground {
             entra_device_id: None,
             package_id: None,
             assigned_at: None,
-            unapproved: false,
+            approval: Approval::NotNeeded,
+            replaced_unapproved: None,
             version: 1,
         };
         let device = Device {

@@ -269,6 +269,9 @@ async fn list(client: &Client, out: &Out, args: ListArgs) -> Result<()> {
     let query: Vec<(&str, &str)> =
         options.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
     let found = client.list("/devices", &query, args.limit).await?;
+    if args.state.as_deref() == Some("pending") {
+        return out.list(&found.items, "no devices wait", || admission::waiting(&found.items));
+    }
     out.list(&found.items, "no devices", || {
         let mut table = Table::new(["ID", "NAME", "STATE", "USER", "WINDOWS", "LAST SEEN (UTC)", "ATTENTION"]);
         let ids = short_ids(&found.items, "id", found.is_whole && query.is_empty());
@@ -314,6 +317,8 @@ fn summary(device: &Value) -> String {
         ("user", field(device, "user")),
         ("id", field(device, "id")),
         ("enrollment", field(device, "enrollment_id")),
+        ("approval", if device["approval"] == "not_needed" { String::new() } else { field(device, "approval") }),
+        ("replaced unapproved", field(device, "replaced_unapproved")),
         ("came by", field(device, "mode")),
         ("assigned", time(device, "assigned_at")),
         ("Windows", format!("{} {edition}", field(device, "os_version")).trim().to_owned()),

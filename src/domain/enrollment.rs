@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Id;
+use super::approval::Approval;
 use super::device::{Device, is_usable_identifier};
 use super::package::Package;
 use super::user::User;
@@ -67,9 +68,13 @@ pub struct Enrollment {
     /// When it was handed on from its bulk user to a person.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub assigned_at: Option<OffsetDateTime>,
-    /// Whether an administrator would have to approve it, and none has: it never becomes active without.
+    /// Whether somebody has to approve it, and what was decided.
     #[serde(default)]
-    pub unapproved: bool,
+    pub approval: Approval,
+    /// The enrollment of the same device whose place it took while that waited for approval: somebody may have looked at
+    /// that one and not at this.
+    #[serde(default)]
+    pub replaced_unapproved: Option<Id<Self>>,
     /// Rises with every write to the row; guards sessions and the queue.
     pub version: i64,
 }
@@ -103,7 +108,8 @@ impl Enrollment {
             entra_device_id,
             package_id,
             assigned_at,
-            unapproved,
+            approval,
+            replaced_unapproved,
             version,
         } = self;
         *id == other.id
@@ -129,7 +135,8 @@ impl Enrollment {
             && *entra_device_id == other.entra_device_id
             && *package_id == other.package_id
             && *assigned_at == other.assigned_at
-            && *unapproved == other.unapproved
+            && *approval == other.approval
+            && *replaced_unapproved == other.replaced_unapproved
             && *version == other.version
     }
 

@@ -9,6 +9,7 @@ use super::fillers::Fillers;
 use super::report::{Difference, Kind, Outcome, Replayed, Report};
 use super::{BROKE_OFF, Engine, Unreadable, XML, compare, rules};
 use crate::domain::Id;
+use crate::domain::approval::Approval;
 use crate::domain::command::Knowledge;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
@@ -208,7 +209,8 @@ fn enrolled(now: OffsetDateTime) -> Enrollment {
         entra_device_id: None,
         package_id: None,
         assigned_at: None,
-        unapproved: false,
+        approval: Approval::NotNeeded,
+        replaced_unapproved: None,
         hw_dev_id: None,
         reported_dev_id: None,
         reported_source: None,

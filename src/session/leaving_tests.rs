@@ -5,6 +5,7 @@ use time::Duration;
 use super::super::world::{LEAVES, Reply, World, answers, message, package1, unreadable};
 use super::super::{Closing, Notice};
 use crate::domain::action::{Action, TenantLockdown, Wipe};
+use crate::domain::approval::Approval;
 use crate::domain::command::{CommandState, Knowledge};
 use crate::domain::enrollment::EnrollmentState;
 use crate::proto::csp::remote_wipe::Variant;
@@ -291,7 +292,7 @@ fn what_was_never_approved_is_cut_off_if_it_does_not_leave() {
     ];
     for (way, stays) in ways {
         let mut world = World::new();
-        world.enrollment.unapproved = true;
+        world.enrollment.approval = Approval::Refused;
         world.replace("./secret");
         let retire = world.act(Action::Retire);
         stays(&mut world);

@@ -400,7 +400,7 @@ fn late_word_on_retire(work: &mut Work<'_>) {
 /// The retire did not work: the device is managed as before, with a warning. One that nobody ever approved is cut off.
 pub(super) fn stays(work: &mut Work<'_>, words: &str) {
     work.conversation.retire = None;
-    if work.enrollment.unapproved {
+    if !work.enrollment.approval.lets_in() {
         let reason = format!("never approved; {words}");
         work.enrollment.close(EnrollmentState::Blocked, &reason, work.now);
         work.notices.push(Notice::CutOff { reason });

@@ -231,7 +231,8 @@ fn shown(enrollment: Enrollment) -> Enrollment {
         locked_to_tenant,
         package_id: _,
         assigned_at: _,
-        unapproved,
+        approval,
+        replaced_unapproved,
         version,
     } = enrollment;
     Enrollment {
@@ -259,7 +260,8 @@ fn shown(enrollment: Enrollment) -> Enrollment {
         locked_to_tenant,
         package_id: None,
         assigned_at: None,
-        unapproved,
+        approval,
+        replaced_unapproved,
         version,
     }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::domain::Id;
 use crate::domain::action::{Action, Order};
+use crate::domain::approval::Approval;
 use crate::domain::command::{CommandState, QueuedCommand};
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::entra::TokenEvidence;
@@ -72,7 +73,8 @@ impl World {
             entra_device_id: None,
             package_id: None,
             assigned_at: None,
-            unapproved: false,
+            approval: Approval::NotNeeded,
+            replaced_unapproved: None,
             version: 0,
         };
         let limits = Limits {

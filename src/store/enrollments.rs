@@ -7,6 +7,7 @@ use super::engine::{Engine, Question, Row, Statement, Value};
 use super::query::{found, many, readable};
 use crate::app::ports::{ConversationChange, Known, StoreError, StoredConversation};
 use crate::domain::Id;
+use crate::domain::approval::Approval;
 use crate::domain::certificate::Certificate;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 use crate::domain::user::User;
@@ -141,7 +142,8 @@ fn columns(enrollment: &Enrollment) -> Result<Vec<Value>, StoreError> {
         enrollment.entra_device_id.map(|id| id.to_string()).as_deref().into(),
         enrollment.package_id.into(),
         enrollment.assigned_at.into(),
-        enrollment.unapproved.into(),
+        enrollment.approval.as_str().into(),
+        enrollment.replaced_unapproved.into(),
         enrollment.version.into(),
     ])
 }
@@ -173,7 +175,8 @@ pub(super) fn read(row: &Row) -> Result<Enrollment, StoreError> {
         entra_device_id: row.opt_id::<()>("entra_device_id")?.map(Id::uuid),
         package_id: row.opt_id("package_id")?,
         assigned_at: row.opt_time("assigned_at")?,
-        unapproved: row.flag("unapproved")?,
+        approval: row.word("approval", Approval::parse)?,
+        replaced_unapproved: row.opt_id("replaced_unapproved")?,
         version: row.number("version")?,
     })
 }
@@ -182,9 +185,9 @@ const INSERT: &str = "
     INSERT INTO enrollments (id, device_id, user_id, state, is_open, mode, kind, claimed_device_id, hw_dev_id,
         reported_dev_id, reported_source, os_version, os_edition, context, account, enrolled_at, last_seen_at,
         inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id,
-        package_id, assigned_at, unapproved, version)
+        package_id, assigned_at, approval, replaced_unapproved, version)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $25, $26, $27)";
+        $25, $26, $27, $28)";
 
 /// Somebody who has loaded it before does not set an earlier moment in which its device was seen.
 const UPDATE: &str = "
@@ -193,8 +196,8 @@ const UPDATE: &str = "
         os_edition = $13, context = $14, account = $15, enrolled_at = $16, inventory_at = $18,
         last_seen_at = CASE WHEN last_seen_at > $17 THEN last_seen_at ELSE COALESCE($17, last_seen_at) END,
         state_since = $19, closed_reason = $20, warning = $21, locked_to_tenant = $22, entra_device_id = $23,
-        package_id = $24, assigned_at = $25, unapproved = $26, version = version + 1
-    WHERE id = $1 AND version = $27";
+        package_id = $24, assigned_at = $25, approval = $26, replaced_unapproved = $27, version = version + 1
+    WHERE id = $1 AND version = $28";
 
 const FORGET_IDENTIFIERS: &str = "
     DELETE FROM enrollment_identifiers WHERE enrollment_id = $1 AND identifier NOT IN ($2, $3, $4, $5)";

@@ -20,6 +20,7 @@ pub(super) fn sql(table: Table) -> &'static str {
     match table {
         Table::Users => "SELECT id FROM users WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Devices => "SELECT id FROM devices WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
+        Table::Enrollments => "SELECT id FROM enrollments WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Commands => "SELECT id FROM commands WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Sessions => "SELECT id FROM sessions WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2",
         Table::Certificates => {

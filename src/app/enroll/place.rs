@@ -7,6 +7,7 @@ use crate::app::sign_in::SignedIn;
 use crate::app::{App, Refusal};
 use crate::domain::Id;
 use crate::domain::admission::Broken;
+use crate::domain::approval::Approval;
 use crate::domain::device::{Device, is_usable_hw_dev_id, is_usable_identifier};
 use crate::domain::enrollment::{Enrollment, EnrollmentState, normalize_identifier};
 use crate::domain::package::Package;
@@ -34,6 +35,11 @@ impl Place {
     /// What the same hardware was for the same user before, newest first.
     pub(super) fn predecessors(&self) -> impl Iterator<Item = &Enrollment> {
         self.replaced.iter().chain(&self.former)
+    }
+
+    /// The one among them that waited for approval to the end.
+    pub(super) fn replaced_unapproved(&self) -> Option<Id<Enrollment>> {
+        self.predecessors().find(|old| old.approval == Approval::Awaited).map(|old| old.id)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::app::ports::{StoreError, Write};
 use crate::app::{App, Refusal};
 use crate::domain::Id;
 use crate::domain::admission::{Admission, Broken, Claims};
+use crate::domain::approval::Approval;
 use crate::domain::enrollment::{Enrollment, EnrollmentState, Mode};
 use crate::domain::registration::{RegisteredBy, RegisteredDevice};
 use crate::proto::wstep::RequestSecurityToken;
@@ -13,10 +14,17 @@ use crate::proto::wstep::RequestSecurityToken;
 /// How a device is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Admitted {
-    /// In which its enrollment begins.
-    pub(super) state: EnrollmentState,
+    /// Whether somebody has to approve it.
+    pub(super) approval: Approval,
     /// Whether it comes in because one of its claims was registered; then that lets nothing else in.
     pub(super) by_registration: bool,
+}
+
+impl Admitted {
+    /// In which state its enrollment begins.
+    pub(super) fn state(self) -> EnrollmentState {
+        if self.approval.lets_in() { EnrollmentState::Active } else { EnrollmentState::Pending }
+    }
 }
 
 impl App {
@@ -35,11 +43,11 @@ impl App {
         if only_registered && !is_registered {
             return Err(Broken::NotRegistered.into());
         }
-        let state = match rules.admission {
-            Admission::Anyone | Admission::Registered => EnrollmentState::Active,
-            Admission::Approval => EnrollmentState::Pending,
+        let approval = match rules.admission {
+            Admission::Anyone | Admission::Registered => Approval::NotNeeded,
+            Admission::Approval => Approval::Awaited,
         };
-        Ok(Admitted { state, by_registration })
+        Ok(Admitted { approval, by_registration })
     }
 
     /// Takes every registration of the device for this enrollment, so that none of them lets in another one.

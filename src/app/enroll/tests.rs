@@ -8,12 +8,13 @@ use crate::app::Settings;
 use crate::app::ports::Page;
 use crate::app::testing::Ground;
 use crate::domain::admission::{Admission, Rules};
+use crate::domain::approval::Approval;
 use crate::domain::event::Event;
 use crate::domain::user::Role;
 use crate::proto::wstep::{ContextItem, PKCS10};
 
 /// As where no rule keeps anybody out.
-const ADMITTED: Admitted = Admitted { state: EnrollmentState::Active, by_registration: false };
+const ADMITTED: Admitted = Admitted { approval: Approval::NotNeeded, by_registration: false };
 
 const HARDWARE: &str = "3B3ED6D0EA88CBFCF37D36F90F22FE61172348C0162FC3840D6703149870CE76";
 

@@ -132,6 +132,8 @@ pub enum Table {
     Users,
     /// Devices.
     Devices,
+    /// Enrollments.
+    Enrollments,
     /// Actions and commands.
     Commands,
     /// Sessions.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::app::ports::ConversationChange;
 use crate::app::testing::{Ground, NOON};
+use crate::domain::approval::Approval;
 use crate::domain::command::Offer;
 use crate::session::Closing;
 
@@ -105,10 +106,15 @@ async fn old_attempts_are_removed_faster_than_strangers_make_them() {
 // covers: S-10, S-12
 #[tokio::test]
 async fn a_refused_device_that_stays_away_never_becomes_active() {
-    for (unapproved, expected) in [(true, EnrollmentState::Blocked), (false, EnrollmentState::Active)] {
+    for (approval, expected) in [
+        (Approval::Awaited, EnrollmentState::Blocked),
+        (Approval::Refused, EnrollmentState::Blocked),
+        (Approval::Granted, EnrollmentState::Active),
+        (Approval::NotNeeded, EnrollmentState::Active),
+    ] {
         let ground = Ground::new().await;
         let mut enrollment = ground.enrollment().await;
-        enrollment.unapproved = unapproved;
+        enrollment.approval = approval;
         enrollment.enter(EnrollmentState::Retiring, NOON);
         let retire = ordered(&ground, &enrollment, Action::Retire);
         let conversation = Conversation { retire: Some(retire.id), ..Conversation::default() };
@@ -124,7 +130,7 @@ async fn a_refused_device_that_stays_away_never_becomes_active() {
         let after = ground.app.store.enrollment(enrollment.id).await.unwrap().unwrap();
         assert_eq!(after.state, expected);
         assert_eq!(ground.app.store.command(retire.id).await.unwrap().unwrap().state, CommandState::Expired);
-        assert_eq!(after.closed_reason.is_some(), unapproved);
+        assert_eq!(after.closed_reason.is_some(), !approval.lets_in());
     }
 }
 

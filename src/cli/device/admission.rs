@@ -1,11 +1,11 @@
 //! `muster device …`: who may come, and who waits to be let in.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::client::Client;
-use crate::cli::names::{self, path, short_ids};
+use crate::cli::client::{Client, Refusal};
+use crate::cli::names::{self, path, short_id, short_ids};
 use crate::cli::output::{Out, Table, field, remark, time};
 use crate::cli::{InPart, Usage};
 
@@ -16,7 +16,8 @@ pub(in crate::cli) enum Kind {
         /// Ids or names.
         #[arg(required = true, value_name = "DEVICE")]
         devices: Vec<String>,
-        /// The enrollment that you looked at; if the device has enrolled again since, it is not let in.
+        /// The enrollment that you looked at; if the device has enrolled again since, it is not let in. Has to be named
+        /// where a device enrolled again while it waited.
         #[arg(long, value_name = "ID")]
         enrollment: Option<String>,
     },
@@ -25,6 +26,9 @@ pub(in crate::cli) enum Kind {
         /// Ids or names.
         #[arg(required = true, value_name = "DEVICE")]
         devices: Vec<String>,
+        /// The enrollment that you looked at.
+        #[arg(long, value_name = "ID")]
+        enrollment: Option<String>,
         /// Why; kept in the audit trail.
         #[arg(long)]
         reason: Option<String>,
@@ -73,12 +77,12 @@ enum By {
 pub(super) async fn run(client: &Client, out: &Out, kind: Kind) -> Result<()> {
     match kind {
         Kind::Approve { devices, enrollment } => {
-            if enrollment.is_some() && devices.len() > 1 {
-                return Err(Usage("--enrollment goes with one device".to_owned()).into());
-            }
             decide(client, out, &devices, "approve", &json!({"enrollment_id": enrollment})).await
         }
-        Kind::Refuse { devices, reason } => decide(client, out, &devices, "refuse", &json!({"reason": reason})).await,
+        Kind::Refuse { devices, enrollment, reason } => {
+            let body = json!({"enrollment_id": enrollment, "reason": reason});
+            decide(client, out, &devices, "refuse", &body).await
+        }
         Kind::Register(args) => register(client, out, args).await,
         Kind::Registered { limit } => list(client, out, limit).await,
         Kind::Unregister { id } => {
@@ -88,31 +92,49 @@ pub(super) async fn run(client: &Client, out: &Out, kind: Kind) -> Result<()> {
     }
 }
 
-/// One after the other; what does not work for one is told and does not keep the others. What is decided about is the
-/// enrollment that is looked at here, or that was named.
+/// One after the other; what does not work for one is told and does not keep the others. Which enrollment is decided about
+/// is left to the server, unless it was named: here nobody knows what was looked at.
 async fn decide(client: &Client, out: &Out, devices: &[String], verb: &str, body: &Value) -> Result<()> {
+    if !body["enrollment_id"].is_null() && devices.len() > 1 {
+        return Err(Usage("--enrollment goes with one device".to_owned()).into());
+    }
     let mut done = Vec::new();
     for device in devices {
         let decided = async {
-            let found = names::device(client, device).await?;
-            let mut body = body.clone();
-            if body["enrollment_id"].is_null() {
-                if found["state"] != "pending" {
-                    bail!("it does not wait for approval; it is {}", field(&found, "state"));
-                }
-                body["enrollment_id"] = found["enrollment_id"].clone();
-            }
-            client.post(&format!("{}/{verb}", path("/devices", &field(&found, "id"))?), &[], &body).await
+            let id = field(&names::device(client, device).await?, "id");
+            client.post(&format!("{}/{verb}", path("/devices", &id)?), &[], body).await
         };
         match decided.await {
             Ok(document) => done.push(document),
-            Err(error) => remark(&format!("{device}: {error:#}")),
+            Err(error) => {
+                let is_unnamed = error.downcast_ref::<Refusal>().is_some_and(|r| r.code == "enrollment_not_named");
+                let how = if is_unnamed { " (--enrollment ID)" } else { "" };
+                remark(&format!("{device}: {error:#}{how}"));
+            }
         }
     }
     told(out, &done, devices.len(), |device| {
         let [name, state, user, enrollment] = ["name", "state", "user", "enrollment_id"].map(|key| field(device, key));
         format!("{name} of {user} is {state} (enrollment {enrollment} of {})", time(device, "enrolled_at"))
     })
+}
+
+/// Devices that wait for approval, by what they are told apart: a device that enrolls again may keep its id and its name.
+pub(super) fn waiting(devices: &[Value]) -> Table {
+    let mut table = Table::new(["ID", "NAME", "USER", "WINDOWS", "ENROLLED (UTC)", "ENROLLMENT", "IN PLACE OF"]);
+    let enrollments = short_ids(devices, "enrollment_id", false);
+    for ((device, id), enrollment) in devices.iter().zip(short_ids(devices, "id", false)).zip(enrollments) {
+        table.row([
+            id,
+            field(device, "name"),
+            field(device, "user"),
+            field(device, "os_version"),
+            time(device, "enrolled_at"),
+            enrollment,
+            short_id(&field(device, "replaced_unapproved")),
+        ]);
+    }
+    table
 }
 
 async fn register(client: &Client, out: &Out, args: RegisterArgs) -> Result<()> {

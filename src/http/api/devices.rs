@@ -66,6 +66,11 @@ pub struct DeviceDocument {
     space: Option<String>,
     /// Identifier of this period of management.
     enrollment_id: String,
+    /// Whether an administrator has to let it in: `not_needed`, `awaited`, `granted` or `refused`.
+    approval: &'static str,
+    /// The enrollment of the same device whose place this one took while that waited for approval: what was looked at may
+    /// have been that one.
+    replaced_unapproved: Option<String>,
     /// What an administrator should look at.
     warning: Option<String>,
     /// Why the enrollment ended.
@@ -97,6 +102,8 @@ impl From<DeviceView> for DeviceDocument {
             last_seen_at: enrollment.last_seen_at.map(stamp),
             space: None,
             enrollment_id: enrollment.id.to_string(),
+            approval: enrollment.approval.as_str(),
+            replaced_unapproved: enrollment.replaced_unapproved.map(|id| id.to_string()),
             warning: enrollment.warning,
             closed_reason: enrollment.closed_reason,
             linked_device_id: device.linked_device_id.map(|id| id.to_string()),

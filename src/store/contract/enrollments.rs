@@ -5,6 +5,7 @@ use super::fixtures::{
     assert_same, at, certificate, command, enroll, enroll_all, enrolled, id, ids, is_conflict, package, user,
 };
 use crate::app::ports::{ConversationChange, Store, Write};
+use crate::domain::approval::Approval;
 use crate::domain::command::CommandState;
 use crate::domain::enrollment::{Enrollment, EnrollmentKind, EnrollmentState, Mode};
 
@@ -43,7 +44,8 @@ fn full_enrollment() -> Enrollment {
         entra_device_id: Some(uuid::Uuid::from_u128(0xE7)),
         package_id: Some(id(3)),
         assigned_at: Some(at(6)),
-        unapproved: true,
+        approval: Approval::Refused,
+        replaced_unapproved: Some(id(9)),
         version: 41,
         ..enrolled(1).1
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::app::ports::{Cursor, Listed, Page, Store, StoreError, Write};
 use crate::domain::Id;
 use crate::domain::action::Action;
+use crate::domain::approval::Approval;
 use crate::domain::attempt::{Attempt, Outcome, Phase};
 use crate::domain::certificate::Certificate;
 use crate::domain::command::QueuedCommand;
@@ -165,7 +166,8 @@ pub(in crate::store) fn enrolled(number: u128) -> (Device, Enrollment) {
         entra_device_id: None,
         package_id: None,
         assigned_at: None,
-        unapproved: false,
+        approval: Approval::NotNeeded,
+        replaced_unapproved: None,
         version: 1,
     };
     (device, enrollment)

@@ -192,7 +192,8 @@ CREATE TABLE enrollments (
     entra_device_id TEXT,
     package_id TEXT REFERENCES packages (id),
     assigned_at BIGINT,
-    unapproved BIGINT NOT NULL,
+    approval TEXT NOT NULL,
+    replaced_unapproved TEXT,
     version BIGINT NOT NULL
 );
 -- postgresql: CREATE INDEX enrollments_hashed ON enrollments USING hash (id);

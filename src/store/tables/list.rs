@@ -254,7 +254,8 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             text("entra_device_id"),
             text("package_id"),
             int("assigned_at"),
-            int("unapproved"),
+            text("approval"),
+            text("replaced_unapproved"),
             int("version"),
         ],
         key: 1,
@@ -265,8 +266,8 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             INSERT INTO enrollments (id, device_id, user_id, state, is_open, mode, kind, claimed_device_id, hw_dev_id, \
             reported_dev_id, reported_source, os_version, os_edition, context, account, enrolled_at, last_seen_at, \
             inventory_at, state_since, closed_reason, warning, locked_to_tenant, entra_device_id, package_id, assigned_at, \
-            unapproved, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-            $19, $20, $21, $22, $23, $24, $25, $26, $27)",
+            approval, replaced_unapproved, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+            $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)",
         count: "SELECT COUNT(*) AS number FROM enrollments",
         delete: "DELETE FROM enrollments",
         link: None,

@@ -108,6 +108,7 @@ async fn hot_queries_look_up() {
     let tables = [
         Table::Users,
         Table::Devices,
+        Table::Enrollments,
         Table::Commands,
         Table::Sessions,
         Table::Certificates,

@@ -34,7 +34,7 @@ fn operator(api: &Api) -> Api {
     api.with_token(token["token"].as_str())
 }
 
-/// As many audit rows as there are of a decision.
+/// The audit rows of a decision.
 fn audited(api: &Api, action: &str) -> Vec<Value> {
     api.list("/audit?limit=200").into_iter().filter(|row| row["action"] == action).collect()
 }
@@ -157,7 +157,8 @@ fn a_device_that_comes_again_waits_again() {
     let server = start();
     let (device, ada) = FakeDevice::new(&server);
     let id = device.id(&server);
-    server.api().post(&format!("/devices/{id}/approve"), &json!({}), 200);
+    // A body may be left out, and a client that was generated from the OpenAPI document may say so by `null`.
+    server.api().post(&format!("/devices/{id}/approve"), &Value::Null, 200);
     // The hardware id is a claim: whoever knows it and the password could make use of the approval.
     let again = FakeDevice::enroll(&server, &ada, device.profile.reset());
     assert_eq!(again.document(&server)["state"], "pending");

@@ -33,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// A JSON body, or none at all where every field has a default.
+/// A JSON body, or none at all (`null` is none, too) where every field has a default.
 #[derive(Debug)]
 pub struct OptionalBody<T>(pub T);
 
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalB
             return Ok(Self(T::default()));
         }
         media_type?;
-        from_json(&bytes).map(Self)
+        from_json::<Option<T>>(&bytes).map(|body| Self(body.unwrap_or_default()))
     }
 }
 

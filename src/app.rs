@@ -32,6 +32,7 @@ mod ledger;
 pub mod mail;
 mod objects;
 pub mod packages;
+mod pin_hash;
 mod policies;
 pub mod ports;
 mod principal;

@@ -294,6 +294,9 @@ fn a_pin_enrolls_by_hand_and_stands_five_wrong_tries() {
     let api = server.api();
     let made = Made::new(&api, &json!({"pin": "48151623", "max_devices": 2}));
     assert!(!database::holds(&server, "48151623"), "S-13: the PIN is in the database");
+    let kept = database::bytes_of(&server, "packages", "pin_hash");
+    assert_eq!(kept.len(), 1);
+    assert!(!kept[0].is_empty() && !database::contains(&kept[0], b"$argon2"), "S-13: hashes of PINs are sealed");
     let user = |password: &str| User { password: password.to_owned(), ..made.user() };
     let by_hand = Attempt::new(&server, &user("48151623")).enroll(&server, None);
     let shown = device(&api, &by_hand);

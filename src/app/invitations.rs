@@ -23,7 +23,6 @@ use crate::domain::sign_in::SignInWith;
 use crate::domain::user::User;
 
 pub use new::{Invite, NewInvitation};
-pub(super) use secrets::open_pin_hash;
 use secrets::{Secret, has_shape};
 
 /// What the administrator configured of invitations.

@@ -12,6 +12,7 @@ use serde_json::json;
 use time::Duration;
 
 use super::idempotency::{derived_id, reused};
+use super::pin_hash::PinOf;
 use super::ports::{Listed, Page, StoreError, Write};
 use super::tokens::{random_text, secret_hash};
 use super::users::{NewUser, check_new_user};
@@ -117,7 +118,7 @@ impl App {
         let roots = self.roots_to_trust(&new.contents)?;
         let id = key.map_or_else(|| self.new_id(), |key| derived_id(by, "POST /packages", key));
         let pin = self.new_pin(new.pin.as_ref());
-        let pin_hash = self.hash_of(pin.as_ref()).await?;
+        let sealed_pin_hash = self.hash_of(pin.as_ref()).await?;
         for _ in 0..MOST_TRIES {
             if key.is_some()
                 && let Some(made) = self.store.package(id).await?
@@ -135,7 +136,7 @@ impl App {
                 build: 1,
                 built_as: None,
                 secret_hash: secret_hash(secret.expose_secret()),
-                pin_hash: pin_hash.clone(),
+                sealed_pin_hash: sealed_pin_hash.clone(),
                 pin_failures: 0,
                 networks: new.networks.clone(),
                 max_devices: new.max_devices.unwrap_or(USUAL_DEVICES),
@@ -175,7 +176,7 @@ impl App {
         refuse(contents.mistakes().into_iter().chain(pin.as_ref().and_then(wrong_pin)).collect())?;
         let roots = self.roots_to_trust(&contents)?;
         let pin = self.new_pin(pin.as_ref());
-        let pin_hash = self.hash_of(pin.as_ref()).await?;
+        let sealed_pin_hash = self.hash_of(pin.as_ref()).await?;
         let built_as = key.map(|key| derived_id(by, &format!("POST /packages/{id}/rebuild"), key));
         for _ in 0..MOST_TRIES {
             let mut package = self.package(id).await?;
@@ -190,7 +191,7 @@ impl App {
             let (_, mut writes) = self.bulk_user(by, &package.user_name, false).await?;
             if pin.is_some() {
                 writes.extend(self.reserve_pin(&package).await?);
-                package.pin_hash.clone_from(&pin_hash);
+                package.sealed_pin_hash.clone_from(&sealed_pin_hash);
                 package.pin_failures = 0;
             }
             let secret = self.new_package_secret();
@@ -331,9 +332,9 @@ impl App {
         }
     }
 
-    async fn hash_of(&self, pin: Option<&SecretString>) -> Result<Option<String>, Error> {
+    async fn hash_of(&self, pin: Option<&SecretString>) -> Result<Option<Vec<u8>>, Error> {
         match pin {
-            Some(pin) => Ok(Some(self.hasher.hash(pin.clone()).await?)),
+            Some(pin) => Ok(Some(self.sealed_pin_hash(PinOf::Package, pin.clone()).await?)),
             None => Ok(None),
         }
     }
@@ -426,7 +427,7 @@ fn same_request(made: Package, name: &str, new: &NewPackage) -> Result<BuiltPack
         && made.networks == new.networks
         && made.max_devices == new.max_devices.unwrap_or(USUAL_DEVICES)
         && lifetime.whole_seconds() == new.expires_in.unwrap_or(USUAL_LIFETIME).whole_seconds()
-        && made.pin_hash.is_some() == new.pin.is_some();
+        && made.sealed_pin_hash.is_some() == new.pin.is_some();
     if same { Ok(BuiltPackage { package: made, handout: None }) } else { Err(reused()) }
 }
 

@@ -18,6 +18,7 @@ use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 
+use super::pin_hash::PinOf;
 use super::ports::{Rng, StoreError};
 use super::throttle::network;
 use super::{App, Refusal};
@@ -157,9 +158,10 @@ impl App {
     ) -> Result<SignedIn, Refusal> {
         let offered = self.take_package_try(user, offered, address).await?;
         let stored = match &offered {
-            Offered::Pin(package) => package.pin_hash.clone(),
+            Offered::Pin(package) => package.sealed_pin_hash.as_deref(),
             Offered::Secret(_) | Offered::Over(_) | Offered::Password => None,
         };
+        let stored = stored.map(|sealed| self.open_pin_hash(PinOf::Package, sealed)).transpose()?;
         let fits = self.hasher.verify(password.clone(), stored).await? || matches!(offered, Offered::Secret(_));
         if !fits {
             return Err(self.wrong(offered).await);
@@ -198,7 +200,9 @@ impl App {
             let (stored, mark) = match method {
                 Method::Password => (user.and_then(|user| user.password_hash.clone()), b"password".to_vec()),
                 Method::Pin => match invitation.and_then(|invitation| invitation.live_pin(self.now())) {
-                    Some(pin) => (Some(self.pin_hash(pin)?), pin.sealed_hash.clone()),
+                    Some(pin) => {
+                        (Some(self.open_pin_hash(PinOf::Invitation, &pin.sealed_hash)?), pin.sealed_hash.clone())
+                    }
                     None => (None, Vec::new()),
                 },
             };

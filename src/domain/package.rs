@@ -30,8 +30,8 @@ pub struct Package {
     pub built_as: Option<Id<Build>>,
     /// SHA-256 of the secret of the last build.
     pub secret_hash: [u8; 32],
-    /// Argon2id of the PIN, where it has one.
-    pub pin_hash: Option<String>,
+    /// Argon2id of the PIN, sealed, where it has one.
+    pub sealed_pin_hash: Option<Vec<u8>>,
     /// Wrong PINs that were tried, and tries that are under way.
     pub pin_failures: u32,
     /// From where it may be used; empty: from everywhere.
@@ -110,7 +110,7 @@ impl Package {
     /// Whether its PIN may still be tried.
     #[must_use]
     pub fn has_live_pin(&self) -> bool {
-        self.pin_hash.is_some() && self.pin_failures < MOST_PIN_TRIES
+        self.sealed_pin_hash.is_some() && self.pin_failures < MOST_PIN_TRIES
     }
 
     /// `Version` of the package: it rises with every build.
@@ -144,7 +144,7 @@ mod tests {
             build: 1,
             built_as: None,
             secret_hash: [0; 32],
-            pin_hash: None,
+            sealed_pin_hash: None,
             pin_failures: 0,
             networks: Vec::new(),
             max_devices: 2,

@@ -20,7 +20,7 @@ pub(super) fn insert(package: &Package) -> Result<Statement, StoreError> {
         package.build.into(),
         package.built_as.into(),
         package.secret_hash.as_slice().into(),
-        package.pin_hash.as_deref().into(),
+        package.sealed_pin_hash.as_deref().into(),
         package.pin_failures.into(),
         networks.into(),
         package.max_devices.into(),
@@ -47,7 +47,7 @@ pub(super) fn rebuild(package: &Package) -> Statement {
         package.id.into(),
         package.build.into(),
         package.secret_hash.as_slice().into(),
-        package.pin_hash.as_deref().into(),
+        package.sealed_pin_hash.as_deref().into(),
         package.pin_failures.into(),
         package.built_as.into(),
         package.root.as_deref().into(),
@@ -62,12 +62,12 @@ pub(super) fn revoke(id: Id<Package>, at: OffsetDateTime) -> Statement {
 
 /// A miss where it has another PIN, or another try was counted since it was read.
 pub(super) fn take_try(package: &Package) -> Statement {
-    let params = vec![package.id.into(), package.pin_hash.as_deref().into(), package.pin_failures.into()];
+    let params = vec![package.id.into(), package.sealed_pin_hash.as_deref().into(), package.pin_failures.into()];
     Statement::one(TAKE_TRY, params)
 }
 
 pub(super) fn give_back_try(package: &Package) -> Statement {
-    Statement::at_most_one(GIVE_BACK_TRY, vec![package.id.into(), package.pin_hash.as_deref().into()])
+    Statement::at_most_one(GIVE_BACK_TRY, vec![package.id.into(), package.sealed_pin_hash.as_deref().into()])
 }
 
 pub(super) async fn find(engine: &dyn Engine, id: Id<Package>) -> Result<Option<Package>, StoreError> {
@@ -114,7 +114,7 @@ fn read(row: &Row) -> Result<Package, StoreError> {
         build: row.number("build")?,
         built_as: row.opt_id("built_as")?,
         secret_hash: row.digest("secret_hash")?,
-        pin_hash: row.opt_string("pin_hash")?,
+        sealed_pin_hash: row.opt_bytes("pin_hash")?.map(<[u8]>::to_vec),
         pin_failures: row.number("pin_failures")?,
         networks: row.json("networks")?,
         max_devices: row.number("max_devices")?,

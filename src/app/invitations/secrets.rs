@@ -4,7 +4,8 @@ use secrecy::{ExposeSecret, SecretString};
 use time::Duration;
 use zeroize::Zeroizing;
 
-use crate::app::ports::{Rng, StoreError};
+use crate::app::pin_hash::PinOf;
+use crate::app::ports::Rng;
 use crate::app::tokens::{random_text, secret_hash};
 use crate::app::{App, Error};
 use crate::domain::invitation::{Invitation, Pin};
@@ -15,9 +16,6 @@ pub(super) struct Secret {
     pin: Option<(SecretString, Vec<u8>)>,
 }
 
-/// What a hash of a PIN is sealed for.
-const PURPOSE: &str = "invitation-pin";
-
 impl Secret {
     /// A new one: 256 random bits for the address and, if wanted, a PIN.
     pub(super) async fn new(app: &App, with_pin: bool) -> Result<Self, Error> {
@@ -26,8 +24,8 @@ impl Secret {
             return Ok(Self { token, pin: None });
         }
         let pin = digits(app.rng.as_ref(), app.settings.invitations.pin_digits);
-        let hash = app.hasher.hash(pin.clone()).await?;
-        Ok(Self { token, pin: Some((pin, app.sealer.seal(PURPOSE, hash.as_bytes()))) })
+        let sealed_hash = app.sealed_pin_hash(PinOf::Invitation, pin.clone()).await?;
+        Ok(Self { token, pin: Some((pin, sealed_hash)) })
     }
 
     /// The address.
@@ -57,13 +55,6 @@ impl Secret {
 /// Whether a text may be the secret of an address: 256 bits as `random_text` writes them.
 pub(super) fn has_shape(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-/// The hash of a PIN, to compare with.
-pub(in crate::app) fn open_pin_hash(app: &App, pin: &Pin) -> Result<String, StoreError> {
-    let odd = |what: String| StoreError::Internal(format!("invitations.pin_hash: {what}"));
-    let hash = app.sealer.open(PURPOSE, &pin.sealed_hash).map_err(|error| odd(error.to_string()))?;
-    String::from_utf8(hash).map_err(|_| odd("is no text".to_owned()))
 }
 
 /// Decimal digits, each as likely as any other.

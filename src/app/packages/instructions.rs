@@ -92,7 +92,7 @@ impl Page<'_> {
             let command = format!("Install-ProvisioningPackage -PackagePath .\\{}.ppkg -QuietInstall", package.name);
             w.leaf("code", &[], &command);
         });
-        if package.pin_hash.is_some() {
+        if package.sealed_pin_hash.is_some() {
             w.leaf("h2", &[], words.pin);
             w.leaf("p", &[], words.pin_text);
         }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::app::invitations::{object, open_pin_hash};
+use crate::app::invitations::object;
 use crate::app::ports::{StoreError, Write};
 use crate::app::{App, MOST_TRIES, Principal, Refusal};
-use crate::domain::invitation::{Invitation, Pin};
+use crate::domain::invitation::Invitation;
 use crate::domain::sign_in::{MOST_PIN_TRIES, Typed};
 use crate::domain::user::{Role, User};
 
@@ -92,10 +92,5 @@ impl App {
             tracing::warn!(invitation_id = %invitation.id, address = by.address, "the PIN of an invitation is locked");
         }
         Ok(self.commit(writes).await?)
-    }
-
-    /// The hash of a PIN.
-    pub(super) fn pin_hash(&self, pin: &Pin) -> Result<String, Refusal> {
-        Ok(open_pin_hash(self, pin)?)
     }
 }

@@ -72,7 +72,7 @@ impl PackageDocument {
             max_devices: package.max_devices,
             devices: package.devices,
             networks: package.networks.iter().map(|network| String::from(*network)).collect(),
-            pin_state: match (&package.pin_hash, package.has_live_pin()) {
+            pin_state: match (&package.sealed_pin_hash, package.has_live_pin()) {
                 (None, _) => "none",
                 (Some(_), true) => "live",
                 (Some(_), false) => "locked",

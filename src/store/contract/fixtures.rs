@@ -118,7 +118,7 @@ pub(super) fn package(number: u128, user: &User) -> Package {
         build: 1,
         built_as: None,
         secret_hash: digest(number),
-        pin_hash: None,
+        sealed_pin_hash: None,
         pin_failures: 0,
         networks: Vec::new(),
         max_devices: 3,

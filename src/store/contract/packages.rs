@@ -23,7 +23,7 @@ fn whole() -> Package {
     Package {
         build: 7,
         built_as: Some(id(77)),
-        pin_hash: Some("$argon2id$v=19$...".to_owned()),
+        sealed_pin_hash: Some(vec![0x00, 0xFF, 0x24]),
         pin_failures: 2,
         networks: ["192.0.2.0/24", "2001:db8::/32"].map(|text| Network::try_from(text.to_owned()).unwrap()).to_vec(),
         max_devices: 5,
@@ -118,11 +118,11 @@ async fn of_two_that_take_the_last_place_one_gets_it(Ground { store, .. }: &Grou
 async fn a_build_has_a_secret_of_its_own(Ground { store, .. }: &Ground) {
     let package = package(1, &user(1));
     make(store, std::slice::from_ref(&package)).await;
-    let pin_hash = Some("$argon2id$new".to_owned());
+    let sealed_pin_hash = Some(b"\x00new".to_vec());
     let next = Package {
         built_as: Some(id(5)),
         secret_hash: [9; 32],
-        pin_hash: pin_hash.clone(),
+        sealed_pin_hash: sealed_pin_hash.clone(),
         pin_failures: 0,
         root: Some("ROOT".to_owned()),
         ..package.clone()
@@ -138,7 +138,7 @@ async fn a_build_has_a_secret_of_its_own(Ground { store, .. }: &Ground) {
 
 async fn the_newest_pin_counts_and_wrong_ones_are_counted(Ground { store, .. }: &Ground) {
     let with_pin = |number, created| Package {
-        pin_hash: Some(format!("$argon2id${number}")),
+        sealed_pin_hash: Some(vec![0x00, number as u8]),
         created_at: at(created),
         ..package(number, &user(1))
     };
@@ -158,7 +158,7 @@ async fn the_newest_pin_counts_and_wrong_ones_are_counted(Ground { store, .. }: 
     take(&fresh).await.unwrap();
     assert!(is_conflict(take(&fresh).await), "another try was counted since it was read");
     assert_eq!(give_back(&fresh).await, 0);
-    let other_pin = Package { pin_hash: Some("$argon2id$other".to_owned()), ..fresh.clone() };
+    let other_pin = Package { sealed_pin_hash: Some(b"\x00other".to_vec()), ..fresh.clone() };
     assert!(is_conflict(take(&other_pin).await));
     for _ in 0..MOST_PIN_TRIES {
         let read = now(store, &new).await;

@@ -59,7 +59,8 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_by_age ON tokens (created_at, id);
 CREATE INDEX tokens_of_user ON tokens (user_id);
 
--- Packages for bulk enrollment. One without a user is over: the user was removed. networks is a JSON list.
+-- Packages for bulk enrollment. One without a user is over: the user was removed. pin_hash is a sealed hash, networks a JSON
+-- list.
 CREATE TABLE packages (
     id TEXT NOT NULL PRIMARY KEY,
     user_id TEXT REFERENCES users (id),
@@ -68,7 +69,7 @@ CREATE TABLE packages (
     build BIGINT NOT NULL,
     built_as TEXT,
     secret_hash BLOB NOT NULL UNIQUE,
-    pin_hash TEXT,
+    pin_hash BLOB,
     pin_failures BIGINT NOT NULL,
     networks TEXT NOT NULL,
     max_devices BIGINT NOT NULL,

@@ -103,7 +103,7 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             int("build"),
             text("built_as"),
             bytes("secret_hash"),
-            text("pin_hash"),
+            bytes("pin_hash"),
             int("pin_failures"),
             text("networks"),
             int("max_devices"),

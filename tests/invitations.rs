@@ -301,6 +301,55 @@ fn a_csv_file_is_taken_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_name_in_the_place_of_an_address_is_a_slip() {
+    let server = Server::shared();
+    let api = server.api();
+    let send = |csv: &str| {
+        let answer = api.send(Request::post("/invitations", csv).header("Content-Type", "text/csv"));
+        (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap())
+    };
+    let (good, other, slip) = (new_address("good"), new_address("other"), format!("bob{}.example.test", unique()));
+    let (status, problem) = send(&format!("email,name\n{good},Good\n{slip},Bob\n{other},Other\n"));
+    assert_eq!(status, 422, "{problem}");
+    let errors = problem["errors"].as_array().unwrap();
+    assert_eq!(errors.iter().map(|error| text(error, "pointer")).collect::<Vec<_>>(), ["/lines/3/email"]);
+    assert!(text(&errors[0], "message").contains("must be an e-mail address; a name to sign in with goes into `user`"));
+    for name in [&good, &slip, &other] {
+        assert!(api.list(&format!("/users?query={name}")).is_empty(), "{name} was made");
+        assert!(api.list(&format!("/invitations?query={name}")).is_empty(), "{name} was invited");
+    }
+    let (status, problem) = send("email,name\n,Ada\n");
+    assert_eq!((status, text(&problem["errors"][0], "pointer")), (422, "/lines/2/email"));
+    for csv in [format!("email,user\n{good},\n,{slip}\n"), format!("user\n{slip}x\n")] {
+        let (status, made) = send(&csv);
+        assert_eq!(status, 201, "{made}");
+        let last = made["items"].as_array().unwrap().last().unwrap();
+        assert!(text(last, "user").starts_with(&slip) && text(last, "no_mail") == "no_mail_server", "{last}");
+    }
+    api.post("/invitations", &json!({"pin": true}), 422);
+}
+
+#[test]
+fn where_mails_are_sent_whoever_gets_none_is_named() {
+    let Some(smtp) = SmtpServer::start(false) else { return };
+    let environment = smtp.environment();
+    let borrowed: Vec<(&str, &str)> = environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let server = Server::start_with(&borrowed);
+    let api = server.api();
+    let (name, email) = (format!("ada{}", unique()), new_address("bob"));
+    let problem = api.post("/invitations", &json!({"email": name}), 422);
+    assert_eq!(text(&problem["errors"][0], "pointer"), "/email");
+    assert!(api.list(&format!("/users?query={name}")).is_empty());
+    let (_, told) = told(&server, &["invite", &email, &name]);
+    assert!(told.contains(&format!("no mail goes to {name}: there is no e-mail address")), "{told}");
+    assert!(told.contains("the mail is on its way"), "{told}");
+    smtp.wait_for(&email);
+    let found = api.list(&format!("/invitations?query={name}"));
+    assert_eq!((found.len(), text(&found[0], "state"), &found[0]["mail"]), (1, "open", &Value::Null));
+    assert_eq!(text(&found[0], "user"), name);
+}
+
+#[test]
 fn an_invitation_and_its_pin_end_by_age() {
     let timed = Timed::configured(&[("pin_hours", "24")]);
     let (server, api) = (&timed.server, timed.server.api());
@@ -536,14 +585,20 @@ fn nothing_that_an_invitation_names_is_fetched() {
     assert_eq!(canary.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "S-15: somebody called");
 }
 
-/// The command line on a server's data folder; standard output, as long as it succeeds.
+/// The command line on a server's data folder; standard output and standard error, as long as it succeeds.
 #[track_caller]
-fn muster(server: &Server, args: &[&str]) -> String {
+fn told(server: &Server, args: &[&str]) -> (String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_muster"));
     let output = command.args(args).arg("--data").arg(server.data()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{args:?}: {told}");
-    String::from_utf8(output.stdout).unwrap()
+    (String::from_utf8(output.stdout).unwrap(), told)
+}
+
+/// Its standard output alone.
+#[track_caller]
+fn muster(server: &Server, args: &[&str]) -> String {
+    told(server, args).0
 }
 
 #[test]

@@ -58,6 +58,28 @@ pub struct Secrets {
     pub pin: Option<SecretString>,
     /// The text, to be passed on where no mail is sent.
     pub content: Content,
+    /// Why no mail is sent, where none is.
+    pub no_mail: Option<NoMail>,
+}
+
+/// Why no mail is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoMail {
+    /// There is no server for mails: no `[smtp]`.
+    Server,
+    /// The user has no address, only a name to sign in with.
+    Address,
+}
+
+impl NoMail {
+    /// The word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "no_mail_server",
+            Self::Address => "no_address",
+        }
+    }
 }
 
 /// How an invitation is sent again.

@@ -22,7 +22,8 @@ pub(super) struct InviteArgs {
 
 #[derive(Debug, Args)]
 struct NewArgs {
-    /// Whom to invite; somebody who is not there yet is added, without a password.
+    /// Whom to invite; somebody who is not there yet is added, without a password. What is no e-mail address is a name to
+    /// sign in with, and no mail is sent.
     #[arg(value_name = "EMAIL")]
     emails: Vec<String>,
     /// Give each a PIN; without this only who has no password gets one.
@@ -123,7 +124,7 @@ pub(super) async fn run(client: &Client, out: &Out, args: InviteArgs) -> Result<
                 body["expires_in"] = Value::from(expires);
             }
             let issued = client.post(&format!("{}/resend", path("/invitations", &id)?), &[], &body).await?;
-            tell_secrets(&issued);
+            tell_secrets(std::slice::from_ref(&issued));
             out.either(&issued, || issued_lines(&issued))
         }
         Some(Command::Revoke { id }) => {
@@ -143,9 +144,7 @@ async fn invite(client: &Client, out: &Out, args: NewArgs) -> Result<()> {
         None => client.post("/invitations", &[], &json!({"invitations": people(&args)?})).await?,
     };
     let items = answer["items"].as_array().cloned().unwrap_or_default();
-    if let Some(first) = items.first() {
-        tell_secrets(first);
-    }
+    tell_secrets(&items);
     if out.json {
         return out.document(&answer);
     }
@@ -161,8 +160,10 @@ fn people(args: &NewArgs) -> Result<Vec<Value>> {
         return Err(Usage("--user is for one person".to_owned()).into());
     }
     let person = |email: &String| {
-        let mut person =
-            json!({"email": email, "user": args.user, "expires_in": args.expires, "language": args.language});
+        let mut person = json!({"user": args.user, "expires_in": args.expires, "language": args.language});
+        // A name alone is whom to invite, not where the invitation goes.
+        let key = if email.contains('@') || args.user.is_some() { "email" } else { "user" };
+        person[key] = Value::from(email.as_str());
         if args.pin {
             person["pin"] = Value::from(true);
         }
@@ -171,14 +172,41 @@ fn people(args: &NewArgs) -> Result<Vec<Value>> {
     Ok(args.emails.iter().map(person).collect())
 }
 
-fn tell_secrets(issued: &Value) {
-    if issued["url"].is_null() {
-        remark("the first try has done it; the address is not shown again, for another one: muster invite resend");
-    } else if issued["mail"].is_null() {
-        remark("no mail is sent; pass address and PIN on, they are shown this once");
-    } else {
-        remark("the mail is on its way; address and PIN are shown this once");
+fn tell_secrets(issued: &[Value]) {
+    for words in fates(issued) {
+        remark(&words);
     }
+}
+
+/// What becomes of invitations that were just issued, with the names of those who get no mail though others do.
+fn fates(issued: &[Value]) -> Vec<String> {
+    let (done_before, new): (Vec<&Value>, Vec<&Value>) = issued.iter().partition(|one| one["url"].is_null());
+    let (no_mail, mailed): (Vec<&Value>, Vec<&Value>) = new.into_iter().partition(|one| one["mail"].is_null());
+    let (no_address, no_server): (Vec<&Value>, Vec<&Value>) =
+        no_mail.into_iter().partition(|one| one["no_mail"] == "no_address");
+    let mut words = Vec::new();
+    if !done_before.is_empty() {
+        words.push(
+            "the first try has done it; the address is not shown again, for another one: muster invite resend"
+                .to_owned(),
+        );
+    }
+    if !no_server.is_empty() {
+        words.push("no mail is sent; pass address and PIN on, they are shown this once".to_owned());
+    }
+    if !no_address.is_empty() {
+        let names: Vec<String> = no_address.iter().map(|one| field(one, "user")).collect();
+        words.push(format!(
+            "no mail goes to {}: there is no e-mail address; pass address and PIN on, they are shown this once",
+            names.join(", ")
+        ));
+    }
+    match mailed.len() {
+        0 => {}
+        1 => words.push("the mail is on its way; address and PIN are shown this once".to_owned()),
+        many => words.push(format!("{many} mails are on their way; addresses and PINs are shown this once")),
+    }
+    words
 }
 
 fn issued_lines(issued: &Value) -> String {
@@ -292,4 +320,29 @@ fn text(file: &Path) -> Result<Value> {
         return Err(Usage(format!("{}: expected a subject, an empty line and a body", file.display())).into());
     };
     Ok(json!({"subject": subject, "body": body}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_gets_no_mail_is_told_wherever_it_stands() {
+        let mailed = || json!({"user": "a@x", "url": "u", "mail": {"state": "queued"}, "no_mail": null});
+        let unmailed = |why: &str, user: &str| json!({"user": user, "url": "u", "mail": null, "no_mail": why});
+        let nameless = || unmailed("no_address", "bob");
+        let told = |issued: &[Value]| {
+            let words = fates(issued);
+            words.iter().map(|words| words.split([';', ':']).next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[mailed()]), ["the mail is on its way"]);
+        assert_eq!(told(&[unmailed("no_mail_server", "a"), unmailed("no_mail_server", "b")]), ["no mail is sent"]);
+        for order in [[nameless(), mailed(), mailed()], [mailed(), mailed(), nameless()]] {
+            assert_eq!(told(&order), ["no mail goes to bob", "2 mails are on their way"]);
+        }
+        let two = [unmailed("no_address", "bob"), unmailed("no_address", "eve")];
+        assert_eq!(told(&two), ["no mail goes to bob, eve"]);
+        let repeated = json!({"user": "a@x", "url": null, "mail": {"state": "sent"}});
+        assert_eq!(told(&[repeated.clone(), repeated]), ["the first try has done it"]);
+    }
 }

@@ -274,14 +274,14 @@ async fn a_pin_that_was_replaced_after_the_sign_in_lets_nobody_in() {
     let user = add(&ground, "ada@example.test", |_| {}).await;
     let new = crate::app::invitations::NewInvitation {
         place: String::new(),
-        email: user.email.clone(),
+        email: Some(user.email.clone()),
         user: None,
         name: None,
         pin: Some(true),
         expires_in: None,
         language: None,
     };
-    let invite = crate::app::invitations::Invite { new: vec![new], errors: Vec::new() };
+    let invite = crate::app::invitations::Invite { new: vec![new], ..Default::default() };
     let issued = app.invite(&by, &invite, None).await.unwrap().remove(0);
     let pin = issued.secrets.unwrap().pin.unwrap();
     let caller = Caller { address: Ipv4Addr::LOCALHOST.into(), trace_id: app.new_trace_id(), says_doctor: false };

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use time::Duration;
 
 use super::secrets::Secret;
-use super::{DISABLED, Issued, MUST_CHANGE, Secrets, object, too_long, until};
+use super::{DISABLED, Issued, MUST_CHANGE, NoMail, Secrets, object, too_long, until};
 use crate::app::idempotency::{derived_id, reused};
 use crate::app::ports::{InvitationView, StoreError, Write};
 use crate::app::users::{NewUser, check_new_user};
@@ -26,8 +26,8 @@ const MOST_AT_ONCE: usize = 500;
 pub struct NewInvitation {
     /// Where it stands in the request, e.g. `/invitations/3`; mistakes are told with it.
     pub place: String,
-    /// Where it goes, or whom it names.
-    pub email: String,
+    /// Where it goes, or whom it names; may be left out where there is a name to sign in with.
+    pub email: Option<String>,
     /// The name to sign in with, where that is another one.
     pub user: Option<String>,
     /// Display name, for a user who is not there yet.
@@ -47,6 +47,8 @@ pub struct Invite {
     pub new: Vec<NewInvitation>,
     /// What was wrong with them before; they are told with what else is.
     pub errors: Vec<FieldError>,
+    /// Whether `email` has to be an address also where no mail is sent: in a file, a name without a domain is a slip.
+    pub needs_addresses: bool,
 }
 
 /// One of them, judged.
@@ -105,7 +107,7 @@ impl App {
         let mut issued = Vec::new();
         for (id, new) in ids.iter().zip(new) {
             match self.store.invitation(*id).await? {
-                Some(view) if view.invitation.email == new.email.trim() => {
+                Some(view) if view.invitation.email == new.address() => {
                     issued.push(Issued { view, secrets: None });
                 }
                 None if issued.is_empty() => return Ok(None),
@@ -129,7 +131,7 @@ impl App {
                 tell("email", "is invited twice in this request".to_owned());
                 continue;
             }
-            match self.judge_user(by, one).await? {
+            match self.judge_user(by, one, invite.needs_addresses).await? {
                 Ok((user, is_new_user)) => match self.wants_pin(one.pin, &user) {
                     Ok(wants_pin) => drafts.push(Draft { new: one, user, is_new_user, wants_pin }),
                     Err(words) => tell("pin", words.to_owned()),
@@ -147,11 +149,23 @@ impl App {
         &self,
         by: &Principal,
         one: &NewInvitation,
+        needs_address: bool,
     ) -> Result<Result<(User, bool), Vec<FieldError>>, Error> {
         let wrong = |field: &str, message: &str| {
             Ok(Err(vec![FieldError { pointer: format!("/{field}"), message: message.to_owned() }]))
         };
         let field = if one.user.is_some() { "user" } else { "email" };
+        match &one.email {
+            None if one.user.is_none() => return wrong("email", "must be given, or a name to sign in with in `user`"),
+            Some(email) if one.user.is_some() && !is_address(email) => {
+                return wrong("email", "must be an e-mail address");
+            }
+            // Once it is the name of a user nobody notices that it was a slip, and that no mail went out.
+            Some(email) if (needs_address || self.mailer.is_on()) && !is_address(email) => {
+                return wrong("email", "must be an e-mail address; a name to sign in with goes into `user`");
+            }
+            _ => {}
+        }
         let asked = NewUser {
             email: one.sign_in_name().to_owned(),
             name: one.name.clone(),
@@ -174,9 +188,6 @@ impl App {
         if kind == UserKind::Bulk {
             return wrong(field, "is a bulk user; bulk users enroll by provisioning packages, not by invitation");
         }
-        if one.user.is_some() && !is_address(&one.email) {
-            return wrong("email", "must be an e-mail address");
-        }
         match self.store.user_by_name(&asked.email).await? {
             Some(user) if user.kind == UserKind::Bulk => wrong(field, "is a bulk user"),
             Some(user) if !user.enabled => wrong(field, DISABLED),
@@ -198,7 +209,7 @@ impl App {
         let mut invitation = Invitation {
             id,
             user_id: user.id,
-            email: draft.new.email.trim().to_owned(),
+            email: draft.new.address().to_owned(),
             language: draft.new.language.unwrap_or(defaults.language),
             token_hash: [0; 32],
             pin: None,
@@ -253,16 +264,25 @@ impl App {
             Variable::Server => Some(server.clone()),
             Variable::Contact => Some(self.settings.contact.clone()).filter(|contact| !contact.is_empty()),
         });
-        let mail =
-            (self.mailer.is_on() && is_address(&invitation.email)).then(|| self.new_mail(invitation, content.clone()));
+        let no_mail = match (self.mailer.is_on(), is_address(&invitation.email)) {
+            (false, _) => Some(NoMail::Server),
+            (true, false) => Some(NoMail::Address),
+            (true, true) => None,
+        };
+        let mail = no_mail.is_none().then(|| self.new_mail(invitation, content.clone()));
         invitation.mail_id = mail.as_ref().map(|mail| mail.id);
-        Ok((Secrets { url, pin, content }, mail))
+        Ok((Secrets { url, pin, content, no_mail }, mail))
     }
 }
 
 impl NewInvitation {
     fn sign_in_name(&self) -> &str {
-        self.user.as_deref().unwrap_or(&self.email).trim()
+        self.user.as_deref().or(self.email.as_deref()).unwrap_or_default().trim()
+    }
+
+    /// Where it goes, or whom it names.
+    fn address(&self) -> &str {
+        self.email.as_deref().or(self.user.as_deref()).unwrap_or_default().trim()
     }
 }
 

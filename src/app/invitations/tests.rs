@@ -12,7 +12,7 @@ fn admin() -> Principal {
 fn new(email: &str) -> NewInvitation {
     NewInvitation {
         place: format!("/{email}"),
-        email: email.to_owned(),
+        email: Some(email.to_owned()),
         user: None,
         name: None,
         pin: None,
@@ -22,7 +22,7 @@ fn new(email: &str) -> NewInvitation {
 }
 
 fn invite(new: Vec<NewInvitation>) -> Invite {
-    Invite { new, errors: Vec::new() }
+    Invite { new, ..Invite::default() }
 }
 
 async fn one(app: &App, new: NewInvitation) -> Issued {
@@ -86,7 +86,7 @@ async fn every_mistake_is_told_and_nothing_is_made() {
         ]
     );
     assert!(app.store.user_by_name("good@example.test").await.unwrap().is_none());
-    let before = Invite { new: vec![new("good@example.test")], errors };
+    let before = Invite { new: vec![new("good@example.test")], errors, ..Invite::default() };
     assert!(app.invite(&admin(), &before, None).await.is_err(), "what was wrong before counts");
     assert!(app.invite(&admin(), &invite(Vec::new()), None).await.is_err());
 }

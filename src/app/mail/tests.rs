@@ -41,14 +41,14 @@ async fn sending(then: impl Fn(&Faults) + Send + Sync + 'static) -> (Ground, App
 async fn invite(app: &App) -> Mail {
     let new = NewInvitation {
         place: String::new(),
-        email: format!("{}@example.test", app.new_trace_id()),
+        email: Some(format!("{}@example.test", app.new_trace_id())),
         user: None,
         name: None,
         pin: None,
         expires_in: None,
         language: None,
     };
-    let invite = Invite { new: vec![new], errors: Vec::new() };
+    let invite = Invite { new: vec![new], ..Invite::default() };
     app.invite(&Principal::system(), &invite, None).await.unwrap().remove(0).view.mail.unwrap()
 }
 

@@ -494,14 +494,14 @@ mod pins {
     async fn invited(app: &App, email: &str) -> Issued {
         let new = NewInvitation {
             place: String::new(),
-            email: email.to_owned(),
+            email: Some(email.to_owned()),
             user: None,
             name: None,
             pin: Some(true),
             expires_in: None,
             language: None,
         };
-        let invite = Invite { new: vec![new], errors: Vec::new() };
+        let invite = Invite { new: vec![new], ..Invite::default() };
         app.invite(&Principal::system(), &invite, None).await.unwrap().pop().unwrap()
     }
 

@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::period::Period;
 use super::{List, page, stamp};
 use crate::app::App;
-use crate::app::invitations::{Invite, Issued, NewInvitation, Reissue};
+use crate::app::invitations::{Invite, Issued, NewInvitation, NoMail, Reissue};
 use crate::app::ports::{InvitationFilter, InvitationView, Table};
 use crate::domain::language::Language;
 use crate::domain::mail::{Content, Mail, MailState};
@@ -140,18 +140,21 @@ pub struct IssuedDocument {
     pin: Option<String>,
     /// The text with both, to be passed on where no mail is sent.
     text: Option<TextDocument>,
+    /// Why no mail is sent: `no_mail_server` or `no_address`; null where one is, or an earlier request gave the address out.
+    no_mail: Option<&'static str>,
 }
 
 impl IssuedDocument {
     fn new(issued: Issued, now: OffsetDateTime) -> Self {
         let document = InvitationDocument::new(issued.view, now);
         match issued.secrets {
-            None => Self { document, url: None, pin: None, text: None },
+            None => Self { document, url: None, pin: None, text: None, no_mail: None },
             Some(secrets) => Self {
                 document,
                 url: Some(secrets.url.expose_secret().to_owned()),
                 pin: secrets.pin.map(|pin| pin.expose_secret().to_owned()),
                 text: Some(secrets.content.into()),
+                no_mail: secrets.no_mail.map(NoMail::as_str),
             },
         }
     }
@@ -177,9 +180,10 @@ impl From<Content> for TextDocument {
 #[serde(deny_unknown_fields)]
 pub struct InvitePerson {
     /// Where the invitation goes; also the name to sign in with, unless `user` names another. Somebody who is not there
-    /// yet is added, without a password.
+    /// yet is added, without a password. It has to be an e-mail address where mails are sent, in CSV and beside `user`; with
+    /// `user` alone no mail is sent.
     #[schema(example = "ada@example.com")]
-    email: String,
+    email: Option<String>,
     /// The name to sign in with, where that is another one.
     user: Option<String>,
     /// Display name of a user who is added.
@@ -294,12 +298,12 @@ fn read_invite(bytes: &[u8]) -> Result<(Invite, bool), Problem> {
     let value: Value = from_json(bytes)?;
     if value.get("invitations").is_none() {
         let one: InvitePerson = from_value(value)?;
-        return Ok((Invite { new: vec![one.at(String::new())], errors: Vec::new() }, true));
+        return Ok((Invite { new: vec![one.at(String::new())], ..Invite::default() }, true));
     }
     let people: InvitePeople = from_value(value)?;
     let place = |(number, one): (usize, InvitePerson)| one.at(format!("/invitations/{number}"));
     let new = people.invitations.into_iter().enumerate().map(place).collect();
-    Ok((Invite { new, errors: Vec::new() }, false))
+    Ok((Invite { new, ..Invite::default() }, false))
 }
 
 /// How to send again.

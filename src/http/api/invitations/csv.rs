@@ -15,7 +15,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Invite, Problem> {
         csv::read(bytes).map_err(|error| Problem::invalid(&format!("/lines/{}", error.line), error.what))?.into_iter();
     let Some(head) = rows.next() else { return Err(Problem::invalid("/lines/1", "the file is empty")) };
     let columns = columns(&head)?;
-    let mut invite = Invite { new: Vec::new(), errors: Vec::new() };
+    let mut invite = Invite { needs_addresses: true, ..Invite::default() };
     for row in rows {
         let mut line = Line { row: &row, columns: &columns, errors: &mut invite.errors };
         let new = line.read();
@@ -41,10 +41,10 @@ fn columns(head: &CsvRow) -> Result<Vec<&'static str>, Problem> {
             }
         }
     }
-    if columns.contains(&"email") {
+    if columns.contains(&"email") || columns.contains(&"user") {
         Ok(columns)
     } else {
-        Err(Problem::invalid(&place, "the first line must name the columns, and one must be email"))
+        Err(Problem::invalid(&place, "the first line must name the columns, and one must be email or user"))
     }
 }
 
@@ -65,7 +65,7 @@ impl Line<'_> {
         let language = self.parse("language", "must be en or fr", Language::parse);
         NewInvitation {
             place: format!("/lines/{}", self.row.line),
-            email: self.field("email").unwrap_or_default().to_owned(),
+            email: self.field("email").map(str::to_owned),
             user: self.field("user").map(str::to_owned),
             name: self.field("name").map(str::to_owned),
             pin,
@@ -114,8 +114,8 @@ mod tests {
         let invite = read(file.as_bytes()).unwrap();
         let first = &invite.new[0];
         assert_eq!(
-            (first.place.as_str(), first.email.as_str(), first.pin),
-            ("/lines/2", "ada@example.test", Some(true))
+            (first.place.as_str(), first.email.as_deref(), first.pin),
+            ("/lines/2", Some("ada@example.test"), Some(true))
         );
         assert_eq!((first.name.as_deref(), first.language), (Some("Ada"), Some(Language::French)));
         assert_eq!(first.expires_in, Some(time::Duration::days(7)));

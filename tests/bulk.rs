@@ -307,8 +307,15 @@ fn a_pin_enrolls_by_hand_and_stands_five_wrong_tries() {
     }
     Attempt::new(&server, &user("48151623")).refused(&server).is("S-13", "s:Authentication", None);
     assert_eq!(api.get(&format!("/packages/{}", made.id()))["pin_state"], "locked");
-    let locked = api.list("/audit?limit=500").into_iter().filter(|row| row["action"] == "package.lock_pin").count();
-    assert_eq!(locked, 1);
+    let rows = api.list(&format!("/audit?object={}", made.id()));
+    let of = |action: &str| rows.iter().filter(|row| row["action"] == action).collect::<Vec<_>>();
+    assert_eq!(of("package.lock_pin").len(), 1);
+    let guesses = of("package.pin");
+    assert_eq!(guesses.len(), 5, "each guess is audited: {rows:?}");
+    for row in guesses {
+        assert_eq!((&row["outcome"], &row["actor"]), (&json!("refused"), &json!(made.said.upn)), "{row}");
+        assert_eq!(row["address"], "127.0.0.1", "{row}");
+    }
     made.enroll(&server);
 }
 

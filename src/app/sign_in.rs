@@ -164,7 +164,7 @@ impl App {
         let stored = stored.map(|sealed| self.open_pin_hash(PinOf::Package, sealed)).transpose()?;
         let fits = self.hasher.verify(password.clone(), stored).await? || matches!(offered, Offered::Secret(_));
         if !fits {
-            return Err(self.wrong(offered).await);
+            return Err(self.wrong(user, offered, address).await);
         }
         self.give_back_package_try(&offered).await?;
         self.may_enroll(user)?;

@@ -6,6 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use super::pin::typed_by;
 use crate::app::ports::{StoreError, Write};
 use crate::app::tokens::secret_hash;
 use crate::app::{App, AuditObject, Principal, Refusal};
@@ -104,26 +105,32 @@ impl App {
         self.commit(vec![Write::GiveBackPackageTry(Box::new(package.clone()))]).await
     }
 
-    /// Why what did not fit is refused. The last PIN that may be tried is told.
-    pub(super) async fn wrong(&self, offered: Offered) -> Refusal {
+    /// Why what did not fit is refused. Each wrong PIN is written down.
+    pub(super) async fn wrong(&self, user: &User, offered: Offered, address: IpAddr) -> Refusal {
         match offered {
             Offered::Password | Offered::Secret(_) => Refusal::Credentials("the password is wrong"),
             Offered::Over(words) => Refusal::Credentials(words),
-            Offered::Pin(package) if package.has_live_pin() => Refusal::Credentials(WRONG_PIN),
-            Offered::Pin(package) => match self.commit(self.locked_pin(&package)).await {
+            Offered::Pin(package) => match self.commit(self.wrong_package_pin(user, &package, address)).await {
                 Ok(()) => Refusal::Credentials(WRONG_PIN),
                 Err(error) => error.into(),
             },
         }
     }
 
-    fn locked_pin(&self, package: &Package) -> Vec<Write> {
-        let object = AuditObject { kind: "package", id: package.id.to_string(), name: package.name.clone() };
-        let words = format!("{MOST_PIN_TRIES} wrong PINs were tried; the PIN is good for nothing any more");
-        let data = json!({"package_id": package.id, "name": package.name, "user": package.user_name});
-        vec![
-            self.audit(&Principal::system(), "package.lock_pin", object, "ok", &words),
-            self.event("admin.package_pin_locked", None, data),
-        ]
+    /// The last PIN that may be tried locks it, which is told.
+    fn wrong_package_pin(&self, user: &User, package: &Package, address: IpAddr) -> Vec<Write> {
+        let object = || AuditObject { kind: "package", id: package.id.to_string(), name: package.name.clone() };
+        let by = typed_by(user, address);
+        let mut writes = vec![self.audit_wrong_pin(&by, "package.pin", object(), package.pin_failures)];
+        if !package.has_live_pin() {
+            let words = format!("{MOST_PIN_TRIES} wrong PINs were tried; the PIN is good for nothing any more");
+            let data = json!({
+                "package_id": package.id, "name": package.name, "user": package.user_name, "address": by.address,
+            });
+            writes.push(self.audit(&Principal::system(), "package.lock_pin", object(), "ok", &words));
+            writes.push(self.event("admin.package_pin_locked", None, data));
+            tracing::warn!(package_id = %package.id, address = by.address, "the PIN of a package is locked");
+        }
+        writes
     }
 }

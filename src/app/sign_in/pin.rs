@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::app::invitations::object;
 use crate::app::ports::{StoreError, Write};
-use crate::app::{App, MOST_TRIES, Principal, Refusal};
+use crate::app::{App, AuditObject, MOST_TRIES, Principal, Refusal};
 use crate::domain::invitation::Invitation;
 use crate::domain::sign_in::{MOST_PIN_TRIES, Typed};
 use crate::domain::user::{Role, User};
@@ -77,20 +77,29 @@ impl App {
     ) -> Result<(), Refusal> {
         let Some(invitation) = invitation else { return Ok(()) };
         let tries = invitation.pin.as_ref().map_or(0, |pin| pin.tries + 1);
-        let by = Principal {
-            name: user.email.clone(),
-            user_id: Some(user.id),
-            role: Role::User,
-            address: address.to_canonical().to_string(),
-        };
-        let is_locked = tries >= MOST_PIN_TRIES;
-        let detail = format!("wrong PIN {tries} of {MOST_PIN_TRIES}{}", if is_locked { "; it is locked" } else { "" });
-        let mut writes = vec![self.audit(&by, "invitation.pin", object(invitation, &user.email), "refused", &detail)];
-        if is_locked {
+        let by = typed_by(user, address);
+        let mut writes = vec![self.audit_wrong_pin(&by, "invitation.pin", object(invitation, &user.email), tries)];
+        if tries >= MOST_PIN_TRIES {
             let data = json!({"invitation_id": invitation.id, "user_id": user.id, "address": by.address});
             writes.push(self.event("admin.invitation_pin_locked", None, data));
             tracing::warn!(invitation_id = %invitation.id, address = by.address, "the PIN of an invitation is locked");
         }
         Ok(self.commit(writes).await?)
+    }
+
+    /// A wrong PIN in the audit trail, with how many there were.
+    pub(super) fn audit_wrong_pin(&self, by: &Principal, action: &str, object: AuditObject<'_>, tries: u32) -> Write {
+        let end = if tries >= MOST_PIN_TRIES { "; it is locked" } else { "" };
+        self.audit(by, action, object, "refused", &format!("wrong PIN {tries} of {MOST_PIN_TRIES}{end}"))
+    }
+}
+
+/// Who typed a PIN, for the audit trail.
+pub(super) fn typed_by(user: &User, address: IpAddr) -> Principal {
+    Principal {
+        name: user.email.clone(),
+        user_id: Some(user.id),
+        role: Role::User,
+        address: address.to_canonical().to_string(),
     }
 }

@@ -298,6 +298,10 @@ async fn a_pin_stands_five_wrong_tries() {
     let page = crate::app::ports::Page { limit: 10, after: None };
     let rows = ground.app.store.audit(Some(&made.id.to_string()), &page).await.unwrap().items;
     assert_eq!(rows.iter().filter(|row| row.action == "package.lock_pin").count(), 1);
+    let guesses: Vec<_> =
+        rows.iter().filter(|row| row.action == "package.pin").map(|row| row.detail.as_str()).collect();
+    let [last, .., first] = guesses.as_slice() else { panic!("{guesses:?}") };
+    assert_eq!((*first, *last), ("wrong PIN 1 of 5", "wrong PIN 5 of 5; it is locked"));
 }
 
 // covers: E-53, S-14

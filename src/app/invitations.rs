@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::idempotency::derived_id;
+use super::idempotency::{derived_id, reused};
 use super::ports::{InvitationFilter, InvitationView, Listed, Page, StoreError, Write};
 use super::tokens::secret_hash;
 use super::{App, AuditObject, Error, MOST_TRIES, Principal};
@@ -124,7 +124,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Invalid`], or [`Error::Conflict`]: `invitation_closed`, `user_disabled`,
-    /// `password_change`.
+    /// `password_change`, `idempotency_key_reused`.
     pub async fn resend_invitation(
         &self,
         by: &Principal,
@@ -139,7 +139,11 @@ impl App {
         for _ in 0..MOST_TRIES {
             let view = self.invitation(id).await?;
             if issue_id.is_some() && view.invitation.issue_id == issue_id {
-                return Ok(Issued { view, secrets: None });
+                return if self.did(&view.invitation, reissue) {
+                    Ok(Issued { view, secrets: None })
+                } else {
+                    Err(reused())
+                };
             }
             let mut invitation = view.invitation;
             expect_open(&invitation)?;
@@ -179,6 +183,14 @@ impl App {
             }
         }
         Err(StoreError::Conflict.into())
+    }
+
+    /// Whether the last address of an invitation was given out by such a request. What ended meanwhile tells of no PIN.
+    fn did(&self, invitation: &Invitation, reissue: Reissue) -> bool {
+        let lifetime = reissue.expires_in.unwrap_or(self.settings.invitations.lifetime);
+        let has_pin = (invitation.state == InvitationState::Open).then_some(invitation.pin.is_some());
+        (invitation.expires_at - invitation.issued_at).whole_seconds() == lifetime.whole_seconds()
+            && reissue.pin.is_none_or(|wanted| has_pin.is_none_or(|has| has == wanted))
     }
 
     /// Withdraws an invitation: address and PIN stop working at once, and a mail that waits is not sent.

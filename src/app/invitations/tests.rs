@@ -153,6 +153,17 @@ async fn a_key_sends_an_invitation_again_once() {
     assert!(open(&first).await, "what the lost answer held goes on working");
     let other = resend("l").await;
     assert!(open(&other).await && !open(&first).await);
+    let others = [
+        Reissue { expires_in: Some(Duration::days(3)), pin: None },
+        Reissue { expires_in: Some(Duration::days(3)), pin: Some(true) },
+    ];
+    for request in others {
+        let refused = app.resend_invitation(&admin(), id, request, Some("l")).await;
+        assert!(matches!(refused, Err(Error::Conflict { code: "idempotency_key_reused", .. })), "{request:?}");
+    }
+    let same = Reissue { expires_in: Some(app.settings.invitations.lifetime), pin: Some(true) };
+    assert!(app.resend_invitation(&admin(), id, same, Some("l")).await.unwrap().secrets.is_none());
+    assert!(open(&other).await, "nothing was given out meanwhile");
     app.revoke_invitation(&admin(), id).await.unwrap();
     assert!(resend("l").await.secrets.is_none(), "also where it has ended meanwhile");
 }

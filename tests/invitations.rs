@@ -232,6 +232,10 @@ fn an_invitation_is_sent_again_once_for_each_key() {
         serde_json::from_slice::<Value>(&answer.body).unwrap()
     };
     let (first, repeated) = (resend(), resend());
+    let other = Request::post(&path, r#"{"expires_in": "3d"}"#).header("Content-Type", "application/json");
+    let other = api.send(other.header("Idempotency-Key", &key));
+    other.expect_status("the same key for something else", 422);
+    assert!(other.text().contains("idempotency_key_reused"), "{}", other.text());
     assert_eq!(repeated["id"], first["id"]);
     assert!(repeated["url"].is_null() && repeated["pin"].is_null() && repeated["text"].is_null());
     page(server, text(&first, "url"), "en", 200);
@@ -410,9 +414,53 @@ fn mails_arrive_in_both_languages_under_tls() {
 }
 
 #[test]
+fn what_a_server_has_against_the_sender_is_tried_on_and_what_was_given_up_is_sent_again() {
+    let Some(smtp) = SmtpServer::start(false) else { return };
+    let environment = smtp.environment();
+    let borrowed: Vec<(&str, &str)> = environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let server = Server::start_with(&borrowed);
+    let api = server.api();
+    let invite = |email: &str| api.post("/invitations", &json!({"email": email}), 201);
+    let mail = |invitation: &Value| api.get(&format!("/invitations/{}", text(invitation, "id")))["mail"].clone();
+    let prohibited = invite(&format!("prohibited@x{}.test", unique()));
+    let tried = eventually("a try that failed", || Some(mail(&prohibited)).filter(|mail| mail["error"].is_string()));
+    assert_eq!((&tried["state"], &tried["tries"]), (&json!("queued"), &json!(1)), "{tried}");
+    assert!(text(&tried, "error").contains("Administrative prohibition"), "{tried}");
+
+    let (nothing, told) = told(&server, &["invite", "resend", "--failed"]);
+    assert!(nothing.is_empty() && told.contains("no mail was given up"), "{nothing}{told}");
+    let good = invite(&new_address("ada"));
+    let mut failed: Vec<Value> = (0..3).map(|_| invite(&format!("nobody@x{}.test", unique()))).collect();
+    for one in &failed {
+        eventually("it is given up", || (mail(one)["state"] == "failed").then_some(()));
+    }
+    let withdrawn = failed.remove(1);
+    api.delete(&format!("/invitations/{}", text(&withdrawn, "id")));
+    let ids = |list: &[Value]| {
+        let mut ids: Vec<String> = list.iter().map(|one| text(one, "id").to_owned()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let listed = api.list("/invitations?mail=failed");
+    assert_eq!(ids(&listed), ids(&[failed.clone(), vec![withdrawn]].concat()));
+    api.send(Request::get("/invitations?mail=lost")).expect_status("a state that there is not", 400);
+    let again: Value =
+        serde_json::from_str(&muster(&server, &["invite", "resend", "--failed", "--expires", "2d", "--json"])).unwrap();
+    let again = again["items"].as_array().unwrap();
+    assert_eq!(ids(again), ids(&failed), "neither the one that was withdrawn nor those that are under way");
+    for (one, status) in failed.iter().zip([404, 404]).chain([(&good, 200), (&prohibited, 200)]) {
+        page(&server, text(one, "url"), "en", status);
+    }
+    for one in again {
+        page(&server, text(one, "url"), "en", 200);
+        assert_eq!(text(one, "pin").len(), 6);
+    }
+}
+
+#[test]
 // covers: R-25
 fn after_an_outage_of_an_hour_each_mail_is_sent_once() {
-    let Some(smtp) = SmtpServer::start(false) else { return };
+    let Some(mut smtp) = SmtpServer::start(false) else { return };
     let port = smtp.port.to_string();
     let timed = Timed::configured(&[("host", "\"localhost\""), ("port", &port), ("from", "\"mdm@example.test\"")]);
     let api = timed.server.api();
@@ -423,18 +471,25 @@ fn after_an_outage_of_an_hour_each_mail_is_sent_once() {
     let ids: Vec<String> = made["items"].as_array().unwrap().iter().map(|item| text(item, "id").to_owned()).collect();
     let mail = |id: &str| api.get(&format!("/invitations/{id}"))["mail"].clone();
     let message_ids: Vec<String> = ids.iter().map(|id| text(&mail(id), "message_id").to_owned()).collect();
-    for _ in 0..12 {
+    for round in 0..12 {
+        // For half of the hour it answers, for the other half nobody is there.
+        if round == 6 {
+            assert!(text(&mail(&ids[0]), "error").contains("try again later"));
+            smtp.be_down(true);
+        }
         let tries = |id: &String| mail(id)["tries"].as_u64().unwrap();
         let before: u64 = ids.iter().map(tries).sum();
         timed.pass(5 * MINUTE);
         eventually("a mail is tried", || (ids.iter().map(tries).sum::<u64>() > before).then_some(()));
     }
     assert!(smtp.taken().is_empty());
-    assert!(text(&mail(&ids[0]), "error").contains("try again later"));
+    let error = text(&mail(&ids[0]), "error").to_owned();
+    assert!(error.starts_with("at the connection: "), "{error}");
     assert_eq!(mail(&ids[0])["state"], "queued");
     // One that is withdrawn meanwhile is not sent at all.
     api.delete(&format!("/invitations/{}", ids[4]));
     smtp.be_in_trouble(false);
+    smtp.be_down(false);
     timed.pass(30 * MINUTE);
     for (email, message_id) in emails.iter().zip(&message_ids).take(4) {
         assert_eq!(smtp.wait_for(email).header("Message-ID"), message_id, "R-25: the name of a mail stays");

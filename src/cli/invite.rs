@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::names::{path, short_ids};
 use super::output::{Out, Table, field, pairs, remark, time};
-use super::{Usage, names};
+use super::{InPart, Usage, names};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -61,7 +61,11 @@ pub(super) enum Command {
     /// Send an invitation again, with a new address and a new PIN; those before stop working.
     Resend {
         /// Id.
-        id: String,
+        #[arg(required_unless_present = "failed")]
+        id: Option<String>,
+        /// All whose mail was given up and that nobody used or withdrew.
+        #[arg(long, conflicts_with = "id")]
+        failed: bool,
         /// Give it a PIN.
         #[arg(long)]
         pin: bool,
@@ -115,7 +119,7 @@ pub(super) async fn run(client: &Client, out: &Out, args: InviteArgs) -> Result<
         None => invite(client, out, args.new).await,
         Some(Command::List { words, limit }) => list(client, out, words.as_deref(), limit).await,
         Some(Command::Show { id }) => show(client, out, &id).await,
-        Some(Command::Resend { id, pin, expires }) => {
+        Some(Command::Resend { id, pin, expires, .. }) => {
             let mut body = json!({});
             if pin {
                 body["pin"] = Value::from(true);
@@ -123,6 +127,7 @@ pub(super) async fn run(client: &Client, out: &Out, args: InviteArgs) -> Result<
             if let Some(expires) = expires {
                 body["expires_in"] = Value::from(expires);
             }
+            let Some(id) = id else { return resend_failed(client, out, &body).await };
             let issued = client.post(&format!("{}/resend", path("/invitations", &id)?), &[], &body).await?;
             tell_secrets(std::slice::from_ref(&issued));
             out.either(&issued, || issued_lines(&issued))
@@ -145,11 +150,31 @@ async fn invite(client: &Client, out: &Out, args: NewArgs) -> Result<()> {
     };
     let items = answer["items"].as_array().cloned().unwrap_or_default();
     tell_secrets(&items);
-    if out.json {
-        return out.document(&answer);
+    out.either(&answer, || blocks(&items))
+}
+
+/// Sends all again whose mail was given up. What fails for one is told, and the others go on.
+async fn resend_failed(client: &Client, out: &Out, body: &Value) -> Result<()> {
+    let found = client.list("/invitations", &[("mail", "failed")], usize::MAX).await?.items;
+    let is_closed = |one: &Value| one["state"] == "used" || one["state"] == "revoked";
+    let asked: Vec<&Value> = found.iter().filter(|one| !is_closed(one)).collect();
+    let mut done = Vec::new();
+    for one in &asked {
+        match client.post(&format!("{}/resend", path("/invitations", &field(one, "id"))?), &[], body).await {
+            Ok(issued) => done.push(issued),
+            Err(error) => remark(&format!("{}: {error:#}", field(one, "user"))),
+        }
     }
-    let blocks: Vec<String> = items.iter().map(issued_lines).collect();
-    out.text(&blocks.join("\n"))
+    if asked.is_empty() {
+        remark("there is no invitation to send again: no mail was given up");
+    }
+    tell_secrets(&done);
+    out.either(&json!({"items": done}), || blocks(&done))?;
+    match done.len() {
+        done if done == asked.len() => Ok(()),
+        0 => bail!("none of the {} invitations was sent again", asked.len()),
+        done => Err(InPart { done, asked: asked.len() }.into()),
+    }
 }
 
 fn people(args: &NewArgs) -> Result<Vec<Value>> {
@@ -207,6 +232,10 @@ fn fates(issued: &[Value]) -> Vec<String> {
         many => words.push(format!("{many} mails are on their way; addresses and PINs are shown this once")),
     }
     words
+}
+
+fn blocks(issued: &[Value]) -> String {
+    issued.iter().map(issued_lines).collect::<Vec<_>>().join("\n")
 }
 
 fn issued_lines(issued: &Value) -> String {

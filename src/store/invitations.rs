@@ -7,6 +7,7 @@ use crate::app::ports::{InvitationFilter, InvitationView, Listed, Page, StoreErr
 use crate::domain::Id;
 use crate::domain::invitation::{Invitation, InvitationState, Pin};
 use crate::domain::language::Language;
+use crate::domain::mail::MailState;
 use crate::domain::user::User;
 
 pub(super) fn insert(invitation: &Invitation) -> Statement {
@@ -41,8 +42,9 @@ pub(super) async fn list(
     if is_hopeless(query) {
         return Ok(Listed { items: Vec::new(), next: None });
     }
+    let more = vec![pattern(query).into(), filter.mail.map(MailState::as_str).into()];
     let place = |view: &InvitationView| cursor(view.invitation.created_at, view.invitation.id);
-    List { sql: LIST, more: vec![pattern(query).into()], read: view, place, page }.load(engine).await
+    List { sql: LIST, more, read: view, place, page }.load(engine).await
 }
 
 fn columns(invitation: &Invitation) -> Vec<Value> {
@@ -141,4 +143,5 @@ pub(super) const LIST: &str = "
         m.sent_at AS m_sent_at, m.error AS m_error, m.version AS m_version
     FROM invitations i JOIN users u ON u.id = i.user_id LEFT JOIN mails m ON m.id = i.mail_id
     WHERE (i.created_at, i.id) < ($1, $2) AND u.email_search LIKE $4 ESCAPE '!'
+        AND COALESCE(m.state, '') = COALESCE($5, m.state, '')
     ORDER BY i.created_at DESC, i.id DESC LIMIT $3";

@@ -1,6 +1,7 @@
 //! A real mail server, Debian's python3-aiosmtpd, that keeps what it is given.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -132,6 +133,15 @@ impl SmtpServer {
         } else {
             std::fs::remove_file(&self.trouble).expect("it was in trouble");
         }
+    }
+
+    /// Stops to listen, or begins again at the same port.
+    pub fn be_down(&mut self, down: bool) {
+        let input = self.process.stdin.as_mut().expect("it is piped");
+        input.write_all(if down { b"down\n" } else { b"up\n" }).expect("the mail server runs");
+        eventually("the mail server heard of it", || {
+            (TcpStream::connect(("127.0.0.1", self.port)).is_err() == down).then_some(())
+        });
     }
 
     /// What it took so far.

@@ -16,12 +16,49 @@ pub(super) fn is_of_the_recipient(step: Step, code: &str, words: &str) -> bool {
         // Mailboxes: disabled, full, too small, a list without an end. Others number refusals of their own behind these.
         Some([5, 2, detail]) => (1..=4).contains(&detail),
         Some(_) => false,
-        None => {
-            step == Step::Recipient
-                && matches!(code, "550" | "551" | "553" | "556")
-                && !words.to_ascii_lowercase().contains("relay")
-        }
+        None if step != Step::Recipient => false,
+        // The domain takes no mail (RFC 7504).
+        None if code == "556" => true,
+        None => matches!(code, "550" | "551" | "553") && are_about_the_mailbox(words),
     }
+}
+
+/// What refusals of a mailbox say.
+const OF_MAILBOXES: [&str; 9] =
+    ["mailbox", "user", "recipient", "account", "no such", "unknown", "unrouteable", "not exist", "n't exist"];
+
+/// What stands in refusals of a sender, of his server or of his permissions, though they may name a user as well. Some
+/// servers judge all of that at the recipient only.
+const OF_SENDERS: [&str; 19] = [
+    "sender",
+    "relay",
+    "auth",
+    "client",
+    "host",
+    "helo",
+    "ehlo",
+    "policy",
+    "prohibit",
+    "permission",
+    "spf",
+    "dkim",
+    "dmarc",
+    "spam",
+    "black",
+    "block",
+    "list",
+    "limit",
+    "too many",
+];
+
+/// Whether the words of a refusal without an enhanced code are about the mailbox of the recipient, or there are none.
+fn are_about_the_mailbox(words: &str) -> bool {
+    // An address tells nothing, whatever stands in it.
+    let is_word = |word: &&str| !word.contains('@') && word.contains(char::is_alphanumeric);
+    let words: Vec<&str> = words.split_whitespace().filter(is_word).collect();
+    let words = words.join(" ").to_ascii_lowercase();
+    let names = |any: &[&str]| any.iter().any(|part| words.contains(part));
+    words.is_empty() || (names(&OF_MAILBOXES) && !names(&OF_SENDERS))
 }
 
 /// The enhanced status code with which a text begins.
@@ -45,6 +82,13 @@ mod tests {
             (Step::Recipient, "550", "no such user here"),
             (Step::Recipient, "553", "mailbox name not allowed"),
             (Step::Recipient, "550", ""),
+            (Step::Recipient, "550", "<relay@blocklist.example.test>:"),
+            (Step::Recipient, "550", "Unrouteable address"),
+            (Step::Recipient, "550", "Requested action not taken: mailbox unavailable"),
+            (Step::Recipient, "550", "<sender@example.test>: Recipient address rejected: user unknown"),
+            (Step::Recipient, "551", "User not local; please try <ada@example.org>"),
+            (Step::Recipient, "550", "This account does not exist"),
+            (Step::Recipient, "556", "no mail for this domain, see our policy"),
         ];
         for (step, code, words) in final_ones {
             assert!(is_of_the_recipient(step, code, words), "{step:?} {code} {words}");
@@ -64,6 +108,21 @@ mod tests {
             (Step::Content, "550", "looks like spam"),
             (Step::Data, "503", "5.5.1 no valid recipients"),
             (Step::Recipient, "500", "unknown command"),
+            (Step::Recipient, "550", "Administrative prohibition"),
+            (Step::Recipient, "550", "Sender verify failed"),
+            (
+                Step::Recipient,
+                "550",
+                "Verification failed for <user@example.test> No such user here Sender verify failed",
+            ),
+            (Step::Recipient, "550", "Rejected because 192.0.2.1 is in a black list at bl.example.net"),
+            (Step::Recipient, "550", "authentication required"),
+            (Step::Recipient, "550", "Authentication is required for this user"),
+            (Step::Recipient, "550", "SPF check failed"),
+            (Step::Recipient, "550", "Access denied"),
+            (Step::Recipient, "550", "<user@mailbox.example.test>: rejected"),
+            (Step::Recipient, "550", "too many recipients today"),
+            (Step::Recipient, "553", "sorry, that domain isn't in my list of allowed rcpthosts"),
         ];
         for (step, code, words) in ours {
             assert!(!is_of_the_recipient(step, code, words), "{step:?} {code} {words}");

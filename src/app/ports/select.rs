@@ -6,7 +6,7 @@ use crate::domain::command::CommandState;
 use crate::domain::device::Device;
 use crate::domain::enrollment::{Enrollment, EnrollmentState};
 use crate::domain::invitation::Invitation;
-use crate::domain::mail::Mail;
+use crate::domain::mail::{Mail, MailState};
 use crate::domain::push::Push;
 
 /// A part of a list: at most `limit` rows after the cursor.
@@ -101,6 +101,8 @@ pub struct SessionFilter {
 pub struct InvitationFilter {
     /// Part of the address that it went to, without case.
     pub query: Option<String>,
+    /// With a newest mail that stands so.
+    pub mail: Option<MailState>,
 }
 
 /// An invitation with its user and its mail.

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::period::Period;
-use super::{List, page, stamp};
+use super::{List, page, stamp, word};
 use crate::app::App;
 use crate::app::invitations::{Invite, Issued, NewInvitation, NoMail, Reissue};
 use crate::app::ports::{InvitationFilter, InvitationView, Table};
@@ -226,6 +226,8 @@ impl InvitePerson {
 pub struct InvitationQuery {
     /// Part of the name with which the user signs in.
     query: Option<String>,
+    /// How the newest mail stands: `queued`, `sent`, `failed` or `cancelled`; default: all, also those without a mail.
+    mail: Option<String>,
     /// Most items, 1 to 500; default 50.
     limit: Option<u32>,
     /// `next_cursor` of the part before.
@@ -240,7 +242,8 @@ pub async fn list(
     Params(query): Params<InvitationQuery>,
 ) -> Result<Json<List<InvitationDocument>>, Problem> {
     let page = page(query.limit, query.cursor.as_deref())?;
-    let filter = InvitationFilter { query: query.query.filter(|words| !words.is_empty()) };
+    let mail = word("mail", query.mail.as_deref(), MailState::parse)?;
+    let filter = InvitationFilter { query: query.query.filter(|words| !words.is_empty()), mail };
     let now = app.now();
     Ok(Json(List::of(app.invitations(&filter, &page).await?, |view| InvitationDocument::new(view, now))))
 }

@@ -93,8 +93,17 @@ async fn an_invitation_is_read_as_written(ground: &Ground) {
     let walked =
         walk(2, async |page| store.invitations(&filter, &page).await, |view| view.invitation.id.to_string()).await;
     assert_eq!(walked, ids([5, 4, 3, 2, 1]));
-    let filter = InvitationFilter { query: Some(user(13).email.to_uppercase()) };
+    let filter = InvitationFilter { query: Some(user(13).email.to_uppercase()), mail: None };
     assert_eq!(store.invitations(&filter, &first(10)).await.unwrap().items.len(), 1);
+    let failed = async || {
+        let filter = InvitationFilter { query: None, mail: Some(MailState::Failed) };
+        let found = store.invitations(&filter, &first(10)).await.unwrap().items;
+        found.into_iter().map(|view| view.invitation.id).collect::<Vec<_>>()
+    };
+    assert_eq!(failed().await, []);
+    let given_up = Mail { state: MailState::Failed, ..mail(103, 3) };
+    store.commit(vec![Write::UpdateMail(Box::new(given_up))]).await.unwrap();
+    assert_eq!(failed().await, [id(3)], "those without a mail, or with another fate, are not among them");
 }
 
 async fn of_each_user_one_is_open(ground: &Ground) {

@@ -354,6 +354,15 @@ impl Store for SqlStore {
         packages::live_with_root(self.db(), root, now, limit).await
     }
 
+    async fn live_packages_with_other_url(
+        &self,
+        generations: [Option<&str>; 2],
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Package>, StoreError> {
+        packages::live_with_other_url(self.db(), generations, now, limit).await
+    }
+
     async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError> {
         packages::list(self.db(), page).await
     }

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use support::api::{Api, User};
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
-use support::http::Request;
+use support::http::{Address, Request};
 use support::package::{Said, Unpacked};
-use support::server::{Server, muster, workspace};
-use support::soap::Fault;
+use support::server::{Server, muster, run, workspace};
+use support::soap::{self, Fault};
 use support::timed::{DAY, Timed};
 use support::{database, random_hex, unique};
 
@@ -78,14 +78,6 @@ impl Made {
     }
 }
 
-/// Runs the program on the server's installation; standard output of a success.
-#[track_caller]
-fn run(server: &Server, line: &[&str]) -> String {
-    let output = muster().args(line).env("MUSTER_DATA", server.data()).output().unwrap();
-    assert!(output.status.success(), "{line:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// The device in the API, by its hardware.
 #[track_caller]
 fn device(api: &Api, device: &FakeDevice) -> Value {
@@ -124,7 +116,7 @@ fn a_package_of_the_command_line_enrolls_a_device() {
         &["--notes", "Room 7", "--network", "127.0.0.0/8", "--network", "::1"],
     ]
     .concat();
-    let told: Value = serde_json::from_str(&run(&server, &line)).unwrap();
+    let told: Value = serde_json::from_str(&run(&server, &line).0).unwrap();
     let file = folder.join("new/Site7-1.0.zip");
     assert_eq!(told["file"], file.to_str().unwrap());
     assert!(told["archive"].is_null(), "the file holds it");
@@ -176,7 +168,7 @@ fn a_package_of_the_command_line_enrolls_a_device() {
     let user = &api.list("/users?query=windows-bulkenroll")[0];
     assert_eq!((&user["kind"], &user["role"], &user["has_password"]), (&json!("bulk"), &json!("user"), &json!(false)));
     for line in [["ppkg", "list"].as_slice(), &["ppkg", "show", told["id"].as_str().unwrap()]] {
-        let shown = run(&server, line);
+        let shown = run(&server, line).0;
         assert!(shown.contains("Site7") && shown.contains("1 of 5") && !shown.contains(&said.secret), "{shown}");
     }
 
@@ -320,6 +312,25 @@ fn a_pin_enrolls_by_hand_and_stands_five_wrong_tries() {
 }
 
 #[test]
+fn another_generation_of_the_enrollment_url_names_the_packages_that_it_ends() {
+    let server = Server::start_with(&[("MUSTER__ENROLL__REQUIRE_GENERATION", "true")]);
+    let api = server.api();
+    let made = Made::new(&api, &json!({"name": "Site7"}));
+    made.enroll(&server);
+    assert_eq!(api.get("/enrollment-url")["stale_packages"], json!([]));
+    let (_, told) = run(&server, &["enroll-url", "rotate"]);
+    assert!(told.contains(&format!("Site7 ({})", made.id())), "{told}");
+    let stale = json!([{"id": made.id(), "name": "Site7"}]);
+    assert_eq!(api.get("/enrollment-url")["stale_packages"], stale, "it is still named later");
+    let discover = soap::discover(&made.said.upn);
+    let answer = server.web(&soap::post(&Address::of(&made.said.discovery).path, discover.xml()));
+    discover.refused(&answer).is("an old generation", "s:Authorization", Some("NotSupported"));
+    let rebuilt = Made::of(api.post(&format!("/packages/{}/rebuild", made.id()), &json!({}), 200));
+    assert_eq!(api.get("/enrollment-url")["stale_packages"], json!([]));
+    rebuilt.enroll(&server);
+}
+
+#[test]
 // covers: E-131
 fn a_device_is_assigned_without_enrolling_again() {
     let server = Server::start();
@@ -344,7 +355,7 @@ fn a_device_is_assigned_without_enrolling_again() {
     let ada = api.add_user();
     let dry = api.post(&format!("/devices/{id}/assign?dry_run=true"), &json!({"user": ada.email}), 200);
     assert_eq!((&dry["dry_run"], &api.device(&id)["user"]), (&json!(true), &json!(made.said.upn)));
-    let told = run(&server, &["device", "assign", &enrolled.profile.device_name, &ada.email]);
+    let told = run(&server, &["device", "assign", &enrolled.profile.device_name, &ada.email]).0;
     assert!(told.contains(&ada.email) && told.contains("new password"), "{told}");
     let shown = api.device(&id);
     assert_eq!((&shown["user"], &shown["mode"]), (&json!(ada.email), &json!("bulk")));

@@ -64,7 +64,7 @@ pub struct CaProgress {
 }
 
 /// Devices and packages that are named.
-const MOST_NAMES: u32 = 20;
+pub(super) const MOST_NAMES: u32 = 20;
 
 impl App {
     /// The CAs and the stage.

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::ca::MOST_NAMES;
 use super::ports::{ENROLLMENT_URL, StoreError, Write};
 use super::{App, AuditObject, Caller, Error, Principal, Refusal};
 use crate::domain::attempt::Phase;
+use crate::domain::package::Package;
 
 /// Where discovery begins below `/EnrollmentServer`.
 const DISCOVERY: &str = "Discovery.svc";
@@ -55,10 +57,25 @@ impl App {
         Ok(EnrollmentUrl { url, generation, takes_bare })
     }
 
-    /// The address that packages hold: they last longer than a generation, so it has one only where none works without.
-    pub(super) async fn package_url(&self) -> Result<String, Error> {
+    /// The address that packages hold, and its generation: they last longer than one, so it has one only where no address
+    /// works without.
+    pub(super) async fn package_url(&self) -> Result<(String, Option<String>), Error> {
         let address = self.enrollment_url().await?;
-        Ok(if address.takes_bare { self.service_url(None, DISCOVERY) } else { address.url })
+        if address.takes_bare {
+            return Ok((self.service_url(None, DISCOVERY), None));
+        }
+        Ok((address.url, address.generation.map(|generation| generation.name)))
+    }
+
+    /// Live packages with an address that does not work any more, the oldest of them: they are to be built anew.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn stale_packages(&self) -> Result<Vec<Package>, Error> {
+        let address = self.enrollment_url().await?;
+        let current = address.generation.as_ref().map(|generation| generation.name.as_str());
+        let other = if address.takes_bare { None } else { current };
+        Ok(self.store.live_packages_with_other_url([current, other], self.now(), MOST_NAMES).await?)
     }
 
     /// Gives the address another generation: those before stop working at once.

@@ -127,6 +127,7 @@ impl App {
             }
             let (user, mut writes) = self.bulk_user(by, &new.user, pin.is_some()).await?;
             let secret = self.new_package_secret();
+            let (url, generation) = self.package_url().await?;
             let now = self.now();
             let package = Package {
                 id,
@@ -146,8 +147,9 @@ impl App {
                 last_used_at: None,
                 revoked_at: None,
                 root: newest(&roots),
+                generation,
             };
-            let handout = self.handout(&package, &new.contents, &roots, secret, pin.clone()).await?;
+            let handout = self.handout(&package, &new.contents, &roots, (secret, pin.clone()), &url)?;
             let words = format!("for {}, {} devices", user.email, package.max_devices);
             writes.extend(self.told(by, &package, ("package.create", "admin.package_added"), &words));
             writes.push(Write::InsertPackage(Box::new(package.clone())));
@@ -198,9 +200,11 @@ impl App {
             package.secret_hash = secret_hash(secret.expose_secret());
             package.built_as = built_as;
             package.root = newest(&roots);
+            let (url, generation) = self.package_url().await?;
+            package.generation = generation;
             writes.push(Write::RebuildPackage(Box::new(package.clone())));
             package.build += 1;
-            let handout = self.handout(&package, &contents, &roots, secret, pin.clone()).await?;
+            let handout = self.handout(&package, &contents, &roots, (secret, pin.clone()), &url)?;
             let words = format!("version {}", package.version());
             writes.extend(self.told(by, &package, ("package.rebuild", "admin.package_rebuilt"), &words));
             match self.commit(writes).await {
@@ -339,15 +343,15 @@ impl App {
         }
     }
 
-    async fn handout(
+    fn handout(
         &self,
         package: &Package,
         contents: &Contents,
         roots: &[Vec<u8>],
-        secret: SecretString,
-        pin: Option<SecretString>,
+        (secret, pin): (SecretString, Option<SecretString>),
+        url: &str,
     ) -> Result<Handout, Error> {
-        let names = (self.settings.display_name.as_str(), self.package_url().await?);
+        let names = (self.settings.display_name.as_str(), url.to_owned());
         let files = contents.files(package, roots, &secret, names);
         let archive = ppkg::pack(&files).map_err(|words| Error::Internal(words.into()))?;
         Ok(Handout { secret, pin, archive, command: instructions::command(&package.name) })

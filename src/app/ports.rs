@@ -245,6 +245,14 @@ pub trait Store: Send + Sync {
         now: OffsetDateTime,
         limit: u32,
     ) -> Result<Vec<Package>, StoreError>;
+    /// Packages that are neither withdrawn nor expired at that moment and whose enrollment URL has another generation than
+    /// these (`None`: the one without), oldest first; at most that many.
+    async fn live_packages_with_other_url(
+        &self,
+        generations: [Option<&str>; 2],
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Package>, StoreError>;
     /// Packages, newest first.
     async fn packages(&self, page: &Page) -> Result<Listed<Package>, StoreError>;
 

@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::Usage;
 use super::client::Client;
 use super::names::{self, short_id, short_ids};
 use super::output::{Out, Table, field, remark, time};
+use super::{Usage, ppkg};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -126,12 +126,9 @@ fn standing(document: &Value) -> String {
 
 /// The packages that are to be built anew.
 fn without_root(document: &Value) -> Option<String> {
-    let packages = document["packages_without_root"].as_array().filter(|packages| !packages.is_empty())?;
-    let names: Vec<_> =
-        packages.iter().map(|package| format!("{} ({})", field(package, "name"), field(package, "id"))).collect();
+    let names = ppkg::named(&document["packages_without_root"])?;
     Some(format!(
-        "; these packages for bulk enrollment lack the newest root, build them anew with muster ppkg rebuild: {}",
-        names.join(", ")
+        "; these packages for bulk enrollment lack the newest root, build them anew with muster ppkg rebuild: {names}"
     ))
 }
 

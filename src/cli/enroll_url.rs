@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::output::{Out, field, remark, time};
+use super::ppkg;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -24,6 +25,12 @@ pub(super) async fn run(client: &Client, out: &Out, command: Command) -> Result<
             rotated
         }
     };
+    if let Some(names) = ppkg::named(&shown["stale_packages"]) {
+        remark(&format!(
+            "these packages for bulk enrollment hold an address that does not work any more, build them anew with muster \
+             ppkg rebuild: {names}"
+        ));
+    }
     if shown["generation"] != Value::Null {
         remark(&format!("generation {} since {}", field(&shown, "generation"), time(&shown, "since")));
     }

@@ -288,6 +288,13 @@ fn summary(package: &Value) -> String {
     ])
 }
 
+/// Packages of a list by name and id; `None`: there is none.
+pub(super) fn named(packages: &Value) -> Option<String> {
+    let packages = packages.as_array().filter(|packages| !packages.is_empty())?;
+    let name = |package: &Value| format!("{} ({})", field(package, "name"), field(package, "id"));
+    Some(packages.iter().map(name).collect::<Vec<_>>().join(", "))
+}
+
 fn devices(package: &Value) -> String {
     format!("{} of {}", field(package, "devices"), field(package, "max_devices"))
 }

@@ -50,6 +50,8 @@ pub struct Package {
     pub revoked_at: Option<OffsetDateTime>,
     /// The newest root certificate in the last build, by its thumbprint; `None` where there is none in it.
     pub root: Option<String>,
+    /// Generation of the enrollment URL in the last build; `None`: the one without a generation.
+    pub generation: Option<String>,
 }
 
 /// Where a package stands; the words of the API.
@@ -154,6 +156,7 @@ mod tests {
             last_used_at: None,
             revoked_at: None,
             root: None,
+            generation: None,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) fn insert(package: &Package) -> Result<Statement, StoreError> {
         package.last_used_at.into(),
         package.revoked_at.into(),
         package.root.as_deref().into(),
+        package.generation.as_deref().into(),
     ];
     Ok(Statement::one(INSERT, params))
 }
@@ -51,6 +52,7 @@ pub(super) fn rebuild(package: &Package) -> Statement {
         package.pin_failures.into(),
         package.built_as.into(),
         package.root.as_deref().into(),
+        package.generation.as_deref().into(),
     ];
     Statement::one(REBUILD, params)
 }
@@ -99,6 +101,17 @@ pub(super) async fn live_with_root(
     many(engine, LIVE_WITH_ROOT, vec![root.into(), now.into(), limit.into()], read).await
 }
 
+/// A generation is none where the address has none.
+pub(super) async fn live_with_other_url(
+    engine: &dyn Engine,
+    generations: [Option<&str>; 2],
+    now: OffsetDateTime,
+    limit: u32,
+) -> Result<Vec<Package>, StoreError> {
+    let [one, other] = generations.map(|generation| generation.unwrap_or_default().into());
+    many(engine, LIVE_WITH_OTHER_URL, vec![one, other, now.into(), limit.into()], read).await
+}
+
 pub(super) async fn list(engine: &dyn Engine, page: &Page) -> Result<Listed<Package>, StoreError> {
     let place = |package: &Package| cursor(package.created_at, package.id);
     List { sql: LIST, more: Vec::new(), read, place, page }.load(engine).await
@@ -124,13 +137,15 @@ fn read(row: &Row) -> Result<Package, StoreError> {
         last_used_at: row.opt_time("last_used_at")?,
         revoked_at: row.opt_time("revoked_at")?,
         root: row.opt_string("root")?,
+        generation: row.opt_string("generation")?,
     })
 }
 
 const INSERT: &str = "
     INSERT INTO packages (id, user_id, user_name, name, build, built_as, secret_hash, pin_hash, pin_failures,
-        networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at, root)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+        networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at, root,
+        generation)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 const USE: &str = "
     UPDATE packages SET devices = devices + $4, last_used_at = $5
@@ -139,7 +154,8 @@ const USE: &str = "
 
 const REBUILD: &str = "
     UPDATE packages SET build = build + 1, built_as = $6, secret_hash = $3, pin_hash = $4,
-        pin_failures = CASE WHEN pin_hash = $4 THEN pin_failures ELSE $5 END, root = $7
+        pin_failures = CASE WHEN pin_hash = $4 THEN pin_failures ELSE $5 END, root = $7,
+        generation = $8
     WHERE id = $1 AND build = $2 AND user_id IS NOT NULL AND revoked_at IS NULL";
 
 const REVOKE: &str = "UPDATE packages SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -165,3 +181,8 @@ pub(super) const LIST: &str = "
 const LIVE_WITH_ROOT: &str = "
     SELECT * FROM packages WHERE root = $1 AND user_id IS NOT NULL AND revoked_at IS NULL AND expires_at > $2
     ORDER BY created_at, id LIMIT $3";
+
+const LIVE_WITH_OTHER_URL: &str = "
+    SELECT * FROM packages WHERE COALESCE(generation, '') NOT IN ($1, $2) AND user_id IS NOT NULL AND revoked_at IS NULL
+        AND expires_at > $3
+    ORDER BY created_at, id LIMIT $4";

@@ -290,6 +290,15 @@ pub fn muster() -> Command {
     command
 }
 
+/// Runs the program on the installation of a server: standard output and standard error of a success.
+#[track_caller]
+pub fn run(server: &Server, line: &[&str]) -> (String, String) {
+    let output = muster().args(line).env("MUSTER_DATA", server.data()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{line:?}: {told}");
+    (String::from_utf8(output.stdout).unwrap(), told)
+}
+
 /// The URLs of a ready line.
 fn parse_ready(line: &str) -> (String, String) {
     let urls = line.strip_prefix("ready url=").and_then(|rest| rest.split_once(" device_url="));

@@ -229,6 +229,12 @@ static ENGLISH: Words = Words {
         ("0x80180002", "The package was revoked, has expired, was built anew, or may not be used from this network."),
         ("0x80180003", "The bulk user is disabled."),
         ("0x80180013", "The package has enrolled as many devices as it may."),
+        ("0x80180015", "The address of the server in the package is not in use any more: build the package anew."),
+        (
+            "0x80180032",
+            "The server does not take this device: it is to be registered first, or to come from another network. The \
+             administrator finds the reason among the attempts of the bulk user.",
+        ),
         ("0x80180012", "The device does not trust the server: the root certificate is missing or another one."),
         ("0x8018000A", "The device is enrolled somewhere already."),
     ],
@@ -289,6 +295,15 @@ static FRENCH: Words = Words {
         ("0x80180002", "Le package est révoqué, expiré, reconstruit, ou inutilisable depuis ce réseau."),
         ("0x80180003", "L’utilisateur générique est désactivé."),
         ("0x80180013", "Le package a inscrit autant d’appareils que permis."),
+        (
+            "0x80180015",
+            "L’adresse du serveur que contient le package n’est plus en service\u{a0}: reconstruisez le package.",
+        ),
+        (
+            "0x80180032",
+            "Le serveur n’accepte pas cet appareil\u{a0}: il doit d’abord être enregistré, ou venir d’un autre réseau. \
+             L’administrateur trouve la raison parmi les tentatives de l’utilisateur générique.",
+        ),
         (
             "0x80180012",
             "L’appareil ne fait pas confiance au serveur\u{a0}: le certificat racine manque ou est un autre.",

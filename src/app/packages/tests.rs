@@ -89,6 +89,9 @@ async fn the_pages_tell_no_secret_and_are_whole() {
             assert!(!page.contains(secret), "{name} tells {secret}");
         }
         assert!(page.contains("PowerShell)"), "{name}: the command is one of cmd.exe");
+        for code in ["0x80180015", "0x80180032"] {
+            assert!(page.contains(code), "{name} does not tell what {code} means");
+        }
         for shown in [words, BULK, "192.0.2.0/24", "SITE7-%RAND:4%", "A &lt;lab&gt; &amp; more", "ICD.exe"] {
             assert!(page.contains(shown), "{name} does not tell {shown}");
         }
@@ -132,6 +135,33 @@ async fn while_a_ca_is_replaced_a_package_holds_both_roots() {
     let given = |new: &mut NewPackage| new.contents.root_certificate = RootCertificate::Given(served);
     let handout = add(&ground, given).await.unwrap().handout.unwrap();
     assert_eq!(customizations(&handout.archive).root_certificates, ["root.cer"]);
+}
+
+#[tokio::test]
+async fn a_package_whose_address_is_out_of_date_is_named_until_it_is_built_anew() {
+    let ground = Ground::new().await;
+    let by = ground.admin().await;
+    let demanding = App {
+        settings: Settings { require_generation: true, ..Settings::clone(&ground.app.settings) }.into(),
+        ..ground.app.clone()
+    };
+    let named = async |app: &App| -> Vec<String> {
+        app.stale_packages().await.unwrap().into_iter().map(|package| package.name).collect()
+    };
+    add(&ground, |new| new.name = Some("Bare".to_owned())).await.unwrap();
+    ground.app.rotate_enrollment_url(&by).await.unwrap();
+    assert!(named(&ground.app).await.is_empty(), "its address goes on working");
+    assert_eq!(named(&demanding).await, ["Bare"], "an address without a generation does not work here");
+    let of_generation = NewPackage { name: Some("First".to_owned()), ..new(|_| {}) };
+    let made = demanding.add_package(&by, of_generation, None).await.unwrap();
+    let url = demanding.enrollment_url().await.unwrap().url;
+    assert_eq!(customizations(&made.handout.unwrap().archive).discovery_url, url);
+    assert_eq!(named(&demanding).await, ["Bare"]);
+    demanding.rotate_enrollment_url(&by).await.unwrap();
+    assert_eq!(named(&demanding).await, ["Bare", "First"]);
+    assert_eq!(named(&ground.app).await, ["First"], "an old generation works nowhere");
+    demanding.rebuild_package(&by, made.package.id, Contents::default(), None, None).await.unwrap();
+    assert_eq!(named(&demanding).await, ["Bare"]);
 }
 
 // covers: E-128

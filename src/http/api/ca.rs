@@ -5,11 +5,11 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::packages::NamedPackage;
 use super::{DryRunQuery, stamp};
 use crate::app::App;
 use crate::app::ca::CaView;
 use crate::domain::ca::CaRole;
-use crate::domain::package::Package;
 use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::{OptionalBody, Params};
@@ -41,21 +41,6 @@ pub struct CaDocument {
     /// True where nothing was changed because `dry_run` was asked.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
-}
-
-/// A package, by its name.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct NamedPackage {
-    /// Id.
-    id: String,
-    /// Name.
-    name: String,
-}
-
-impl NamedPackage {
-    fn of(package: Package) -> Self {
-        Self { id: package.id.to_string(), name: package.name }
-    }
 }
 
 /// A root with the issuing CA under it.

@@ -5,9 +5,11 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::packages::NamedPackage;
 use super::stamp;
 use crate::app::App;
 use crate::app::EnrollmentUrl;
+use crate::domain::package::Package;
 use crate::http::auth::By;
 use crate::http::error::Problem;
 use crate::http::extract::NoParams;
@@ -26,10 +28,12 @@ pub struct EnrollmentUrlDocument {
     changed_by: Option<String>,
     /// Whether an address without a generation works as well.
     takes_bare: bool,
+    /// The first live packages for bulk enrollment that hold an address which does not work any more: build them anew.
+    stale_packages: Vec<NamedPackage>,
 }
 
-impl From<EnrollmentUrl> for EnrollmentUrlDocument {
-    fn from(address: EnrollmentUrl) -> Self {
+impl EnrollmentUrlDocument {
+    fn new(address: EnrollmentUrl, stale: Vec<Package>) -> Self {
         let generation = address.generation;
         Self {
             url: address.url,
@@ -37,6 +41,7 @@ impl From<EnrollmentUrl> for EnrollmentUrlDocument {
             changed_by: generation.as_ref().map(|generation| generation.by.clone()),
             generation: generation.map(|generation| generation.name),
             takes_bare: address.takes_bare,
+            stale_packages: stale.into_iter().map(NamedPackage::of).collect(),
         }
     }
 }
@@ -45,7 +50,8 @@ impl From<EnrollmentUrl> for EnrollmentUrlDocument {
 #[utoipa::path(get, path = "/api/v1/enrollment-url", tag = "enrollment-url",
     responses((status = 200, body = EnrollmentUrlDocument)))]
 pub async fn show(State(app): State<App>, NoParams: NoParams) -> Result<Json<EnrollmentUrlDocument>, Problem> {
-    Ok(Json(app.enrollment_url().await?.into()))
+    let address = app.enrollment_url().await?;
+    Ok(Json(EnrollmentUrlDocument::new(address, app.stale_packages().await?)))
 }
 
 /// Gives the address another generation: those before stop working at once.
@@ -56,5 +62,6 @@ pub async fn rotate(
     By(by): By,
     NoParams: NoParams,
 ) -> Result<Json<EnrollmentUrlDocument>, Problem> {
-    Ok(Json(app.rotate_enrollment_url(&by).await?.into()))
+    let address = app.rotate_enrollment_url(&by).await?;
+    Ok(Json(EnrollmentUrlDocument::new(address, app.stale_packages().await?)))
 }

@@ -180,8 +180,8 @@ impl From<Content> for TextDocument {
 #[serde(deny_unknown_fields)]
 pub struct InvitePerson {
     /// Where the invitation goes; also the name to sign in with, unless `user` names another. Somebody who is not there
-    /// yet is added, without a password. It has to be an e-mail address where mails are sent, in CSV and beside `user`; with
-    /// `user` alone no mail is sent.
+    /// yet is added, without a password. It has to be an e-mail address where mails are sent, in CSV and beside `user`; who
+    /// has none is named by `user` alone.
     #[schema(example = "ada@example.com")]
     email: Option<String>,
     /// The name to sign in with, where that is another one.

@@ -87,6 +87,21 @@ impl PackageDocument {
     }
 }
 
+/// A package, by its name.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NamedPackage {
+    /// Id.
+    id: String,
+    /// Name.
+    name: String,
+}
+
+impl NamedPackage {
+    pub(super) fn of(package: Package) -> Self {
+        Self { id: package.id.to_string(), name: package.name }
+    }
+}
+
 /// A package that was just built, with what is handed out of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BuiltPackageDocument {

@@ -128,6 +128,7 @@ pub(super) fn package(number: u128, user: &User) -> Package {
         last_used_at: None,
         revoked_at: None,
         root: None,
+        generation: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) async fn run(make: &impl AsyncFn() -> Ground) {
     a_build_has_a_secret_of_its_own(&make().await).await;
     the_newest_pin_counts_and_wrong_ones_are_counted(&make().await).await;
     live_ones_are_found_by_their_root(&make().await).await;
+    live_ones_are_found_by_their_address(&make().await).await;
     packages_are_listed_newest_first(&make().await).await;
     a_removed_user_ends_packages(&make().await).await;
 }
@@ -31,6 +32,7 @@ fn whole() -> Package {
         last_used_at: Some(at(7)),
         revoked_at: Some(at(8)),
         root: Some("ROOT".to_owned()),
+        generation: Some("abc".to_owned()),
         ..package(1, &user(1))
     }
 }
@@ -125,6 +127,7 @@ async fn a_build_has_a_secret_of_its_own(Ground { store, .. }: &Ground) {
         sealed_pin_hash: sealed_pin_hash.clone(),
         pin_failures: 0,
         root: Some("ROOT".to_owned()),
+        generation: Some("def".to_owned()),
         ..package.clone()
     };
     store.commit(vec![Write::RebuildPackage(Box::new(next.clone()))]).await.unwrap();
@@ -193,6 +196,28 @@ async fn live_ones_are_found_by_their_root(Ground { store, .. }: &Ground) {
     let user = store.user(id(1)).await.unwrap().unwrap();
     store.commit(vec![Write::DeleteUser { user: Box::new(user), warning: String::new() }]).await.unwrap();
     assert_eq!(found("OLD", 10, 9).await, [], "nobody enrolls under a user who is gone");
+}
+
+async fn live_ones_are_found_by_their_address(Ground { store, .. }: &Ground) {
+    let of = |number, generation: Option<&str>| Package {
+        generation: generation.map(str::to_owned),
+        created_at: at(number as i64),
+        ..package(number, &user(1))
+    };
+    let over = Package { revoked_at: Some(at(1)), ..of(4, Some("old")) };
+    make(store, &[of(1, None), of(2, Some("old")), of(3, Some("new")), over]).await;
+    let others = async |generations, millis, limit| -> Vec<Id<Package>> {
+        let found = store.live_packages_with_other_url(generations, at(millis), limit).await.unwrap();
+        found.into_iter().map(|package| package.id).collect()
+    };
+    assert_eq!(others([Some("new"), Some("new")], 10, 9).await, [id(1), id(2)]);
+    assert_eq!(others([Some("new"), Some("new")], 10, 1).await, [id(1)]);
+    assert_eq!(others([Some("new"), None], 10, 9).await, [id(2)]);
+    assert_eq!(others([None, None], 10, 9).await, [id(2), id(3)]);
+    assert_eq!(others([None, None], 1000, 9).await, [], "they have expired");
+    let rebuilt = of(2, Some("new"));
+    store.commit(vec![Write::RebuildPackage(Box::new(rebuilt))]).await.unwrap();
+    assert_eq!(others([Some("new"), None], 10, 9).await, []);
 }
 
 async fn packages_are_listed_newest_first(Ground { store, .. }: &Ground) {

@@ -78,7 +78,8 @@ CREATE TABLE packages (
     expires_at BIGINT NOT NULL,
     last_used_at BIGINT,
     revoked_at BIGINT,
-    root TEXT
+    root TEXT,
+    generation TEXT
 );
 CREATE INDEX packages_by_age ON packages (created_at, id);
 CREATE INDEX packages_of_user ON packages (user_id, created_at, id);

@@ -113,6 +113,7 @@ pub(in crate::store) static TABLES: [Table; 34] = [
             int("last_used_at"),
             int("revoked_at"),
             text("root"),
+            text("generation"),
         ],
         key: 1,
         page: PAGE,
@@ -120,8 +121,8 @@ pub(in crate::store) static TABLES: [Table; 34] = [
         next: "SELECT * FROM packages WHERE id > $1 ORDER BY id LIMIT $2",
         insert: "\
             INSERT INTO packages (id, user_id, user_name, name, build, built_as, secret_hash, pin_hash, pin_failures, \
-            networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at, root) VALUES ($1, $2, $3, $4, \
-            $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+            networks, max_devices, devices, created_at, expires_at, last_used_at, revoked_at, root, generation) VALUES \
+            ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         count: "SELECT COUNT(*) AS number FROM packages",
         delete: "DELETE FROM packages",
         link: None,

@@ -10,43 +10,12 @@ use support::api::{Api, User};
 use support::database;
 use support::device::{FakeDevice, Profile};
 use support::enrolling::Attempt;
-use support::http::{Address, Request, Response};
-use support::server::Server;
-use support::smtp::SmtpServer;
+use support::http::{Address, Request};
+use support::inviting::{invited, new_address, page, text};
+use support::server::{Server, run};
 use support::soap::{self, Fault, Soap};
 use support::timed::{DAY, HOUR, MINUTE, Timed};
-use support::{eventually, unique};
-
-fn new_address(who: &str) -> String {
-    format!("{who}-{}@example.test", unique())
-}
-
-fn text<'v>(document: &'v Value, name: &str) -> &'v str {
-    document[name].as_str().unwrap_or_else(|| panic!("no {name} in {document}"))
-}
-
-/// An invitation with a PIN for somebody new.
-fn invited(api: &Api, email: &str) -> (Value, User) {
-    let invitation = api.post("/invitations", &json!({"email": email, "pin": true}), 201);
-    let id = text(&invitation, "user_id").to_owned();
-    let user = User { id, email: email.to_owned(), password: text(&invitation, "pin").to_owned() };
-    (invitation, user)
-}
-
-/// A page, with the headers that every page must have.
-#[track_caller]
-fn page(server: &Server, url: &str, language: &str, status: u16) -> Response {
-    let request = Request::get(&Address::of(url).path).header("Accept-Language", language);
-    let request = request.header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
-    let response = server.web(&request);
-    response.expect_status(url, status);
-    assert!(response.header("content-type").unwrap().starts_with("text/html"), "{url}");
-    assert_eq!(response.header("referrer-policy"), Some("no-referrer"), "S-13: no address leaks in Referer");
-    let policy = response.header("content-security-policy").unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "S-07: {policy}");
-    assert!(!response.text().contains("<script"), "{url}: no script");
-    response
-}
+use support::unique;
 
 /// What stands in the first element of a class `copy` after some text: what people copy.
 fn copied<'p>(page: &'p str, behind: &str) -> &'p str {
@@ -334,26 +303,6 @@ fn a_name_in_the_place_of_an_address_is_a_slip() {
 }
 
 #[test]
-fn where_mails_are_sent_whoever_gets_none_is_named() {
-    let Some(smtp) = SmtpServer::start(false) else { return };
-    let environment = smtp.environment();
-    let borrowed: Vec<(&str, &str)> = environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let server = Server::start_with(&borrowed);
-    let api = server.api();
-    let (name, email) = (format!("ada{}", unique()), new_address("bob"));
-    let problem = api.post("/invitations", &json!({"email": name}), 422);
-    assert_eq!(text(&problem["errors"][0], "pointer"), "/email");
-    assert!(api.list(&format!("/users?query={name}")).is_empty());
-    let (_, told) = told(&server, &["invite", &email, &name]);
-    assert!(told.contains(&format!("no mail goes to {name}: there is no e-mail address")), "{told}");
-    assert!(told.contains("the mail is on its way"), "{told}");
-    smtp.wait_for(&email);
-    let found = api.list(&format!("/invitations?query={name}"));
-    assert_eq!((found.len(), text(&found[0], "state"), &found[0]["mail"]), (1, "open", &Value::Null));
-    assert_eq!(text(&found[0], "user"), name);
-}
-
-#[test]
 fn an_invitation_and_its_pin_end_by_age() {
     let timed = Timed::configured(&[("pin_hours", "24")]);
     let (server, api) = (&timed.server, timed.server.api());
@@ -368,140 +317,6 @@ fn an_invitation_and_its_pin_end_by_age() {
         api.post(&format!("/invitations/{}/resend", text(&invitation, "id")), &json!({"expires_in": "1h"}), 200);
     let user = User { password: text(&again, "pin").to_owned(), ..user };
     Attempt::new(server, &user).accepted(server);
-}
-
-#[test]
-fn mails_arrive_in_both_languages_under_tls() {
-    let Some(smtp) = SmtpServer::start(true) else { return };
-    let mut environment = smtp.environment();
-    environment.push(("MUSTER__ENROLL__CONTACT".to_owned(), "the help desk".to_owned()));
-    let borrowed: Vec<(&str, &str)> = environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let server = Server::start_with(&borrowed);
-    let api = server.api();
-    for (language, subject, words) in
-        [("en", "Enroll your device", "Hello Ada"), ("fr", "Inscrivez votre appareil", "Bonjour Ada")]
-    {
-        let email = new_address("ada");
-        let body = json!({"email": email, "name": "Ada", "pin": true, "language": language});
-        let invitation = api.post("/invitations", &body, 201);
-        let mail = smtp.wait_for(&email);
-        assert!(mail.tls, "under TLS");
-        assert_eq!(mail.header("From"), "Fabrikam <mdm@example.test>");
-        assert_eq!(mail.header("Content-Language"), language);
-        let (text, pin) = (mail.text(), text(&invitation, "pin"));
-        for part in [words, self::text(&invitation, "url"), pin, "the help desk", email.as_str()] {
-            assert!(text.contains(part), "{part}\n{text}");
-        }
-        let shown_subject = invitation["text"]["subject"].as_str().unwrap();
-        assert!(shown_subject.starts_with(subject), "{shown_subject}");
-        let head = mail.content.split("\r\n\r\n").next().unwrap();
-        let secret = self::text(&invitation, "url").rsplit_once('/').unwrap().1;
-        assert!(!head.contains(secret) && !mail.header("Subject").contains(pin), "S-13: no secret in the head");
-        let id = self::text(&invitation, "id").to_owned();
-        eventually("the mail is told to be sent", || {
-            (api.get(&format!("/invitations/{id}"))["mail"]["state"] == "sent").then_some(())
-        });
-        assert!(!database::holds(&server, secret), "S-13: neither before nor after");
-    }
-    let refused = api.post("/invitations", &json!({"email": format!("nobody@x{}.test", unique())}), 201);
-    let id = text(&refused, "id").to_owned();
-    let failed = eventually("what is refused for good is given up", || {
-        let mail = api.get(&format!("/invitations/{id}"))["mail"].clone();
-        (mail["state"] == "failed").then_some(mail)
-    });
-    assert!(text(&failed, "error").contains("there is nobody of that name"), "{failed}");
-    assert_eq!(failed["tries"], 1);
-}
-
-#[test]
-fn what_a_server_has_against_the_sender_is_tried_on_and_what_was_given_up_is_sent_again() {
-    let Some(smtp) = SmtpServer::start(false) else { return };
-    let environment = smtp.environment();
-    let borrowed: Vec<(&str, &str)> = environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let server = Server::start_with(&borrowed);
-    let api = server.api();
-    let invite = |email: &str| api.post("/invitations", &json!({"email": email}), 201);
-    let mail = |invitation: &Value| api.get(&format!("/invitations/{}", text(invitation, "id")))["mail"].clone();
-    let prohibited = invite(&format!("prohibited@x{}.test", unique()));
-    let tried = eventually("a try that failed", || Some(mail(&prohibited)).filter(|mail| mail["error"].is_string()));
-    assert_eq!((&tried["state"], &tried["tries"]), (&json!("queued"), &json!(1)), "{tried}");
-    assert!(text(&tried, "error").contains("Administrative prohibition"), "{tried}");
-
-    let (nothing, told) = told(&server, &["invite", "resend", "--failed"]);
-    assert!(nothing.is_empty() && told.contains("no mail was given up"), "{nothing}{told}");
-    let good = invite(&new_address("ada"));
-    let mut failed: Vec<Value> = (0..3).map(|_| invite(&format!("nobody@x{}.test", unique()))).collect();
-    for one in &failed {
-        eventually("it is given up", || (mail(one)["state"] == "failed").then_some(()));
-    }
-    let withdrawn = failed.remove(1);
-    api.delete(&format!("/invitations/{}", text(&withdrawn, "id")));
-    let ids = |list: &[Value]| {
-        let mut ids: Vec<String> = list.iter().map(|one| text(one, "id").to_owned()).collect();
-        ids.sort_unstable();
-        ids
-    };
-    let listed = api.list("/invitations?mail=failed");
-    assert_eq!(ids(&listed), ids(&[failed.clone(), vec![withdrawn]].concat()));
-    api.send(Request::get("/invitations?mail=lost")).expect_status("a state that there is not", 400);
-    let again: Value =
-        serde_json::from_str(&muster(&server, &["invite", "resend", "--failed", "--expires", "2d", "--json"])).unwrap();
-    let again = again["items"].as_array().unwrap();
-    assert_eq!(ids(again), ids(&failed), "neither the one that was withdrawn nor those that are under way");
-    for (one, status) in failed.iter().zip([404, 404]).chain([(&good, 200), (&prohibited, 200)]) {
-        page(&server, text(one, "url"), "en", status);
-    }
-    for one in again {
-        page(&server, text(one, "url"), "en", 200);
-        assert_eq!(text(one, "pin").len(), 6);
-    }
-}
-
-#[test]
-// covers: R-25
-fn after_an_outage_of_an_hour_each_mail_is_sent_once() {
-    let Some(mut smtp) = SmtpServer::start(false) else { return };
-    let port = smtp.port.to_string();
-    let timed = Timed::configured(&[("host", "\"localhost\""), ("port", &port), ("from", "\"mdm@example.test\"")]);
-    let api = timed.server.api();
-    smtp.be_in_trouble(true);
-    let emails: Vec<String> = (0..5).map(|_| new_address("ada")).collect();
-    let people: Vec<Value> = emails.iter().map(|email| json!({"email": email})).collect();
-    let made = api.post("/invitations", &json!({"invitations": people}), 201);
-    let ids: Vec<String> = made["items"].as_array().unwrap().iter().map(|item| text(item, "id").to_owned()).collect();
-    let mail = |id: &str| api.get(&format!("/invitations/{id}"))["mail"].clone();
-    let message_ids: Vec<String> = ids.iter().map(|id| text(&mail(id), "message_id").to_owned()).collect();
-    for round in 0..12 {
-        // For half of the hour it answers, for the other half nobody is there.
-        if round == 6 {
-            assert!(text(&mail(&ids[0]), "error").contains("try again later"));
-            smtp.be_down(true);
-        }
-        let tries = |id: &String| mail(id)["tries"].as_u64().unwrap();
-        let before: u64 = ids.iter().map(tries).sum();
-        timed.pass(5 * MINUTE);
-        eventually("a mail is tried", || (ids.iter().map(tries).sum::<u64>() > before).then_some(()));
-    }
-    assert!(smtp.taken().is_empty());
-    let error = text(&mail(&ids[0]), "error").to_owned();
-    assert!(error.starts_with("at the connection: "), "{error}");
-    assert_eq!(mail(&ids[0])["state"], "queued");
-    // One that is withdrawn meanwhile is not sent at all.
-    api.delete(&format!("/invitations/{}", ids[4]));
-    smtp.be_in_trouble(false);
-    smtp.be_down(false);
-    timed.pass(30 * MINUTE);
-    for (email, message_id) in emails.iter().zip(&message_ids).take(4) {
-        assert_eq!(smtp.wait_for(email).header("Message-ID"), message_id, "R-25: the name of a mail stays");
-    }
-    for id in &ids[..4] {
-        eventually("told to be sent", || (mail(id)["state"] == "sent").then_some(()));
-    }
-    timed.pass(2 * HOUR);
-    let (last, _) = invited(&api, &new_address("last"));
-    smtp.wait_for(text(&last, "email"));
-    assert_eq!(smtp.taken().len(), 5, "R-25: each mail once");
-    assert_eq!(mail(&ids[4])["state"], "cancelled");
 }
 
 #[test]
@@ -619,70 +434,33 @@ fn where_a_generation_is_demanded_a_bare_address_does_not_work() {
 }
 
 #[test]
-// covers: S-15
-fn nothing_that_an_invitation_names_is_fetched() {
-    let Some(smtp) = SmtpServer::start(false) else { return };
-    let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    canary.set_nonblocking(true).unwrap();
-    let named = format!("https://{}/", canary.local_addr().unwrap());
-    let environment = smtp.environment();
-    let borrowed: Vec<(&str, &str)> = environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let server = Server::start_with(&borrowed);
-    let api = server.api();
-    api.put("/invitation-templates/en", &json!({"subject": named, "body": format!("{named} {{url}}")}), 200);
-    let email = format!("ada@127.0.0.{}", 1 + unique() % 200);
-    let user = format!("ada{}", unique());
-    let body = json!({"email": email, "name": named, "user": user, "pin": true});
-    let invitation = api.post("/invitations", &body, 201);
-    let mail = smtp.wait_for(&email);
-    assert!(mail.text().contains(&named), "the text is passed on as it is");
-    page(&server, &format!("{}?lang=fr", text(&invitation, "url")), "en", 200);
-    assert_eq!(canary.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "S-15: somebody called");
-}
-
-/// The command line on a server's data folder; standard output and standard error, as long as it succeeds.
-#[track_caller]
-fn told(server: &Server, args: &[&str]) -> (String, String) {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_muster"));
-    let output = command.args(args).arg("--data").arg(server.data()).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{args:?}: {told}");
-    (String::from_utf8(output.stdout).unwrap(), told)
-}
-
-/// Its standard output alone.
-#[track_caller]
-fn muster(server: &Server, args: &[&str]) -> String {
-    told(server, args).0
-}
-
-#[test]
 fn invitations_by_the_command_line() {
     let server = Server::shared();
+    let muster = |line: &[&str]| run(server, line).0;
     let (ada, bob) = (new_address("ada"), new_address("bob"));
-    let made = muster(server, &["invite", &ada, &bob, "--expires", "2d", "--pin"]);
+    let made = muster(&["invite", &ada, &bob, "--expires", "2d", "--pin"]);
     assert_eq!(made.matches("\nurl").count() + usize::from(made.starts_with("url")), 2, "{made}");
     assert_eq!(made.lines().filter(|line| line.starts_with("pin ")).count(), 2, "{made}");
-    let listed: Value = serde_json::from_str(&muster(server, &["invite", "list", &ada, "--json"])).unwrap();
+    let listed: Value = serde_json::from_str(&muster(&["invite", "list", &ada, "--json"])).unwrap();
     let items = listed.as_array().or_else(|| listed["items"].as_array()).unwrap();
     let id = text(&items[0], "id");
-    assert!(muster(server, &["invite", "list", &ada]).contains("open"));
-    let again: Value = serde_json::from_str(&muster(server, &["invite", "resend", id, "--json"])).unwrap();
+    assert!(muster(&["invite", "list", &ada]).contains("open"));
+    let again: Value = serde_json::from_str(&muster(&["invite", "resend", id, "--json"])).unwrap();
     page(server, text(&again, "url"), "en", 200);
-    assert!(muster(server, &["invite", "show", id]).contains("live"));
-    muster(server, &["invite", "revoke", id]);
-    assert!(muster(server, &["invite", "show", id]).contains("revoked"));
+    assert!(muster(&["invite", "show", id]).contains("live"));
+    muster(&["invite", "revoke", id]);
+    assert!(muster(&["invite", "show", id]).contains("revoked"));
     let file = server.data().join(format!("people-{}.csv", unique()));
     std::fs::write(&file, format!("email,language\n{},fr\n", new_address("eve"))).unwrap();
-    assert!(muster(server, &["invite", "--csv", file.to_str().unwrap()]).contains("pin "));
+    assert!(muster(&["invite", "--csv", file.to_str().unwrap()]).contains("pin "));
     std::fs::write(&file, "email\nno good\n").unwrap();
-    let mut wrong = std::process::Command::new(env!("CARGO_BIN_EXE_muster"));
+    let mut wrong = support::server::muster();
     let wrong = wrong.args(["invite", "--csv"]).arg(&file).arg("--data").arg(server.data()).output().unwrap();
     assert!(!wrong.status.success());
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("/lines/2/email"), "{wrong:?}");
-    let shown = muster(server, &["invite", "template", "show", "fr"]);
+    let shown = muster(&["invite", "template", "show", "fr"]);
     std::fs::write(&file, shown.replace("Bonjour", "Salut")).unwrap();
-    let preview = muster(server, &["invite", "template", "preview", "fr", file.to_str().unwrap()]);
+    let preview = muster(&["invite", "template", "preview", "fr", file.to_str().unwrap()]);
     assert!(preview.contains("Salut Ada Lovelace") && !preview.contains('{'), "{preview}");
-    assert!(muster(server, &["enroll-url", "show"]).trim().ends_with("/Discovery.svc"));
+    assert!(muster(&["enroll-url", "show"]).trim().ends_with("/Discovery.svc"));
 }

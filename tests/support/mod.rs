@@ -20,6 +20,7 @@ pub mod device_host;
 pub mod disk;
 pub mod enrolling;
 pub mod http;
+pub mod inviting;
 pub mod keys;
 pub mod lossy;
 pub mod nginx;

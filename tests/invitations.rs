@@ -291,8 +291,12 @@ fn a_name_in_the_place_of_an_address_is_a_slip() {
         assert!(api.list(&format!("/users?query={name}")).is_empty(), "{name} was made");
         assert!(api.list(&format!("/invitations?query={name}")).is_empty(), "{name} was invited");
     }
-    let (status, problem) = send("email,name\n,Ada\n");
-    assert_eq!((status, text(&problem["errors"][0], "pointer")), (422, "/lines/2/email"));
+    let (status, problem) = send("email,name\n,Ada\n,Bob\n");
+    assert_eq!(status, 422, "{problem}");
+    for (error, pointer) in problem["errors"].as_array().unwrap().iter().zip(["/lines/2/email", "/lines/3/email"]) {
+        assert_eq!(text(error, "pointer"), pointer);
+        assert!(text(error, "message").starts_with("must be given"), "{error}");
+    }
     for csv in [format!("email,user\n{good},\n,{slip}\n"), format!("user\n{slip}x\n")] {
         let (status, made) = send(&csv);
         assert_eq!(status, 201, "{made}");

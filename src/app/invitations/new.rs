@@ -127,7 +127,8 @@ impl App {
             if let Some(words) = too_long(one.expires_in) {
                 tell("expires_in", words);
             }
-            if !seen.insert(normalize_name(one.sign_in_name())) {
+            let name = one.sign_in_name();
+            if !name.is_empty() && !seen.insert(normalize_name(name)) {
                 tell("email", "is invited twice in this request".to_owned());
                 continue;
             }

@@ -76,14 +76,13 @@ fn quoted_printable(body: &str) -> String {
 impl SmtpServer {
     /// Starts it; `None`, with a message, where python3-aiosmtpd is not installed.
     pub fn start(with_tls: bool) -> Option<Self> {
-        let is_there = Command::new("python3").args(["-c", "import aiosmtpd.smtp"]).stderr(Stdio::null()).status();
-        if !is_there.is_ok_and(|status| status.success()) {
+        let Some(python) = python() else {
             eprintln!("skipped without a mail server: install python3-aiosmtpd");
             return None;
-        }
+        };
         let folder = workspace();
         let trouble = folder.join(format!("smtp-trouble-{}", unique()));
-        let mut command = Command::new("python3");
+        let mut command = Command::new(python);
         command.args(["-c", include_str!("smtp_server.py")]).arg(&trouble);
         let ca_file = with_tls.then(|| {
             let (ca, certificate, key) = certificates();
@@ -95,7 +94,7 @@ impl SmtpServer {
             command.arg(write("certificate", &certificate)).arg(write("key", &key));
             write("ca", &ca)
         });
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 can be started");
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python can be started");
         let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
         let port = lines.next().expect("a line with the port").expect("which can be read");
         let taken: Arc<Mutex<Vec<Mail>>> = Arc::default();
@@ -162,6 +161,15 @@ impl Drop for SmtpServer {
         let _ = self.process.wait();
         let _ = std::fs::remove_file(&self.trouble);
     }
+}
+
+/// The Python that has the mail server; Debian's package is for Debian's own, whatever else comes first on the path.
+fn python() -> Option<&'static str> {
+    let has_server = |python: &&str| {
+        let import = Command::new(python).args(["-c", "import aiosmtpd.smtp"]).stderr(Stdio::null()).status();
+        import.is_ok_and(|status| status.success())
+    };
+    ["python3", "/usr/bin/python3"].into_iter().find(has_server)
 }
 
 /// An authority, a certificate for `localhost` and its key, PEM.

@@ -88,7 +88,7 @@ impl Cluster {
     fn configure(&self, tls: Option<&Tls<'_>>) {
         let socket = self.folder.display();
         let mut settings = format!(
-            "unix_socket_directories = '{socket}'\nlisten_addresses = ''\nmax_connections = 300\nfsync = off\n\
+            "unix_socket_directories = '{socket}'\nlisten_addresses = ''\nmax_connections = 1000\nfsync = off\n\
              full_page_writes = off\nsynchronous_commit = on\ndynamic_shared_memory_type = mmap\nlc_messages = 'C'\n"
         );
         let mut access = "local all all trust\n".to_owned();

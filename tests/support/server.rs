@@ -1,12 +1,14 @@
 //! The server under test: the real program, started on free ports with a data directory of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -119,10 +121,17 @@ impl Server {
         }
     }
 
-    /// The server that all tests of one binary share; started by the first that asks.
+    /// The server that all tests of one file share; started by the first that asks.
+    #[track_caller]
     pub fn shared() -> &'static Self {
-        static SHARED: OnceLock<Server> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        static SHARED: Mutex<BTreeMap<&str, &OnceLock<Server>>> = Mutex::new(BTreeMap::new());
+        let file = Location::caller().file();
+        let place = *SHARED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(file)
+            .or_insert_with(|| Box::leak(Box::default()));
+        place.get_or_init(Self::start)
     }
 
     pub fn data(&self) -> PathBuf {

@@ -49,6 +49,8 @@ pub(super) struct Arrival<'a> {
     /// SHA-256 of its body.
     pub(super) digest: [u8; 32],
     pub(super) now: OffsetDateTime,
+    /// Whether it was judged before and another message was faster: it counts as one all the same.
+    pub(super) is_again: bool,
 }
 
 /// What becomes of it there.
@@ -156,7 +158,7 @@ impl App {
         incoming: Incoming,
     ) -> Result<Entry, Error> {
         let device = &arrival.request.device;
-        if device.proofs.is_empty() {
+        if device.proofs.is_empty() && !arrival.is_again {
             // Not before: others could use up what is the device's own.
             self.allow(device)?;
         }
@@ -187,7 +189,9 @@ impl App {
         account: &mut Account,
     ) -> Result<Judged, Error> {
         let (message, address) = (arrival.message, arrival.request.device.address);
-        self.allow_knock(message, address)?;
+        if !arrival.is_again {
+            self.allow_knock(message, address)?;
+        }
         let begun = conversation.remembered(&message.header.session_id.0, arrival.now);
         let said = begun.filter(|_| message.header.msg_id.0 > 1).map_or(0, |session| session.our_msg_id);
         let name = enrollment.id.to_string();

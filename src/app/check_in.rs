@@ -77,7 +77,7 @@ impl App {
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, &request.body).as_ref());
         let mut known = request.device.known.clone();
-        for _ in 0..MOST_TRIES {
+        for tries in 0..MOST_TRIES {
             let loaded = match known.take().filter(|known| self.is_fresh(known)) {
                 Some(known) => known,
                 None => match self.load_known(request.device.enrollment_id).await? {
@@ -87,7 +87,7 @@ impl App {
             };
             // A step takes the message; one that is judged again is read again.
             let message = request.encoding.decode(&request.body, &self.settings.xml);
-            match self.try_check_in(&request, &loaded, message, sha256).await {
+            match self.try_check_in(&request, &loaded, message, sha256, tries > 0).await {
                 Err(Error::Unavailable(cause)) if cause == CONFLICT => {
                     if !self.is_still_good(&mut request.device.certificate).await? {
                         return Ok(CheckInAnswer::Forbidden);
@@ -105,6 +105,7 @@ impl App {
         loaded: &Loaded,
         message: Result<Message, DecodeError>,
         digest: [u8; 32],
+        is_again: bool,
     ) -> Result<CheckInAnswer, Error> {
         let now = self.now();
         let (mut enrollment, conversation) = self.as_of_now(loaded)?;
@@ -142,7 +143,7 @@ impl App {
             return self.refuse_impersonation(request, &enrollment, &other, &message).await;
         }
         let incoming = classify(&conversation, &message, &digest, enrollment.answers_to(&message.header.source), now);
-        let arrival = Arrival { request, message: &message, digest, now };
+        let arrival = Arrival { request, message: &message, digest, now, is_again };
         let (proven, mut incoming) = match self.admit(&arrival, &mut enrollment, &conversation, incoming).await? {
             Entry::In { proven, incoming } => (proven, incoming),
             Entry::Answered(answer) => return Ok(answer),

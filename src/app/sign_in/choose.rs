@@ -11,8 +11,9 @@ use serde_json::json;
 use super::super::ports::{StoreError, Write};
 use super::super::throttle::network;
 use super::super::users::{self, UserChanges};
-use super::super::{App, Error, FieldError, Principal};
+use super::super::{App, Error, FieldError};
 use super::budget;
+use super::pin::typed_by;
 use crate::domain::user::{User, UserKind};
 
 /// Why no new password was chosen.
@@ -58,12 +59,7 @@ impl App {
             return Err(NotChosen::Same);
         }
         let hash = self.hasher.hash(new.clone()).await.map_err(NotChosen::of)?;
-        let by = Principal {
-            name: user.email.clone(),
-            user_id: Some(user.id),
-            role: user.role,
-            address: address.to_canonical().to_string(),
-        };
+        let by = typed_by(&user, address);
         let changes = UserChanges { password: Some(Some(new)), ..UserChanges::default() };
         let (changed, what) = users::apply(&user, &changes, Some(hash));
         let data = json!({"user_id": user.id, "email": user.email, "changed": what, "by": by.name});

@@ -94,7 +94,7 @@ impl App {
     }
 }
 
-/// Who typed a PIN, for the audit trail.
+/// Who typed a PIN or a password, for the audit trail.
 pub(super) fn typed_by(user: &User, address: IpAddr) -> Principal {
     Principal {
         name: user.email.clone(),
